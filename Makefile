@@ -6,38 +6,102 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CODE := workflow_engine tests docs $(wildcard graphs bench)
+RUN ?= graphs/ship.py --model offline -i @graphs/ship.json
+PYTEST := $(BIN)/python -m pytest
 
-# No tool may depend on a writable HOME: a build machine often has none.
+# No command may need a writable HOME, or leave its cache anywhere but here.
+export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 export MYPY_CACHE_DIR := .cache/mypy
 export RUFF_CACHE_DIR := .cache/ruff
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .PHONY: help
-help:  ## list the commands
-	@sed -n 's/^\([a-z][a-z]*\):.*##/\1/p' Makefile
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
-# ---------------------------------------------------------------------------------------------------- set-up
+.PHONY: run
+run: $(INSTALLED) ## run the ready workflow graphs/ship.py with the offline playbook
+	@$(BIN)/workflow run $(RUN)
 
-.PHONY: install
-install: $(INSTALLED)  ## create .venv with the pinned versions
+.PHONY: test
+test: $(INSTALLED) ## run the tests and the examples in docstrings
+	@$(PYTEST) -n 2 --dist loadfile
+
+.PHONY: check
+check: lint types arch test ## everything a change must pass
+
+# ------------------------------------------------------------------------------------------------ set-up
 
 # A pyenv shim is found by `command -v` and still fails, so a Python counts only once it has run.
-FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
+
+.PHONY: install
+install: $(INSTALLED) ## create .venv with the pinned versions (PYTHON=... names the Python to use)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@if ! $(BIN)/python -c '$(FITS)' >/dev/null 2>&1; then \
-	    for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
-	        if "$$candidate" -c '$(FITS)' >/dev/null 2>&1; then found="$$candidate"; break; fi; \
+	    found=; \
+	    for python in $(PYTHONS); do \
+	        if "$$python" -c '$(FITS)' >/dev/null 2>&1; then found=$$python; break; fi; \
 	    done; \
 	    if [ -z "$$found" ]; then \
-	        echo "No Python of at least 3.11 with venv was found (tried: $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python))." >&2; \
-	        echo "Install one (on Debian and Ubuntu also python3-venv), or name it: make $(or $(MAKECMDGOALS),install) PYTHON=/path/to/python3.11" >&2; \
+	        echo "No Python of at least 3.11 with venv and pip was found (tried: $(PYTHONS))." >&2; \
+	        echo "Install one (Debian and Ubuntu: python3 and python3-venv) or name it: make install PYTHON=/path/to/python3" >&2; \
 	        exit 1; \
 	    fi; \
-	    echo "Creating $(VENV) with $$("$$found" --version). The first time takes a minute or two."; \
-	    "$$found" -m venv --clear $(VENV); \
+	    echo "Creating $(VENV) with $$("$$found" --version). The first time takes a minute or two." >&2; \
+	    "$$found" -m venv --clear $(VENV) || exit 1; \
+	else \
+	    echo "Bringing $(VENV) up to date." >&2; \
 	fi
+# The build back end first, pinned, so that the project itself is built by it and not by whatever is newest.
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt hatchling editables
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	@touch $@
+
+.PHONY: pins
+pins: ## write constraints.txt anew with the newest versions that pyproject.toml allows
+	@rm -rf .cache/pins && $(or $(PYTHON),python3) -m venv .cache/pins
+	@.cache/pins/bin/python -m pip install -qq editables --editable '.[dev]'
+	@.cache/pins/bin/python -m pip freeze --exclude-editable | LC_ALL=C sort -f > constraints.txt
+	@rm -rf .cache/pins
+
+# ------------------------------------------------------------------------------------------------ habits
+
+.PHONY: format
+format: $(INSTALLED) ## put the code into the one format
+	@$(BIN)/ruff check --quiet --fix-only --select I $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+.PHONY: lint
+lint: $(INSTALLED) ## check format and habits
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+
+.PHONY: types
+types: $(INSTALLED) ## check types with mypy and pyright
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/pyright $(CODE)
+
+.PHONY: arch
+arch: $(INSTALLED) ## check that imports go only downward
+	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import_linter
+
+.PHONY: crash
+crash: $(INSTALLED) ## kill real processes at every write, many times
+	@$(PYTEST) -m crash
+
+.PHONY: bench
+bench: $(INSTALLED) ## measure
+	@$(PYTEST) -m bench
+
+.PHONY: docs
+docs: $(INSTALLED) ## write the generated pages of docs/ anew
+	@$(BIN)/python docs/make_architecture.py
+
+.PHONY: clean
+clean: ## remove .venv, caches and builds; runs in checkpoints/ stay
+	@rm -rf $(VENV) .cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
