@@ -1,0 +1,75 @@
+"""A graph-based workflow engine: typed state graphs, proved before they run and durable while they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workflow_engine.errors import Failure, InvalidWorkflow, StepError, WorkflowError
+from workflow_engine.ports.sandbox import Completed, Limits, Sandbox
+from workflow_engine.spec.document import from_document, to_document
+from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
+from workflow_engine.spec.nodes import agent, function, human, route
+from workflow_engine.spec.policies import Retry
+from workflow_engine.spec.question import Question
+from workflow_engine.spec.state import Reducer, State, append, total, union
+from workflow_engine.spec.step import Step
+from workflow_engine.spec.workflow import Workflow, workflow
+
+if TYPE_CHECKING:
+    from workflow_engine.engine import Engine, run_sync
+    from workflow_engine.runtime.view import RunView
+    from workflow_engine.verify import ceiling, verify
+
+# Loaded when first asked for, so that declaring a workflow costs no more than pydantic does.
+_LATER = {
+    "Engine": "workflow_engine.engine",
+    "run_sync": "workflow_engine.engine",
+    "RunView": "workflow_engine.runtime.view",
+    "verify": "workflow_engine.verify",
+    "ceiling": "workflow_engine.verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from importlib import import_module
+
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "END",
+    "FAIL",
+    "START",
+    "Completed",
+    "Edge",
+    "Engine",
+    "Failure",
+    "InvalidWorkflow",
+    "Limits",
+    "Question",
+    "Reducer",
+    "Retry",
+    "RunView",
+    "Sandbox",
+    "State",
+    "Step",
+    "StepError",
+    "Workflow",
+    "WorkflowError",
+    "agent",
+    "append",
+    "at_most",
+    "ceiling",
+    "from_document",
+    "function",
+    "human",
+    "route",
+    "run_sync",
+    "to_document",
+    "total",
+    "union",
+    "verify",
+    "workflow",
+]

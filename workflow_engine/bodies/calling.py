@@ -1,0 +1,19 @@
+"""Calling a user's function: async ones on the loop, plain ones in a thread, `process=True` ones in a child."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import anyio.to_process
+import anyio.to_thread
+
+
+async def call(body: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+    """The function's value. A plain function's thread cannot be stopped: on cancellation it is left to finish alone."""
+    if inspect.iscoroutinefunction(inspect.unwrap(body)) or inspect.iscoroutinefunction(type(body).__call__):
+        return await body(**given)
+    value = await anyio.to_thread.run_sync(partial(body, **given), abandon_on_cancel=True)
+    return await value if inspect.isawaitable(value) else value

@@ -1,0 +1,84 @@
+"""The scene of one attempt: everything a body may be handed, and how parameters are filled from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from workflow_engine.bodies.resources import Resources
+from workflow_engine.errors import Failure, StepError
+from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.record.codec import decode
+from workflow_engine.record.values import Value
+from workflow_engine.spec.nodes import Node, Parameter
+from workflow_engine.spec.step import Step
+from workflow_engine.spec.workflow import Workflow
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One attempt's surroundings. Values are decoded anew for each read, so a body can change its copies freely."""
+
+    workflow: Workflow[Any]
+    state: Mapping[str, Value]
+    step: Step
+    resources: Resources
+    runner: Callable[[], AgentRunner]
+    failure: Failure | None = None
+
+
+def read(workflow: Workflow[Any], state: Mapping[str, Value], name: str) -> Any:
+    """A fresh copy of a field: its stored value, or its default where nothing was written."""
+    field = workflow.fields[name]
+    value = state.get(name)
+    if value is None:
+        return field.default
+    try:
+        return decode(field.adapter, value.whole)
+    except ValidationError as error:
+        raise StepError(
+            f"field {name!r} does not fit its type any more: {error.errors(include_url=False)[0]['msg']}",
+            "the state's class changed since this was written; resume with the class as it was",
+            kind="validation",
+            retryable=False,
+        ) from error
+
+
+def hidden(annotation: Any, workflow: Workflow[Any]) -> bool:
+    """Whether a parameter is handed in by the engine rather than read from the state (or asked of a model)."""
+    return annotation is Step or (isinstance(annotation, type) and annotation in workflow.resources)
+
+
+async def argument(scene: Scene, parameter: Parameter) -> Any:
+    """The value of one parameter. Raises StepError for a name that means nothing."""
+    if parameter.type is Step:
+        return scene.step
+    if isinstance(parameter.type, type) and parameter.type in scene.workflow.resources:
+        return await scene.resources.get(parameter.type, scene.workflow.resources)
+    if parameter.name in scene.workflow.fields:
+        return read(scene.workflow, scene.state, parameter.name)
+    if parameter.name == "failure":
+        return scene.failure
+    raise StepError(f"parameter {parameter.name!r} names no field of the state", retryable=False)
+
+
+async def arguments(scene: Scene, parameters: Iterable[Parameter]) -> dict[str, Any]:
+    """Keyword arguments for the parameters of a body, of a probe, or of what finishes an agent's answer."""
+    return {
+        each.name: await argument(scene, each)
+        for each in parameters
+        if not each.has_default or each.name in scene.workflow.fields or hidden(each.type, scene.workflow)
+    }
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """The parameters of any function that stands beside a node's body."""
+    return Node(getattr(function, "__name__", type(function).__name__), function).signature.parameters
+
+
+def decide(workflow: Workflow[Any], state: Mapping[str, Value], node: Node) -> Any:
+    """Run a route's pure body on a state."""
+    return node.body(**{each.name: read(workflow, state, each.name) for each in node.signature.parameters})

@@ -1,0 +1,137 @@
+"""The engine: the composition root. Opens the store, connects every part, and lends its verbs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from pydantic import BaseModel
+
+from workflow_engine.bodies.resources import Resources
+from workflow_engine.errors import ModelMissing, WorkflowError
+from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.ports.clock import Clock, Mint
+from workflow_engine.ports.ledger import Ledger
+from workflow_engine.ports.listener import Listener
+from workflow_engine.record.ids import RunId
+from workflow_engine.runtime.clock import SystemClock, SystemMint
+from workflow_engine.runtime.drive import drive
+from workflow_engine.runtime.service import Executor, Service
+from workflow_engine.runtime.view import RunView
+from workflow_engine.spec.workflow import Workflow
+from workflow_engine.steps.live import Live, Surroundings
+
+if TYPE_CHECKING:
+    from workflow_engine.agents import ModelChoice
+
+S = TypeVar("S", bound=BaseModel)
+STORE = "checkpoints/runs.sqlite"
+log = logging.getLogger("workflow_engine")
+
+
+async def _langgraph(live: Live) -> None:
+    # Imported when it is first chosen: langgraph alone takes a second.
+    from workflow_engine.langgraph.executor import drive as drive_on_langgraph
+
+    await drive_on_langgraph(live)
+
+
+EXECUTORS: Mapping[str, Executor] = {"native": drive, "langgraph": _langgraph}
+
+
+class _Model:
+    """The agent runner, opened when the first agent needs it."""
+
+    def __init__(self, choice: ModelChoice | None, runner: AgentRunner | None) -> None:
+        self._choice, self._runner = choice, runner
+
+    @property
+    def chosen(self) -> bool:
+        return self._choice is not None or self._runner is not None
+
+    def get(self) -> AgentRunner:
+        if self._runner is None:
+            if self._choice is None:
+                raise ModelMissing("no model was chosen", "Engine.open(..., model=...)")
+            from workflow_engine.agents import open_runner
+
+            self._runner = open_runner(self._choice)
+        return self._runner
+
+    async def close(self) -> None:
+        if self._runner is not None:
+            await self._runner.close()
+
+
+class Engine(Service):
+    """Runs workflows on one store. Made by `open` (which also recovers dead runs) or `connect` (which never does)."""
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        store: str | Path = STORE,
+        *,
+        workflows: Sequence[Workflow[Any]] = (),
+        model: ModelChoice | None = None,
+        agents: AgentRunner | None = None,
+        resources: Mapping[type, Callable[..., Any]] | None = None,
+        executor: str = "native",
+        listeners: Sequence[Listener] = (),
+        ledger: Ledger | None = None,
+        clock: Clock | None = None,
+        mint: Mint | None = None,
+        create: bool = True,
+    ) -> AsyncIterator[Self]:
+        """Open a store. `create=False` refuses to make a new one; `resources` replaces openers of the workflows'.
+
+        `model` is an `agents.ModelChoice` (see `choose_model`), `agents` any runner of your own. `ledger` replaces the
+        SQLite store.
+        """
+        if ledger is None:
+            from workflow_engine.stores.sqlite import open_ledger
+
+            ledger = await open_ledger(Path(store), create=create)
+        opened = Resources(resources)
+        runner = _Model(model, agents)
+        engine: Self | None = None
+        try:
+            around = Surroundings(ledger, clock or SystemClock(), mint or SystemMint(), opened, runner.get, listeners)
+            engine = cls(around, workflows, EXECUTORS, executor, has_model=runner.chosen)
+            yield engine
+        finally:
+            if engine is not None:
+                await engine.close()
+            await runner.close()
+            await opened.close()
+            await ledger.close()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, store: str | Path = STORE, **settings: Any) -> AsyncIterator[Self]:
+        """Like `connect`, and go on in the background with the runs of `workflows` whose process died."""
+        async with cls.connect(store, **settings) as engine:
+            task = asyncio.create_task(engine.recover(_log_problem), name="recover")
+            engine._background.add(task)
+            task.add_done_callback(engine._background.discard)
+            yield engine
+
+
+def _log_problem(run: RunId, error: WorkflowError) -> None:
+    log.error("run %s was not recovered: %s", run, error)
+
+
+def run_sync(
+    workflow: Workflow[S], inputs: Mapping[str, Any] | None = None, /, *, store: str | Path = STORE, **fields: Any
+) -> RunView[S]:
+    """Run a workflow from a script without an event loop: one run, driven until it ends or waits."""
+
+    async def main() -> RunView[S]:
+        async with Engine.connect(store, workflows=[workflow]) as engine:
+            return await engine.run(workflow, inputs, **fields)
+
+    return asyncio.run(main())

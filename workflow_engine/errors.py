@@ -1,0 +1,186 @@
+"""Every error the engine raises on purpose: what is wrong, then one line of cure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workflow_engine.ports.agents import AgentAnswer
+
+
+class WorkflowError(Exception):
+    """The root of the tree. `what` says what is wrong, `cure` what to do about it."""
+
+    def __init__(self, what: str, cure: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return self.what if self.cure is None else f"{self.what}\n  {self.cure}"
+
+
+# What a declaration may get wrong
+
+
+class DeclarationError(WorkflowError):
+    """A decorator or the edge table was used in a way that has no meaning."""
+
+
+class InvalidWorkflow(WorkflowError):
+    """The workflow breaks laws; `findings` holds every one of them."""
+
+    def __init__(self, name: str, findings: Sequence[object]) -> None:
+        laws = "1 law" if len(findings) == 1 else f"{len(findings)} laws"
+        lines = "\n".join(str(finding) for finding in findings)
+        super().__init__(f"{name} breaks {laws}\n{lines}")
+        self.name = name
+        self.findings = tuple(findings)
+
+
+class WorkflowChanged(WorkflowError):
+    """The workflow's shape no longer fits the run."""
+
+
+# What a caller may get wrong
+
+
+class UsageError(WorkflowError):
+    """The request itself is wrong: an unknown target, a missing field, an unknown name."""
+
+
+class TargetError(UsageError):
+    """A TARGET that names no workflow, or a file that does not import."""
+
+
+class InputError(UsageError):
+    """Inputs that do not fit the workflow's state."""
+
+
+class ModelMissing(UsageError):
+    """The workflow has agents and no model was chosen for them."""
+
+
+class RunNotFound(UsageError):
+    """No run has this id or prefix."""
+
+
+class AmbiguousRun(UsageError):
+    """A prefix that several runs share."""
+
+
+class QuestionNotFound(UsageError):
+    """No open question has this id, or the run asks none or several."""
+
+
+class AnswerRejected(UsageError):
+    """An answer that does not fit the question's schema. The question stays open."""
+
+
+class Conflict(WorkflowError):
+    """Somebody else was first."""
+
+
+class RunOwned(Conflict):
+    """A living process drives this run."""
+
+
+class AlreadyAnswered(Conflict):
+    """The question has its one accepted answer."""
+
+
+class RunEnded(Conflict):
+    """The run is in a final status, which nothing changes."""
+
+
+class FenceLost(Conflict):
+    """This process no longer owns the run: a later owner raised its epoch."""
+
+
+# What a store may get wrong
+
+
+class StoreError(WorkflowError):
+    """The store cannot be used."""
+
+
+class StoreDamaged(StoreError):
+    """Stored data fails its checks; it was not loaded."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a later version."""
+
+
+class LimitExceeded(StoreError):
+    """A stated limit was passed: size of a write, size of the state, number of steps."""
+
+
+# What a step may get wrong
+
+
+class StepError(WorkflowError):
+    """A failure of one step. `kind` is a word of the error taxonomy; `retryable` says if a later try may differ."""
+
+    kind = "error"
+    retryable = True
+
+    def __init__(
+        self, what: str, cure: str | None = None, *, kind: str | None = None, retryable: bool | None = None
+    ) -> None:
+        super().__init__(what, cure)
+        if kind is not None:
+            self.kind = kind
+        if retryable is not None:
+            self.retryable = retryable
+
+
+class BadWrite(StepError):
+    """The body returned something its field cannot hold, or typed JSON cannot carry."""
+
+    kind = "validation"
+    retryable = False
+
+
+class StepTimeout(StepError):
+    """The step's time limit passed."""
+
+    kind = "timeout"
+
+
+class Infrastructure(StepError):
+    """The surroundings failed, not the work: a sandbox that did not start, an endpoint out of reach."""
+
+    kind = "infrastructure"
+
+
+class AgentFailed(StepError):
+    """The agent did not finish: kinds are rate_limit, timeout, validation, tool, infrastructure, model.
+
+    `retry_after` is how many seconds the endpoint asked to wait; `so_far` is what had been done and used until then.
+    """
+
+    kind = "model"
+    retry_after: float | None = None
+    so_far: AgentAnswer | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a step that gave up leaves behind; a node after `node.failed` may read it as `failure: Failure`."""
+
+    node: str
+    kind: str
+    message: str
+    attempts: int = 1
+    trace: str = ""
+
+
+# What a picture may get wrong
+
+
+class DrawingError(WorkflowError):
+    """A picture that cannot be drawn: a diagram that contradicts itself, or no drawing engine that works here."""

@@ -1,0 +1,134 @@
+"""`leave`: the one function that decides where a run goes on: routes, bounds, forks, joins.
+
+It changes nothing and waits for nothing. It returns a `Move`, which the journal keeps and which folds into the frontier
+without the workflow, so both executors, a resume years later and every picture agree on where a run stands.
+
+Counts: a bounded edge is taken while its count is below its limit, then its `then` is. An unbounded entry into a node
+restarts the counts of the bounded edges into it; bounded entries restart nothing. Without bounded edges and answers the
+graph is acyclic (law W3), so between two answers every node is entered finitely often: the earliest node entered
+infinitely often could be entered only by bounded edges, whose counts then never restart.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflow_engine.errors import StepError
+from workflow_engine.record.frontier import Frontier, Move
+from workflow_engine.spec.edges import START_NAME, Edge, Source, is_end
+from workflow_engine.spec.nodes import Route
+from workflow_engine.spec.workflow import Workflow
+
+THEN = "then"
+"""What follows an edge's key in `Move.via` when its bound was spent."""
+
+Read = Callable[[Route[Any, Any]], Any]
+"""Runs a route's body on the state as it is now, and returns its word."""
+
+
+class RouteFailed(StepError):
+    """A route raised, or returned a word it does not declare."""
+
+    kind = "route"
+    retryable = False
+
+
+@dataclass(frozen=True)
+class Left:
+    """Where leaving a node leads, and the words the routes on the way decided."""
+
+    move: Move
+    routes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class _Walk:
+    workflow: Workflow[Any]
+    frontier: Frontier
+    decide: Read
+    entered: list[str] = field(default_factory=list)
+    arrived: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    via: list[str] = field(default_factory=list)
+    routes: list[tuple[str, str]] = field(default_factory=list)
+    ended: str | None = None
+    ahead: deque[tuple[str, bool]] = field(default_factory=deque)
+
+    def run(self, source: Source) -> None:
+        self.go(source)
+        # A loop rather than recursion: a chain of a thousand routes is legal.
+        while self.ahead:
+            self.enter(*self.ahead.popleft())
+
+    def go(self, source: Source) -> None:
+        edge = self.workflow.out.get(source)
+        if edge is None:
+            raise StepError(f"no edge leaves {source}", "add one; `workflow check` finds such gaps", retryable=False)
+        if edge.limit is not None:
+            count = self.count(edge.key)
+            if count < edge.limit:
+                self.counts[edge.key] = count + 1
+                self.via.append(edge.key)
+                self.ahead.append((edge.targets[0], True))
+            else:
+                self.via.append(f"{edge.key} {THEN}")
+                self.ahead.append((str(edge.then), False))
+            return
+        self.via.append(edge.key)
+        if not edge.joins or self.complete(edge, source):
+            self.ahead.extend((target, False) for target in edge.targets)
+
+    def count(self, key: str) -> int:
+        return self.counts.get(key, self.frontier.counts.get(key, 0))
+
+    def complete(self, edge: Edge, source: Source) -> bool:
+        there = (*self.arrived.get(edge.key, self.frontier.arrived.get(edge.key, ())), str(source))
+        done = len(there) == len(edge.sources)
+        self.arrived[edge.key] = () if done else there
+        return done
+
+    def enter(self, target: str, bounded: bool) -> None:
+        if not bounded:
+            self.counts.update({key: 0 for key in self.workflow.bounded_into.get(target, ()) if self.count(key)})
+        if is_end(target):
+            self.ended = target
+            return
+        node = self.workflow.nodes[target]
+        if isinstance(node, Route):
+            word = self.decide(node)
+            if word not in node.outcomes:
+                raise RouteFailed(f"route {node.name!r} returned {word!r}", f"return one of {', '.join(node.outcomes)}")
+            self.routes.append((node.name, word))
+            self.go(Source(node.name, word))
+        else:
+            self.entered.append(target)
+
+
+def leave(workflow: Workflow[Any], frontier: Frontier, node: str, outcome: str | None, decide: Read) -> Left:
+    """The move that leaving `node` by `outcome` makes. `node` may be "START".
+
+    Raises RouteFailed when a route on the way cannot decide, and StepError when no edge leaves by this way out
+    (impossible in a workflow without findings).
+    """
+    walk = _Walk(workflow, frontier, decide)
+    source = Source(node, outcome)
+    if outcome is not None and source not in workflow.out and outcome not in ("failed", "expired"):
+        source = Source(node)
+    walk.run(source)
+    move = Move(
+        left=None if node == START_NAME else node,
+        entered=tuple(walk.entered),
+        arrived=walk.arrived,
+        counts=walk.counts,
+        via=tuple(walk.via),
+        ended=walk.ended,
+    )
+    return Left(move, tuple(walk.routes))
+
+
+def catches(workflow: Workflow[Any], node: str, outcome: str) -> bool:
+    """Whether an edge leaves `node` by exactly this outcome."""
+    return Source(node, outcome) in workflow.out

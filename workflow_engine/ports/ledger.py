@@ -1,0 +1,177 @@
+"""The ledger port: the one door through which anything becomes durable, and the readings behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from workflow_engine.record.ids import QuestionId, RunId
+from workflow_engine.record.inbox import Letter, Standing
+from workflow_engine.record.run import Run
+from workflow_engine.record.values import Value, Write
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Proof of ownership: the epoch under which a process owns a run. A later owner raises it."""
+
+    run: RunId
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What becomes durable together, or not at all.
+
+    `events` are folded into `run` already, which is the run as of the last of them: their numbers are
+    `run.seq - len(events) + 1 ... run.seq`. Questions asked, answered, expired and withdrawn are read off the events.
+    `document` (the workflow as JSON) comes with the first batch of a run and after its shape changed.
+    """
+
+    run: Run
+    events: Sequence[Any]
+    writes: Sequence[Write] = ()
+    taken: Sequence[str] = ()
+    document: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run and its state at rest, as stored; nothing here needs the workflow's code."""
+
+    run: Run
+    state: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One event with its number in the run's journal (from 1)."""
+
+    seq: int
+    event: Any
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run in a list. `letters` says that something from outside waits to be taken."""
+
+    run: RunId
+    workflow: str
+    status: str
+    reason: str | None
+    created: datetime
+    updated: datetime
+    steps: int
+    letters: bool = False
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which runs to list: newest first, `before` a run for the next page. None means any."""
+
+    workflow: str | None = None
+    status: str | None = None
+    limit: int = 50
+    before: RunId | None = None
+    prefix: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Ledger(Protocol):
+    """Keeps runs. Every method may raise errors.StoreError; none runs code or imports anything that a store names.
+
+    Ownership: `create` and `claim` make the caller the owner of a run until `release`, `close`, or the death of its
+    process. Only owners commit; anybody may read, list and `send` letters.
+    """
+
+    async def create(self, batch: Batch) -> Fence:
+        """Store a new run with its first batch (beginning with RunCreated) and own it from the start."""
+        ...
+
+    async def claim(self, run: RunId) -> tuple[Fence, Snapshot]:
+        """Own the run: lock it, raise its epoch, read it.
+
+        Raises errors.RunOwned if a living process (this one included) owns it, errors.RunNotFound,
+        errors.StoreDamaged.
+        """
+        ...
+
+    def commit(self, fence: Fence, batch: Batch) -> Awaitable[None]:
+        """Make a batch durable. It takes its place in the queue before this returns, so the order of calls is the order
+        of commits; the awaitable is done once the batch is on disk.
+
+        Raises (when awaited) errors.FenceLost if the caller no longer owns the run or its journal has moved on. After
+        one failure every later commit under the same fence fails too: what it builds on is not there.
+        """
+        ...
+
+    async def release(self, fence: Fence) -> None:
+        """Stop owning the run. Releasing twice, or after the fence was lost, is allowed."""
+        ...
+
+    async def owned(self, run: RunId) -> bool:
+        """Whether a living process owns the run right now."""
+        ...
+
+    async def read(self, run: RunId) -> Snapshot:
+        """The run and its state. Raises errors.RunNotFound, errors.StoreDamaged."""
+        ...
+
+    async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
+        """The state as of an event's number."""
+        ...
+
+    async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
+        """The events numbered above `after`, in order."""
+        ...
+
+    async def document(self, run: RunId) -> Mapping[str, Any]:
+        """The workflow the run was last driven with, as JSON."""
+        ...
+
+    async def runs(self, page: Page) -> Sequence[Listed]:
+        """A page of runs, newest first. Damaged runs are listed with status "damaged"."""
+        ...
+
+    async def find(self, prefix: str) -> Sequence[RunId]:
+        """Up to three runs whose id begins with `prefix`; "@last" is the run created last."""
+        ...
+
+    async def unfinished(self) -> Sequence[RunId]:
+        """Runs with status running, or waiting with letters: the ones a death may have left behind, oldest first."""
+        ...
+
+    async def questions(self, run: RunId | None = None) -> Sequence[Standing]:
+        """Open questions without an answer (of one run: every question it ever asked), oldest first."""
+        ...
+
+    async def question(self, question: QuestionId) -> Standing:
+        """One question and what became of it. Raises errors.QuestionNotFound."""
+        ...
+
+    async def send(self, letter: Letter) -> None:
+        """Put a letter into a run's box; durable when this returns.
+
+        Raises errors.AlreadyAnswered for a second answer to one question, errors.QuestionNotFound,
+        errors.RunNotFound, errors.RunEnded.
+        """
+        ...
+
+    async def letters(self, run: RunId) -> Sequence[Letter]:
+        """Letters not taken yet, oldest first."""
+        ...
+
+    async def boxes(self) -> Sequence[RunId]:
+        """Runs with letters not taken yet."""
+        ...
+
+    async def changed(self, since: int) -> int:
+        """A number that differs from `since` once anything was stored by anybody; cheap enough to ask often."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued and let go of every run and file."""
+        ...

@@ -1,0 +1,91 @@
+"""Typed JSON: values cross into the store through their declared type, or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from workflow_engine.errors import BadWrite
+
+DEPTH = 200
+INTEGER = 2**63
+_LONG = re.compile(r"\d{19}")
+_MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+def encode(adapter: TypeAdapter[Any], value: Any, place: str) -> str:
+    """The JSON text of a value of the adapter's type; `decode` gives the same value back.
+
+    Raises BadWrite, naming `place`, for a value of another type and for one that JSON would change: NaN, a lone
+    surrogate, an integer beyond 64 bits, nesting deeper than 200, a subclass with fields its declared type lacks.
+    """
+    try:
+        valid = adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        raise BadWrite(f"{place}: {_first(error)}", "return a value of the field's declared type") from error
+    except RecursionError as error:
+        raise BadWrite(f"{place}: nested too deeply, or into itself", f"nest at most {DEPTH} deep") from error
+    try:
+        text = adapter.dump_json(valid, warnings="error").decode()
+    except (ValueError, RecursionError, TypeError) as error:
+        raise BadWrite(f"{place}: typed JSON cannot carry it ({_gist(error)})", _CURE) from error
+    _check_plain(text, place)
+    try:
+        same = adapter.validate_json(text) == valid
+    except (ValueError, RecursionError) as error:
+        raise BadWrite(f"{place}: typed JSON would change it ({_gist(error)})", _CURE) from error
+    if not same:
+        raise BadWrite(f"{place}: typed JSON would change it", _CURE)
+    return text
+
+
+def decode(adapter: TypeAdapter[Any], text: str) -> Any:
+    """A fresh value from its JSON text. Raises pydantic.ValidationError if the text does not fit the type."""
+    return adapter.validate_json(text)
+
+
+_CURE = "use plain numbers (no NaN), text, lists, dicts, dates and models of them"
+
+
+def _check_plain(text: str, place: str) -> None:
+    brackets = text.count("[") + text.count("{")
+    # Most texts are settled here, without a parse: too few brackets to be deep, no run of digits that is long.
+    if brackets <= DEPTH and _LONG.search(text) is None:
+        return
+    try:
+        json.loads(text, parse_int=_within_64_bits)
+    except (ValueError, RecursionError) as error:
+        raise BadWrite(f"{place}: {_gist(error)}", _CURE) from error
+    if brackets > DEPTH and (deep := _depth(text)) > DEPTH:
+        raise BadWrite(f"{place}: nested {deep} deep", f"nest at most {DEPTH} deep")
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for mark in _MARKS.findall(text):
+        if mark in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in "]}":
+            depth -= 1
+    return deepest
+
+
+def _within_64_bits(digits: str) -> int:
+    if len(digits) > 20 or not -INTEGER <= int(digits) < INTEGER:
+        raise ValueError(f"the integer {digits[:24]} does not fit 64 bits")
+    return int(digits)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = error.error_count() - 1
+    return f"{where + ': ' if where else ''}{first['msg']}{f' (and {more} more)' if more else ''}"
+
+
+def _gist(error: BaseException) -> str:
+    return str(error).splitlines()[0][:160] if str(error) else type(error).__name__

@@ -1,0 +1,214 @@
+"""The facts of a journal: a closed union. Each is named in the past tense and readable without the workflow's code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, TypeAdapter
+
+from workflow_engine.errors import Failure
+from workflow_engine.record.frontier import Move
+from workflow_engine.record.ids import QuestionId, RunId
+from workflow_engine.record.inbox import Answer, QuestionRecord
+from workflow_engine.record.usage import Usage
+
+
+@dataclass(frozen=True)
+class RunCreated:
+    """A run begins to exist, standing at its first nodes. `target` is a label: where its code was found."""
+
+    at: datetime
+    run: RunId
+    workflow: str
+    shape: str
+    bodies: Mapping[str, str]
+    move: Move
+    target: str | None = None
+    parent: tuple[RunId, int] | None = None
+    type: Literal["RunCreated"] = "RunCreated"
+
+
+@dataclass(frozen=True)
+class RunClaimed:
+    """A process took the run: to begin it, because somebody asked (resume), or because its owner died (recover)."""
+
+    at: datetime
+    epoch: int
+    process: str
+    verb: Literal["run", "resume", "recover", "answer", "cancel"]
+    executor: str = "native"
+    type: Literal["RunClaimed"] = "RunClaimed"
+
+
+@dataclass(frozen=True)
+class CodeChanged:
+    """Bodies differ from those the run was last driven with; `shape` is given when the shape differs too, and fits."""
+
+    at: datetime
+    bodies: Mapping[str, str]
+    nodes: tuple[str, ...]
+    shape: str | None = None
+    type: Literal["CodeChanged"] = "CodeChanged"
+
+
+@dataclass(frozen=True)
+class EffectStarted:
+    """An effect's body is about to run: on disk before it does."""
+
+    at: datetime
+    node: str
+    visit: int
+    key: str
+    type: Literal["EffectStarted"] = "EffectStarted"
+
+
+@dataclass(frozen=True)
+class AttemptFailed:
+    """One try failed and another follows after `wait` seconds."""
+
+    at: datetime
+    node: str
+    visit: int
+    attempt: int
+    failure: Failure
+    wait: float
+    type: Literal["AttemptFailed"] = "AttemptFailed"
+
+
+@dataclass(frozen=True)
+class StepFinished:
+    """A node did its work; its writes and the move onward are in the same commit.
+
+    `outcome` is the word it was left by, if any; `words` the last thing it said of itself; `routes` the routes decided
+    on the way and their words.
+    """
+
+    at: datetime
+    node: str
+    kind: str
+    visit: int
+    attempts: int
+    started: datetime
+    seconds: float
+    writes: tuple[str, ...]
+    move: Move
+    outcome: str | None = None
+    routes: tuple[tuple[str, str], ...] = ()
+    usage: Usage | None = None
+    answered_by: tuple[str, ...] = ()
+    words: str = ""
+    type: Literal["StepFinished"] = "StepFinished"
+
+
+@dataclass(frozen=True)
+class StepFailed:
+    """A node gave up. `move` is None when nothing catches it: then it stays due and the run will fail."""
+
+    at: datetime
+    node: str
+    kind: str
+    visit: int
+    attempts: int
+    started: datetime
+    seconds: float
+    failure: Failure
+    move: Move | None = None
+    outcome: str = "failed"
+    usage: Usage | None = None
+    answered_by: tuple[str, ...] = ()
+    type: Literal["StepFailed"] = "StepFailed"
+
+
+@dataclass(frozen=True)
+class QuestionAsked:
+    """A person is asked; the node rests."""
+
+    at: datetime
+    question: QuestionRecord
+    started: datetime | None = None
+    type: Literal["QuestionAsked"] = "QuestionAsked"
+
+
+@dataclass(frozen=True)
+class QuestionAnswered:
+    """The run's owner took the one accepted answer up."""
+
+    at: datetime
+    question: QuestionId
+    node: str
+    visit: int
+    answer: Answer
+    type: Literal["QuestionAnswered"] = "QuestionAnswered"
+
+
+@dataclass(frozen=True)
+class QuestionExpired:
+    """Nobody answered in time."""
+
+    at: datetime
+    question: QuestionId
+    node: str
+    visit: int
+    type: Literal["QuestionExpired"] = "QuestionExpired"
+
+
+@dataclass(frozen=True)
+class QuestionWithdrawn:
+    """The run ended or moved on without the answer."""
+
+    at: datetime
+    question: QuestionId
+    node: str
+    visit: int
+    type: Literal["QuestionWithdrawn"] = "QuestionWithdrawn"
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """A failure nothing catches, and its siblings have finished."""
+
+    at: datetime
+    failure: Failure
+    type: Literal["RunFailed"] = "RunFailed"
+
+
+@dataclass(frozen=True)
+class RunCancelled:
+    """Somebody stopped it for good."""
+
+    at: datetime
+    by: str
+    type: Literal["RunCancelled"] = "RunCancelled"
+
+
+Event = Annotated[
+    RunCreated
+    | RunClaimed
+    | CodeChanged
+    | EffectStarted
+    | AttemptFailed
+    | StepFinished
+    | StepFailed
+    | QuestionAsked
+    | QuestionAnswered
+    | QuestionExpired
+    | QuestionWithdrawn
+    | RunFailed
+    | RunCancelled,
+    Discriminator("type"),
+]
+
+_EVENT: TypeAdapter[Any] = TypeAdapter(Event)
+
+
+def write_event(event: Any) -> str:
+    """An event as one line of JSON."""
+    return _EVENT.dump_json(event, exclude_defaults=False).decode()
+
+
+def read_event(text: str) -> Any:
+    """The event of a line. Raises pydantic.ValidationError for anything that is none."""
+    return _EVENT.validate_json(text)

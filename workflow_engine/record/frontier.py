@@ -1,0 +1,50 @@
+"""The frontier: where a run stands, as plain values. `verify` and the executors ask it; only a `Move` changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Move:
+    """What leaving one node changes. Made once, by `frontier.leave`; folded without knowing the workflow.
+
+    `arrived` and `counts` hold the new value for each key that changed: an empty tuple or 0 clears it. `via` names the
+    keys of the edges travelled, in order, for pictures and people.
+    """
+
+    left: str | None
+    entered: tuple[str, ...] = ()
+    arrived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    via: tuple[str, ...] = ()
+    ended: str | None = None
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """Nodes due (running, resting or not begun), arms arrived at joins, counts of bounded edges, visits.
+
+    `due` is in order of entry. `arrived` maps a join's edge key to the sources that are there. `ended` is "END" or
+    "FAIL: why" once the run has left its last node.
+    """
+
+    due: tuple[str, ...] = ()
+    visits: Mapping[str, int] = field(default_factory=dict)
+    arrived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    ended: str | None = None
+
+    def after(self, move: Move) -> Frontier:
+        """The frontier once `move` was made."""
+        visits = dict(self.visits)
+        for node in move.entered:
+            visits[node] = visits.get(node, 0) + 1
+        return Frontier(
+            due=(*(node for node in self.due if node != move.left), *move.entered),
+            visits=visits,
+            arrived={key: there for key, there in {**self.arrived, **move.arrived}.items() if there},
+            counts={key: count for key, count in {**self.counts, **move.counts}.items() if count},
+            ended=move.ended or self.ended,
+        )

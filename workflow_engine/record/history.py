@@ -1,0 +1,132 @@
+"""What happened, step by step: a second fold of the journal, for people, pictures and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from workflow_engine.errors import Failure
+from workflow_engine.record import events as e
+from workflow_engine.record.ids import QuestionId
+from workflow_engine.record.usage import Usage
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One visit of the run to one node. `step` numbers commits from 1; it is None while the step is not committed.
+
+    `via` are the keys of the edges travelled when it was left; `outcome` the word, `words` what it last said.
+    """
+
+    node: str
+    kind: str
+    visit: int
+    status: Literal["finished", "failed", "waiting", "running"]
+    attempts: int = 1
+    step: int | None = None
+    started: datetime | None = None
+    seconds: float | None = None
+    failure: Failure | None = None
+    outcome: str | None = None
+    routes: tuple[tuple[str, str], ...] = ()
+    via: tuple[str, ...] = ()
+    words: str = ""
+    usage: Usage | None = None
+    answered_by: tuple[str, ...] = ()
+    question: QuestionId | None = None
+    due: datetime | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """The steps in order of commit (open ones last) and the edges travelled before the first step."""
+
+    steps: tuple[StepRecord, ...]
+    begun_via: tuple[str, ...] = ()
+
+    def latest(self, node: str) -> StepRecord | None:
+        """The last visit to a node."""
+        return next((each for each in reversed(self.steps) if each.node == node), None)
+
+    def of(self, node: str) -> tuple[StepRecord, ...]:
+        """All visits to a node, in order."""
+        return tuple(each for each in self.steps if each.node == node)
+
+
+def history(journal: Iterable[Any]) -> History:
+    """Fold a journal into its steps."""
+    done: list[StepRecord] = []
+    waiting: dict[str, StepRecord] = {}
+    begun: tuple[str, ...] = ()
+    for event in journal:
+        match event:
+            case e.RunCreated():
+                begun = event.move.via
+            case e.QuestionAsked():
+                asked = event.question
+                waiting[asked.node] = StepRecord(
+                    asked.node,
+                    "human" if asked.asks == "human" else "function",
+                    asked.visit,
+                    "waiting",
+                    started=event.started or event.at,
+                    question=asked.id,
+                    due=asked.due,
+                    words=asked.title,
+                )
+            case e.QuestionWithdrawn():
+                waiting.pop(event.node, None)
+            case e.StepFinished():
+                waiting.pop(event.node, None)
+                done.append(
+                    StepRecord(
+                        event.node,
+                        event.kind,
+                        event.visit,
+                        "finished",
+                        event.attempts,
+                        len(done) + 1,
+                        event.started,
+                        event.seconds,
+                        None,
+                        event.outcome,
+                        event.routes,
+                        event.move.via,
+                        event.words,
+                        event.usage,
+                        event.answered_by,
+                    )
+                )
+            case e.StepFailed():
+                waiting.pop(event.node, None)
+                done.append(
+                    StepRecord(
+                        event.node,
+                        event.kind,
+                        event.visit,
+                        "failed",
+                        event.attempts,
+                        len(done) + 1,
+                        event.started,
+                        event.seconds,
+                        event.failure,
+                        event.outcome,
+                        (),
+                        () if event.move is None else event.move.via,
+                        event.failure.message,
+                        event.usage,
+                        event.answered_by,
+                    )
+                )
+            case e.AttemptFailed() | e.RunClaimed() | e.CodeChanged() | e.EffectStarted():
+                pass
+            case _:
+                pass
+    return History((*done, *waiting.values()), begun)
+
+
+def unfinished(record: StepRecord, seconds: float) -> StepRecord:
+    """The same step with the time it has taken so far."""
+    return replace(record, seconds=seconds)

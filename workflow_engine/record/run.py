@@ -1,0 +1,166 @@
+"""A run: the fold of its journal. `advance` is the one place where a run changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from workflow_engine.errors import Failure
+from workflow_engine.record import events as e
+from workflow_engine.record.frontier import Frontier
+from workflow_engine.record.ids import RunId
+from workflow_engine.record.inbox import Open
+from workflow_engine.record.usage import Usage
+
+Status = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
+FINAL: frozenset[str] = frozenset({"succeeded", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where one run stands. Its size does not grow with the number of steps it took.
+
+    `seq` numbers the last event folded, `steps` the steps finished or failed, `asked` the questions ever asked.
+    `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
+    `doubts` are effects that were started and not finished. `deaths` counts how often a due node's process died.
+    """
+
+    id: RunId
+    workflow: str
+    shape: str
+    bodies: Mapping[str, str]
+    created: datetime
+    updated: datetime
+    target: str | None = None
+    parent: tuple[RunId, int] | None = None
+    status: Status = "queued"
+    reason: str | None = None
+    error: Failure | None = None
+    frontier: Frontier = Frontier()
+    seq: int = 0
+    steps: int = 0
+    asked: int = 0
+    open: tuple[Open, ...] = ()
+    failed: Mapping[str, Failure] = field(default_factory=dict)
+    caught: Mapping[str, Failure] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
+    deaths: Mapping[str, int] = field(default_factory=dict)
+    usage: Usage = Usage()
+    answered_by: tuple[str, ...] = ()
+
+    @property
+    def resting(self) -> frozenset[str]:
+        """Due nodes that wait for an answer."""
+        return frozenset(each.node for each in self.open)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change this run again, save a resume of a failed step."""
+        return self.status in FINAL or self.frontier.ended is not None
+
+    def question(self, node: str) -> Open | None:
+        """The open question of a due node."""
+        return next((each for each in self.open if each.node == node), None)
+
+
+def begin(event: e.RunCreated) -> Run:
+    """The run as its first event leaves it."""
+    run = Run(
+        id=event.run,
+        workflow=event.workflow,
+        shape=event.shape,
+        bodies=event.bodies,
+        created=event.at,
+        updated=event.at,
+        target=event.target,
+        parent=event.parent,
+        frontier=Frontier().after(event.move),
+        seq=1,
+    )
+    return _settled(run)
+
+
+def fold(journal: Iterable[Any]) -> Run:
+    """The run a whole journal tells of. Raises ValueError if it does not begin with RunCreated."""
+    facts = iter(journal)
+    first = next(facts, None)
+    if not isinstance(first, e.RunCreated):
+        raise ValueError("a journal begins with RunCreated")
+    run = begin(first)
+    for event in facts:
+        run = advance(run, event)
+    return run
+
+
+def advance(run: Run, event: Any) -> Run:
+    """The run after one more fact. A succeeded or cancelled run never changes."""
+    if run.status in FINAL:
+        return run
+    run = replace(run, seq=run.seq + 1, updated=event.at)
+    match event:
+        case e.RunCreated():
+            return run
+        case e.RunClaimed():
+            died = {
+                **run.deaths,
+                **{node: run.deaths.get(node, 0) + 1 for node in run.frontier.due if node not in run.resting},
+            }
+            deaths = died if event.verb == "recover" else run.deaths
+            run = replace(run, status="running", reason=None, error=None, failed={}, deaths=deaths)
+        case e.CodeChanged():
+            run = replace(run, bodies=event.bodies, shape=event.shape or run.shape)
+        case e.EffectStarted():
+            run = replace(run, doubts={**run.doubts, event.node: event.key})
+        case e.AttemptFailed():
+            pass
+        case e.StepFinished():
+            run = _left(run, event)
+            run = replace(run, steps=run.steps + 1, frontier=run.frontier.after(event.move))
+        case e.StepFailed():
+            run = replace(_left(run, event), steps=run.steps + 1)
+            if event.move is None:
+                run = replace(run, failed={**run.failed, event.node: event.failure})
+            else:
+                caught = {**run.caught, **dict.fromkeys(event.move.entered, event.failure)}
+                run = replace(run, frontier=run.frontier.after(event.move), caught=caught)
+        case e.QuestionAsked():
+            asked = event.question
+            opened = Open(asked.id, asked.node, asked.visit, asked.due, asked.asks)
+            run = replace(run, asked=run.asked + 1, open=(*run.open, opened))
+        case e.QuestionAnswered() | e.QuestionExpired() | e.QuestionWithdrawn():
+            run = replace(run, open=tuple(each for each in run.open if each.id != event.question))
+        case e.RunFailed():
+            return replace(run, status="failed", error=event.failure, reason=None)
+        case e.RunCancelled():
+            return replace(run, status="cancelled", reason=event.by)
+        case _:
+            assert_never(event)
+    return _settled(run)
+
+
+def _left(run: Run, event: e.StepFinished | e.StepFailed) -> Run:
+    node = event.node
+    by = tuple(dict.fromkeys((*run.answered_by, *event.answered_by)))
+    return replace(
+        run,
+        doubts={name: key for name, key in run.doubts.items() if name != node},
+        deaths={name: count for name, count in run.deaths.items() if name != node},
+        caught={name: failure for name, failure in run.caught.items() if name != node},
+        usage=run.usage + (event.usage or Usage()),
+        answered_by=by,
+    )
+
+
+def _settled(run: Run) -> Run:
+    """The status that follows from where the run stands."""
+    ended = run.frontier.ended
+    if ended == "END":
+        return replace(run, status="succeeded", reason=None)
+    if ended is not None:
+        why = ended.removeprefix("FAIL: ")
+        return replace(run, status="failed", reason=why, error=Failure("FAIL", "declared", why))
+    if run.open and run.resting >= set(run.frontier.due):
+        return replace(run, status="waiting", reason="person")
+    return replace(run, status="running", reason=None) if run.status == "waiting" else run

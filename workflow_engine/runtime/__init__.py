@@ -1,0 +1,1 @@
+"""Driving runs: the verbs, our executor, recovery and the event stream."""

@@ -1,0 +1,46 @@
+"""Our executor: one asyncio task per due node, until the run rests."""
+
+from __future__ import annotations
+
+import asyncio
+
+from workflow_engine.steps.ending import close, stop
+from workflow_engine.steps.letters import cancel, take_letters
+from workflow_engine.steps.live import Live
+from workflow_engine.steps.step import step
+
+
+async def drive(live: Live) -> None:
+    """Take the run on until it ends, waits, fails, or is drained. Raises errors.StoreError and errors.FenceLost."""
+    tasks: dict[str, asyncio.Task[None]] = {}
+    try:
+        while True:
+            live.wake.clear()
+            if live.mail:
+                await take_letters(live)
+            if live.cancelled_by is not None and not live.run.ended:
+                await stop(tasks)
+                await cancel(live)
+                return
+            for name in live.startable():
+                live.busy.add(name)
+                tasks[name] = asyncio.create_task(step(live, name), name=f"{live.run.id} {name}")
+            if not tasks:
+                if live.mail:
+                    continue
+                await close(live)
+                return
+            await _any(tasks, live.wake)
+            for name in [name for name, task in tasks.items() if task.done()]:
+                live.busy.discard(name)
+                tasks.pop(name).result()
+    finally:
+        await stop(tasks)
+
+
+async def _any(tasks: dict[str, asyncio.Task[None]], wake: asyncio.Event) -> None:
+    woken = asyncio.ensure_future(wake.wait())
+    try:
+        await asyncio.wait({*tasks.values(), woken}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        woken.cancel()

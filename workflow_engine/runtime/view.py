@@ -1,0 +1,124 @@
+"""A run as people and programs look at it: its fold, its state, its steps and its questions, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from workflow_engine.errors import UsageError
+from workflow_engine.record.history import History
+from workflow_engine.record.ids import RunId
+from workflow_engine.record.inbox import Standing
+from workflow_engine.record.run import Run
+
+S = TypeVar("S", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class RunView(Generic[S]):
+    """One run at one moment. `values` is the state as plain JSON; `state` the same through the workflow's own class.
+
+    `owned` says whether a living process drives it, `letters` whether an answer waits to be taken.
+    """
+
+    run: Run
+    values: Mapping[str, Any]
+    history: History
+    questions: tuple[Standing, ...] = ()
+    owned: bool = False
+    letters: bool = False
+    model: type[S] | None = field(default=None, repr=False)
+
+    @property
+    def id(self) -> RunId:
+        return self.run.id
+
+    @property
+    def status(self) -> str:
+        """One of the six statuses. A waiting run whose answer is there is queued: anybody may go on with it."""
+        if self.run.status == "waiting" and self.letters and not self.owned:
+            return "queued"
+        return self.run.status
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run says running but no living process owns it."""
+        return self.run.status in ("running", "queued") and not self.owned
+
+    @property
+    def state(self) -> S:
+        """The state as the workflow's own class. Raises UsageError where the workflow's code was not given."""
+        if self.model is None:
+            raise UsageError("the workflow's code is not here, so the state has no class", "read `values`, plain JSON")
+        return self.model.model_validate_json(_dumps(self.values))
+
+    @property
+    def open_questions(self) -> tuple[Standing, ...]:
+        return tuple(each for each in self.questions if each.status == "open" and each.answer is None)
+
+    def document(self) -> dict[str, Any]:
+        """The fixed JSON shape of `run|resume|answer|show --json`."""
+        run, failure = self.run, self.run.error
+        last_failed = next((each.step for each in reversed(self.history.steps) if each.status == "failed"), None)
+        return {
+            "schema": 1,
+            "run": run.id,
+            "workflow": run.workflow,
+            "fingerprint": run.shape,
+            "status": self.status,
+            "reason": "interrupted" if self.interrupted else run.reason,
+            "error": None
+            if failure is None
+            else {"kind": failure.kind, "message": failure.message, "step": last_failed, "node": failure.node},
+            "state": dict(self.values),
+            "questions": [question_document(each) for each in self.open_questions],
+            "waits": [],
+            "steps": [
+                {
+                    "step": each.step,
+                    "node": each.node,
+                    "kind": each.kind,
+                    "visit": each.visit,
+                    "attempts": each.attempts,
+                    "status": each.status,
+                    "started": None if each.started is None else each.started.isoformat(),
+                    "seconds": None if each.seconds is None else round(each.seconds, 6),
+                    "error": None if each.failure is None else each.failure.message,
+                }
+                for each in self.history.steps
+            ],
+            "usage": {
+                "requests": run.usage.requests,
+                "input_tokens": run.usage.input_tokens,
+                "output_tokens": run.usage.output_tokens,
+                "cost": run.usage.cost,
+            },
+            "answered_by": list(run.answered_by),
+        }
+
+
+def question_document(standing: Standing) -> dict[str, Any]:
+    """The fixed JSON shape of one entry of `inbox --json`, with what else a person needs to answer."""
+    question = standing.question
+    return {
+        "question": question.id,
+        "run": question.run,
+        "node": question.node,
+        "title": question.title,
+        "choices": list(question.choices),
+        "schema": dict(question.schema),
+        "due": None if question.due is None else question.due.isoformat(),
+        "message": question.message,
+        "evidence": list(question.evidence),
+        "tried": [{"node": each.node, "visit": each.visit, "outcome": each.outcome} for each in question.tried],
+        "asked": None if question.asked is None else question.asked.isoformat(),
+    }
+
+
+def _dumps(values: Mapping[str, Any]) -> str:
+    import json
+
+    return json.dumps(dict(values))

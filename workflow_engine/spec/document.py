@@ -1,0 +1,115 @@
+"""A workflow as JSON and back: everything but the code, enough to list, draw, compare and prove its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+
+from workflow_engine.errors import UsageError
+from workflow_engine.spec.edges import Edge, Source
+from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
+from workflow_engine.spec.workflow import Workflow
+
+VERSION = 1
+_KINDS: dict[str, type[Node]] = {"agent": Agent, "function": Function, "human": Human, "route": Route}
+
+
+def to_document(workflow: Workflow[Any]) -> dict[str, Any]:
+    """Plain JSON: `shape` is what a run depends on, `notes` is what only people read."""
+    return {
+        "version": VERSION,
+        "shape": {
+            "name": workflow.name,
+            "fields": {name: _field(each) for name, each in sorted(workflow.fields.items())},
+            "nodes": {name: _node(node, workflow) for name, node in sorted(workflow.nodes.items())},
+            "edges": sorted((_edge(edge) for edge in workflow.edges), key=repr),
+        },
+        "notes": {"bodies": dict(workflow.bodies), "instructions": _instructions(workflow)},
+    }
+
+
+def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes: Sequence[Node] = ()) -> Workflow[Any]:
+    """The workflow of a document. Without `nodes` it has no code: it can be drawn and proved, not run."""
+    if not isinstance(document, dict) or "shape" not in document:
+        raise UsageError("this is no workflow document", "write one with to_document(workflow)")
+    if document.get("version") != VERSION:
+        raise UsageError(f"the document has version {document.get('version')!r}, this engine reads {VERSION}")
+    shape = document["shape"]
+    try:
+        given = {node.name: node for node in nodes}
+        found = {name: given.get(name) or _without_code(name, each) for name, each in shape["nodes"].items()}
+        edges = tuple(
+            Edge._of(
+                tuple(Source(node, outcome) for node, outcome in each["sources"]),
+                tuple(each["targets"]),
+                each["limit"],
+                each["then"],
+            )
+            for each in shape["edges"]
+        )
+        fields: dict[str, Any] = {
+            name: (Any, ... if each["required"] else None) for name, each in shape["fields"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"the workflow document is incomplete: {type(error).__name__} {error}") from error
+    return Workflow(
+        name=shape["name"],
+        state=state or create_model("State", **fields),
+        edges=edges,
+        nodes=MappingProxyType(found),
+    )
+
+
+def _field(field: Any) -> dict[str, Any]:
+    try:
+        schema = field.adapter.json_schema()
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):
+        schema = {"x-type": repr(field.type)}
+    return {"required": field.required, "reducer": field.reducer.name if field.reducer else None, "schema": schema}
+
+
+def _node(node: Node, workflow: Workflow[Any]) -> dict[str, Any]:
+    return {
+        "kind": node.kind,
+        "reads": sorted(each.name for each in node.signature.parameters if each.name in workflow.fields),
+        "writes": list(node.writes),
+        "outcomes": list(node.outcomes),
+        "effect": isinstance(node, Function) and node.effect,
+        "within": node.within.total_seconds() if isinstance(node, Human) and node.within else None,
+    }
+
+
+def _edge(edge: Edge) -> dict[str, Any]:
+    return {
+        "sources": [[each.node, each.outcome] for each in edge.sources],
+        "targets": list(edge.targets),
+        "limit": edge.limit,
+        "then": edge.then,
+    }
+
+
+def _instructions(workflow: Workflow[Any]) -> dict[str, str]:
+    return {name: node.instructions for name, node in sorted(workflow.nodes.items()) if isinstance(node, Agent)}
+
+
+def _without_code(name: str, each: dict[str, Any]) -> Node:
+    def body(*_args: Any, **_kwargs: Any) -> Any:
+        raise UsageError(f"the code of node {name!r} is not here", "give from_document its nodes")
+
+    kind = _KINDS[each["kind"]]
+    more: dict[str, Any] = {}
+    if kind is Function:
+        more["effect"] = bool(each.get("effect"))
+    if kind is Human and each.get("within"):
+        more["within"] = timedelta(seconds=each["within"])
+    node = kind(name=name, body=body, writes=tuple(each["writes"]), **more)
+    # Reads and outcomes come from annotations that are not here: fill the caches the annotations would have filled.
+    node.__dict__["signature"] = Signature(tuple(Parameter(read, Any, False) for read in each["reads"]), Any)
+    if kind in (Human, Route):
+        node.__dict__["outcomes"] = tuple(each["outcomes"])
+    return node

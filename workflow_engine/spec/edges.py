@@ -1,0 +1,233 @@
+"""Edges: the one table of a workflow, written with `>>`, which only builds `Edge` values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from workflow_engine.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from workflow_engine.spec.nodes import Node
+
+START_NAME = "START"
+END_NAME = "END"
+FAIL_PREFIX = "FAIL: "
+
+
+class Chained:
+    """Whatever may stand in a chain of `>>`."""
+
+    __slots__ = ()
+
+    def __rshift__(self, right: Right) -> Path:
+        return _link(_path(self), right)
+
+    def __rrshift__(self, left: tuple[Arm, ...]) -> Path:
+        return _link(_arms(left), self)
+
+
+@dataclass(frozen=True)
+class Terminal(Chained):
+    """Where a run starts, or ends well or badly."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return f"FAIL({self.name.removeprefix(FAIL_PREFIX)!r})" if self.name.startswith(FAIL_PREFIX) else self.name
+
+
+START = Terminal(START_NAME)
+END = Terminal(END_NAME)
+
+
+def FAIL(why: str) -> Terminal:  # noqa: N802 (it stands beside START and END)
+    """The run ends failed, for this reason."""
+    return Terminal(FAIL_PREFIX + " ".join(str(why).split()))
+
+
+def is_end(name: str) -> bool:
+    """Whether a target ends the run."""
+    return name == END_NAME or name.startswith(FAIL_PREFIX)
+
+
+@dataclass(frozen=True)
+class Outcome(Chained):
+    """One way out of a node: `verdict["passed"]`, `deploy.failed`, `review.expired`."""
+
+    node: Node
+    name: str
+
+    def __repr__(self) -> str:
+        return f"{self.node.name}[{self.name!r}]"
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """The right end of a bounded edge, made by `at_most`."""
+
+    limit: int
+    target: Node | Terminal
+    then: Node | Terminal
+
+
+def at_most(limit: int, target: Node, *, then: Node | Terminal) -> Bounded:
+    """An edge taken at most `limit` times, then `then`. The count restarts when an unbounded edge enters `target`."""
+    return Bounded(limit, target, then)
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """Where an edge begins: a node, and the outcome it is left by (None: it just finished)."""
+
+    node: str
+    outcome: str | None = None
+
+    def __str__(self) -> str:
+        return self.node if self.outcome is None else f"{self.node}[{self.outcome}]"
+
+
+@dataclass(frozen=True, init=False)
+class Edge:
+    """One edge: several sources join, several targets fork, `limit` and `then` bound it.
+
+    Names, nodes, outcomes and terminals are all taken: `Edge("a", "b")`,
+    `Edge(verdict["failed"], implement, limit=3, then=review)`.
+    """
+
+    sources: tuple[Source, ...]
+    targets: tuple[str, ...]
+    limit: int | None
+    then: str | None
+    nodes: tuple[Node, ...] = field(compare=False, repr=False)
+
+    def __init__(
+        self,
+        sources: Place | Sequence[Place],
+        targets: Place | Sequence[Place],
+        outcome: str | None = None,
+        limit: int | None = None,
+        then: Place | None = None,
+    ) -> None:
+        lefts, rights = _several(sources), _several(targets)
+        put = object.__setattr__
+        put(self, "sources", tuple(_source(each, outcome) for each in lefts))
+        put(self, "targets", tuple(_name(each) for each in rights))
+        put(self, "limit", limit)
+        put(self, "then", None if then is None else _name(then))
+        put(self, "nodes", tuple(_nodes([*lefts, *rights, *([] if then is None else [then])])))
+
+    @classmethod
+    def _of(cls, sources: tuple[Source, ...], targets: tuple[str, ...], limit: int | None, then: str | None) -> Edge:
+        edge = cls((), (), limit=limit, then=then)
+        object.__setattr__(edge, "sources", sources)
+        object.__setattr__(edge, "targets", targets)
+        return edge
+
+    @property
+    def key(self) -> str:
+        """A name for this edge that survives others being added or moved: counts and arrivals are kept under it."""
+        return f"{' + '.join(map(str, self.sources))} > {' + '.join(self.targets)}"
+
+    @property
+    def joins(self) -> bool:
+        return len(self.sources) > 1
+
+    @property
+    def forks(self) -> bool:
+        return len(self.targets) > 1
+
+    @property
+    def leads_to(self) -> tuple[str, ...]:
+        """Every place a run may come to by this edge, its `then` included."""
+        return self.targets if self.then is None else (*self.targets, self.then)
+
+    def __str__(self) -> str:
+        bound = "" if self.limit is None else f" (at most {self.limit}, then {self.then})"
+        return self.key + bound
+
+
+@dataclass(frozen=True)
+class Path(Chained):
+    """A stretch of the table: its first places, the edges so far, and the loose ends the next `>>` continues from."""
+
+    heads: tuple[Node | Terminal | Outcome, ...]
+    edges: tuple[Edge, ...]
+    tails: tuple[Node | Terminal | Outcome, ...]
+
+
+Place: TypeAlias = Union[str, "Node", Terminal, Outcome]
+Arm: TypeAlias = Union["Node", Outcome, Path]
+Right: TypeAlias = Union["Node", Terminal, Path, Bounded, "tuple[Arm, ...]"]
+
+
+def _link(left: Path, right: Any) -> Path:
+    if not left.tails:
+        raise DeclarationError(
+            "nothing can follow at_most(...) in a chain", "begin a new row with the node it leads to"
+        )
+    if isinstance(right, Bounded):
+        edge = Edge(left.tails, right.target, limit=right.limit, then=right.then)
+        return Path(left.heads, (*left.edges, edge), ())
+    onward = _arms(right) if isinstance(right, tuple) else _path(right)
+    edge = Edge(left.tails, onward.heads)
+    return Path(left.heads, (*left.edges, edge, *onward.edges), onward.tails)
+
+
+def _path(part: Any) -> Path:
+    from workflow_engine.spec.nodes import Node
+
+    if isinstance(part, Path):
+        return part
+    if isinstance(part, (Node, Terminal, Outcome)):
+        return Path((part,), (), (part,))
+    if callable(part):
+        name = getattr(part, "__name__", repr(part))
+        raise DeclarationError(f"{name!r} is a plain function, not a node", f"decorate it: @function def {name}(...)")
+    raise DeclarationError(
+        f"{part!r} cannot stand in an edge", "use nodes, outcomes, tuples of them, at_most(...), END or FAIL('why')"
+    )
+
+
+def _arms(arms: tuple[Any, ...]) -> Path:
+    paths = [_path(arm) for arm in arms]
+    for path in paths:
+        if not path.tails:
+            raise DeclarationError("an arm of a fork cannot end in at_most(...)", "write the loop as a row of its own")
+    return Path(
+        tuple(head for path in paths for head in path.heads),
+        tuple(edge for path in paths for edge in path.edges),
+        tuple(tail for path in paths for tail in path.tails),
+    )
+
+
+def _several(places: Any) -> list[Any]:
+    return list(places) if isinstance(places, (tuple, list)) else [places]
+
+
+def _source(place: Any, outcome: str | None) -> Source:
+    if isinstance(place, Outcome):
+        return Source(place.node.name, place.name)
+    return Source(_name(place), outcome)
+
+
+def _name(place: Any) -> str:
+    if isinstance(place, str):
+        return place
+    if isinstance(place, Outcome):
+        raise DeclarationError(f"{place!r} is a way out, not a place to go", f"name the node: {place.node.name}")
+    name = getattr(place, "name", None)
+    if not isinstance(name, str):
+        raise DeclarationError(f"{place!r} cannot stand in an edge", "use a node, its name, END or FAIL('why')")
+    return name
+
+
+def _nodes(places: Iterable[Any]) -> Iterable[Node]:
+    from workflow_engine.spec.nodes import Node
+
+    for place in places:
+        if isinstance(place, Node):
+            yield place
+        elif isinstance(place, Outcome):
+            yield place.node

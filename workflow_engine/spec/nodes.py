@@ -1,0 +1,374 @@
+"""Nodes: plain functions whose decorator says their kind and whose parameters say what they read."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import cached_property
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
+
+from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.edges import Chained, Outcome
+from workflow_engine.spec.policies import ONCE, Retry
+from workflow_engine.spec.question import Question
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+L = TypeVar("L", bound=str)
+C_co = TypeVar("C_co", bound=str, covariant=True)
+
+FAILED = "failed"
+EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a body: its name and its annotation with forward references resolved."""
+
+    name: str
+    type: Any
+    has_default: bool
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a body takes and returns. `problem` says why annotations could not be read, if so."""
+
+    parameters: tuple[Parameter, ...]
+    returns: Any
+    problem: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Node(Chained):
+    """One place in a workflow. Two nodes are the same only as the same object; in a run, names tell them apart."""
+
+    kind: ClassVar[str] = "node"
+
+    name: str
+    body: Callable[..., Any] = field(repr=False)
+    writes: tuple[str, ...] = ()
+    retry: Retry = ONCE
+    timeout: timedelta | None = None
+
+    @property
+    def failed(self) -> Outcome:
+        """The way out when attempts or time are spent."""
+        return Outcome(self, FAILED)
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """The words this node can be left by; empty for a node that just finishes."""
+        return ()
+
+    def named(self, name: str, *, writes: str | tuple[str, ...] | None = None) -> Self:
+        """The same node at a second place, under another name."""
+        return replace(self, name=name, writes=self.writes if writes is None else _names(writes))
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Parameters and return type. Read late, because annotations may name classes defined further down."""
+        try:
+            parameters = inspect.signature(self.body).parameters
+        except (TypeError, ValueError) as error:
+            return Signature((), None, str(error))
+        try:
+            hints = get_type_hints(self.body)
+        except Exception as error:  # an annotation is the user's expression and may raise anything
+            return Signature(
+                tuple(Parameter(each.name, Any, each.default is not each.empty) for each in parameters.values()),
+                Any,
+                f"{type(error).__name__}: {error}",
+            )
+        odd = next(
+            (each.name for each in parameters.values() if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)), None
+        )
+        return Signature(
+            tuple(
+                Parameter(each.name, hints.get(each.name, inspect.Parameter.empty), each.default is not each.empty)
+                for each in parameters.values()
+                if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+            ),
+            hints.get("return", inspect.Parameter.empty),
+            None if odd is None else f"parameter '*{odd}' names no field",
+        )
+
+    @property
+    def where(self) -> str | None:
+        """`file:line` of the body, for people."""
+        code = getattr(inspect.unwrap(self.body), "__code__", None)
+        return None if code is None else f"{code.co_filename}:{code.co_firstlineno}"
+
+    @cached_property
+    def code(self) -> str:
+        """A hash of what this node does: its source, or its byte code where there is no source."""
+        text = f"{_text_of(self.body)}\0{self._settings()}"
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+    def _settings(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, eq=False)
+class Function(Node, Generic[P, R_co]):
+    """Does work. With `effect=True` it touches the outside world and is never silently repeated."""
+
+    kind: ClassVar[str] = "function"
+
+    effect: bool = False
+    in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask"
+    process: bool = False
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        return self.body(*args, **kwargs)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, eq=False)
+class Agent(Node, Generic[P, R_co]):
+    """Asks a model. The body returns the prompt; the written field's type is the schema of the answer.
+
+    `finish(answer, step)` may turn the answer into what is written: the answer's type is then its first parameter's.
+    """
+
+    kind: ClassVar[str] = "agent"
+
+    instructions: str = ""
+    tools: tuple[Callable[..., Any], ...] = ()
+    model: str | None = None
+    turns: int = 20
+    finish: Callable[..., Any] | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        return self.body(*args, **kwargs)  # type: ignore[no-any-return]
+
+    def _settings(self) -> str:
+        parts = [self.instructions, self.model or ""]
+        parts += [_text_of(each) for each in (*self.tools, *(() if self.finish is None else (self.finish,)))]
+        return "\0".join(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Human(Node, Generic[P, C_co]):
+    """Asks a person. The body is pure and returns the `Question`; the answer is what is written."""
+
+    kind: ClassVar[str] = "human"
+
+    within: timedelta | None = None
+
+    @property
+    def expired(self) -> Outcome:
+        """The way out when nobody answered `within` the time."""
+        return Outcome(self, EXPIRED)
+
+    @cached_property
+    def answer(self) -> Any:
+        """The type of the answer: A in `-> Question[A]`; None where the annotation does not say."""
+        returns = self.signature.returns
+        return get_args(returns)[0] if get_origin(returns) is Question and get_args(returns) else None
+
+    @cached_property
+    def outcomes(self) -> tuple[str, ...]:
+        return words_of(choice_of(self.answer)) or ()
+
+    def __getitem__(self: Human[Any, L], outcome: L) -> Outcome:
+        return Outcome(self, outcome)
+
+    def __call__(self: Human[P, Any], *args: P.args, **kwargs: P.kwargs) -> Question[Any]:
+        return self.body(*args, **kwargs)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, eq=False)
+class Route(Node, Generic[P, C_co]):
+    """Decides where to go, purely, by a word. No step of its own: it is decided in its predecessor's commit."""
+
+    kind: ClassVar[str] = "route"
+
+    @cached_property
+    def outcomes(self) -> tuple[str, ...]:
+        return words_of(self.signature.returns) or ()
+
+    def __getitem__(self: Route[Any, L], outcome: L) -> Outcome:
+        return Outcome(self, outcome)
+
+    def __call__(self: Route[P, L], *args: P.args, **kwargs: P.kwargs) -> L:
+        return self.body(*args, **kwargs)  # type: ignore[no-any-return]
+
+
+class HasChoice(Protocol[C_co]):
+    """An answer whose `choice` is a Literal: its words are the outcomes of the question."""
+
+    @property
+    def choice(self) -> C_co: ...
+
+
+def words_of(annotation: Any) -> tuple[str, ...] | None:
+    """The words of a Literal (or a union of Literals); None for anything else."""
+    if get_origin(annotation) is Literal:
+        words = get_args(annotation)
+        return words if all(isinstance(word, str) for word in words) else None
+    if get_origin(annotation) in (Union, types.UnionType):
+        parts = [words_of(each) for each in get_args(annotation)]
+        if all(part is not None for part in parts):
+            return tuple(dict.fromkeys(word for part in parts if part for word in part))
+    return None
+
+
+def choice_of(answer: Any) -> Any:
+    """The type that decides where an answer leads: a Literal itself, or a model's `choice`."""
+    if words_of(answer):
+        return answer
+    fields: Mapping[str, Any] = getattr(answer, "model_fields", {})
+    return fields["choice"].annotation if "choice" in fields else None
+
+
+def _text_of(body: Callable[..., Any]) -> str:
+    try:
+        return inspect.getsource(body)
+    except (OSError, TypeError):
+        code = getattr(body, "__code__", None)
+    if code is None:
+        return getattr(body, "__qualname__", type(body).__qualname__)
+    constants = [each for each in code.co_consts if not isinstance(each, types.CodeType)]
+    return f"{code.co_code.hex()} {constants!r} {code.co_names!r}"
+
+
+def _names(writes: str | Sequence[str] | None) -> tuple[str, ...]:
+    if writes is None:
+        return ()
+    return (writes,) if isinstance(writes, str) else tuple(writes)
+
+
+def _name(body: Callable[..., Any], name: str | None) -> str:
+    if isinstance(body, Node):
+        raise DeclarationError(
+            f"{body.name!r} is a node already", "one decorator a node; `node.named(...)` gives a second place"
+        )
+    if not callable(body):
+        raise DeclarationError(f"{body!r} is no function", "decorate a function: @function def name(...)")
+    return name if name is not None else getattr(body, "__name__", type(body).__name__)
+
+
+class _FunctionDecorator(Protocol):
+    def __call__(self, body: Callable[P, R_co], /) -> Function[P, R_co]: ...
+
+
+class _AgentDecorator(Protocol):
+    def __call__(self, body: Callable[P, str], /) -> Agent[P, str]: ...
+
+
+class _HumanDecorator(Protocol):
+    @overload
+    def __call__(self, body: Callable[P, Question[L]], /) -> Human[P, L]: ...
+    @overload
+    def __call__(self, body: Callable[P, Question[HasChoice[L]]], /) -> Human[P, L]: ...
+    @overload
+    def __call__(self, body: Callable[P, Question[Any]], /) -> Human[P, str]: ...
+
+
+class _RouteDecorator(Protocol):
+    def __call__(self, body: Callable[P, L], /) -> Route[P, L]: ...
+
+
+@overload
+def function(body: Callable[P, R_co], /) -> Function[P, R_co]: ...
+@overload
+def function(
+    *,
+    name: str | None = None,
+    writes: str | tuple[str, ...] | None = None,
+    retry: Retry = ONCE,
+    timeout: timedelta | None = None,
+    effect: bool = False,
+    in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask",
+    process: bool = False,
+) -> _FunctionDecorator: ...
+def function(body: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
+    """A node that runs a plain or async function.
+
+    `writes` names the field (or fields, as a tuple) its value goes to. `timeout` limits one attempt and needs an async
+    body or `process=True`. `effect=True` says it touches the outside world; `in_doubt` then says what holds when the
+    process died in the middle: "ask" a person, "rerun", or a probe: a function of the same reads that returns the value
+    if the effect is there and None if it is not.
+    """
+
+    def decorate(body: Callable[..., Any]) -> Function[Any, Any]:
+        rest = {key: value for key, value in settings.items() if key not in ("name", "writes")}
+        return Function(
+            name=_name(body, settings.get("name")), body=body, writes=_names(settings.get("writes")), **rest
+        )
+
+    return decorate if body is None else decorate(body)
+
+
+def agent(
+    *,
+    writes: str,
+    instructions: str,
+    name: str | None = None,
+    tools: Sequence[Callable[..., Any]] = (),
+    model: str | None = None,
+    turns: int = 20,
+    finish: Callable[..., Any] | None = None,
+    retry: Retry | None = None,
+    timeout: timedelta | None = None,
+) -> _AgentDecorator:
+    """A node that asks a model. The body returns the prompt; tools are plain typed functions, granted by being listed.
+
+    A tool's parameter annotated `Step` or with a resource type is handed in and hidden from the model.
+    """
+
+    def decorate(body: Callable[..., Any]) -> Agent[Any, Any]:
+        return Agent(
+            name=_name(body, name),
+            body=body,
+            writes=_names(writes),
+            retry=Retry(3) if retry is None else retry,
+            timeout=timeout,
+            instructions=inspect.cleandoc(instructions),
+            tools=tuple(tools),
+            model=model,
+            turns=turns,
+            finish=finish,
+        )
+
+    return decorate
+
+
+def human(*, writes: str | None = None, within: timedelta | None = None, name: str | None = None) -> _HumanDecorator:
+    """A node that asks a person and rests until the answer; `within` gives `expired` a time."""
+
+    def decorate(body: Callable[..., Any]) -> Human[Any, Any]:
+        return Human(name=_name(body, name), body=body, writes=_names(writes), within=within)
+
+    return decorate
+
+
+@overload
+def route(body: Callable[P, L], /) -> Route[P, L]: ...
+@overload
+def route(*, name: str | None = None) -> _RouteDecorator: ...
+def route(body: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
+    """A pure decision: returns one of the words of its Literal."""
+
+    def decorate(body: Callable[..., Any]) -> Route[Any, Any]:
+        return Route(name=_name(body, name), body=body)
+
+    return decorate if body is None else decorate(body)

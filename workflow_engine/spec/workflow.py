@@ -1,0 +1,125 @@
+"""A workflow: nodes and edges over a state, as one frozen value."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.edges import Edge, Path, Source
+from workflow_engine.spec.nodes import Node
+from workflow_engine.spec.state import Field, State, fields_of
+
+S = TypeVar("S", bound=BaseModel)
+
+
+@dataclass(frozen=True, eq=False)
+class Workflow(Generic[S]):
+    """What `workflow(...)` returns. Nothing happens by making one."""
+
+    name: str
+    state: type[S]
+    edges: tuple[Edge, ...]
+    nodes: Mapping[str, Node]
+    resources: Mapping[type, Callable[..., Any]] = field(default_factory=dict, repr=False)
+    clashes: tuple[str, ...] = ()
+    where: str | None = None
+
+    @cached_property
+    def fields(self) -> Mapping[str, Field]:
+        return MappingProxyType(dict(fields_of(self.state)))
+
+    @cached_property
+    def out(self) -> Mapping[Source, Edge]:
+        """The edge each way out is left by. Where two claim one way out, the first; `verify` reports the second."""
+        found: dict[Source, Edge] = {}
+        for edge in self.edges:
+            for source in edge.sources:
+                found.setdefault(source, edge)
+        return MappingProxyType(found)
+
+    @cached_property
+    def bounded_into(self) -> Mapping[str, tuple[str, ...]]:
+        """The keys of the bounded edges into each node."""
+        found: dict[str, list[str]] = {}
+        for edge in self.edges:
+            if edge.limit is not None:
+                for target in edge.targets:
+                    found.setdefault(target, []).append(edge.key)
+        return MappingProxyType({name: tuple(keys) for name, keys in found.items()})
+
+    @cached_property
+    def shape(self) -> str:
+        """A hash of everything a run's position and state depend on. Shuffled rows and edited bodies leave it alone."""
+        from workflow_engine.spec.document import to_document
+
+        text = json.dumps(to_document(self)["shape"], sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def bodies(self) -> Mapping[str, str]:
+        """A hash of each node's code: recorded with a run, so that edits between two drives can be told."""
+        return {name: node.code for name, node in sorted(self.nodes.items())}
+
+    @property
+    def fingerprint(self) -> str:
+        """Shape and bodies in one word."""
+        bodies = hashlib.sha256(json.dumps(dict(self.bodies)).encode()).hexdigest()[:8]
+        return f"{self.shape}-{bodies}"
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name}: {len(self.nodes)} nodes, {len(self.edges)} edges>"
+
+
+def workflow(
+    name: str,
+    *,
+    state: type[S],
+    edges: Iterable[Path | Edge],
+    resources: Mapping[type, Callable[..., Any]] | None = None,
+    nodes: Sequence[Node] = (),
+) -> Workflow[S]:
+    """Put a state and a table of edges together.
+
+    `resources` maps a type to a function returning an async context manager that opens it once per process. `nodes` is
+    needed only where edges name their nodes by text.
+    """
+    given: Any = state  # annotations do not stop anybody at run time
+    if not (isinstance(given, type) and issubclass(given, BaseModel)):
+        raise DeclarationError(f"state={state!r} is no state", "write class Change(State): ... and pass the class")
+    if not name or not isinstance(name, str):
+        raise DeclarationError(f"{name!r} is no name for a workflow", 'workflow("ship", state=..., edges=[...])')
+    flat: list[Edge] = []
+    for row in edges:
+        if isinstance(row, Path):
+            flat.extend(row.edges)
+        elif isinstance(row, Edge):
+            flat.append(row)
+        else:
+            raise DeclarationError(f"{row!r} is no row of the edge table", "write rows as START >> first >> second")
+    found: dict[str, Node] = {}
+    clashes: list[str] = []
+    for node in [*nodes, *(node for edge in flat for node in edge.nodes)]:
+        if found.setdefault(node.name, node) is not node and node.name not in clashes:
+            clashes.append(node.name)
+    caller = inspect.stack(0)[1]
+    return Workflow(
+        name=name,
+        state=state,
+        edges=tuple(dict.fromkeys(flat)),
+        nodes=MappingProxyType(found),
+        resources=MappingProxyType(dict(resources or {})),
+        clashes=tuple(clashes),
+        where=f"{caller.filename}:{caller.lineno}",
+    )
+
+
+__all__ = ["State", "Workflow", "workflow"]

@@ -1,0 +1,111 @@
+"""One attempt: a body run in its scene, under its time limit, with a workspace of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from workflow_engine.bodies.scene import Scene
+from workflow_engine.errors import BadWrite, Failure, StepError, StepTimeout, WorkflowError
+from workflow_engine.ports.listener import Began, Said
+from workflow_engine.record.ids import step_key
+from workflow_engine.spec.nodes import Node
+from workflow_engine.spec.step import Step
+from workflow_engine.steps.live import Live, log
+
+T = TypeVar("T")
+
+
+class Attempt:
+    """The surroundings of one try; `words` is the last thing the body said of itself."""
+
+    def __init__(self, live: Live, node: Node, visit: int, number: int) -> None:
+        self.live, self.node, self.visit, self.number = live, node, visit, number
+        self.words = ""
+        self._workspace: Path | None = None
+        self._stopped = False
+
+    async def run(self, act: Callable[[Scene], Awaitable[T]]) -> T:
+        """Run `act` in this attempt's scene. Raises what it raises, and errors.StepTimeout when its time is up."""
+        self.live.tell(Began(self.node.name, self.node.kind, self.visit, self.number))
+        try:
+            return await _within(self.node, act(self.live.scene(self._step())))
+        finally:
+            self._stopped = True
+            if self._workspace is not None:
+                workspace = self._workspace
+                await asyncio.shield(asyncio.to_thread(shutil.rmtree, workspace, ignore_errors=True))
+
+    def _step(self) -> Step:
+        run = self.live.run.id
+        return Step(
+            run=run,
+            node=self.node.name,
+            visit=self.visit,
+            attempt=self.number,
+            key=step_key(run, self.node.name, self.visit),
+            log=lambda text: log.info("%s %s: %s", run, self.node.name, text),
+            progress=self._say,
+            workspace_at=self._open_workspace,
+            is_cancelled=lambda: self._stopped or self.live.cancelled_by is not None,
+        )
+
+    def _say(self, words: str) -> None:
+        self.words = " ".join(str(words).split())[:200]
+        self.live.tell(Said(self.node.name, self.visit, self.words))
+
+    def _open_workspace(self) -> Path:
+        if self._workspace is None:
+            # resolve(): bodies compare paths to refuse those that lead outside, and /tmp is a link on some systems.
+            self._workspace = Path(tempfile.mkdtemp(prefix=f"workflow-{self.node.name[:20]}-")).resolve()
+        return self._workspace
+
+
+async def _within(node: Node, work: Awaitable[T]) -> T:
+    limit: timedelta | None = node.timeout
+    if limit is None:
+        return await work
+    # Told apart from a TimeoutError the body itself raised, which is an error like any other.
+    ours = asyncio.timeout(limit.total_seconds())
+    try:
+        async with ours:
+            return await work
+    except TimeoutError as error:
+        if not ours.expired():
+            raise
+        raise StepTimeout(
+            f"{node.name} took longer than {limit.total_seconds():g} s", "raise timeout= or make the step smaller"
+        ) from error
+
+
+def failure_of(node: str, error: BaseException, attempts: int) -> Failure:
+    """What is kept of an exception: a kind from the taxonomy, its message, and the user's part of the trace."""
+    if isinstance(error, StepError):
+        kind, message = error.kind, error.what
+    elif isinstance(error, WorkflowError):
+        kind, message = "error", error.what
+    else:
+        kind = "timeout" if isinstance(error, TimeoutError) else "error"
+        text = ""
+        with suppress(Exception):  # __str__ is the user's code
+            text = str(error)
+        message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return Failure(node, kind, _clean(message)[:4000], attempts, "" if isinstance(error, BadWrite) else _trace(error))
+
+
+def _trace(error: BaseException) -> str:
+    ours = str(Path(__file__).resolve().parent.parent)
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(ours)]
+    return _clean("".join(traceback.format_list(frames[-8:])))[-4000:]
+
+
+def _clean(text: str) -> str:
+    # A lone surrogate in a message would make the failure itself impossible to store.
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,26 @@
+"""How a drive ends: what is recorded once nothing is under way, and how steps under way are stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from workflow_engine.record.events import RunFailed
+from workflow_engine.steps.live import Live
+
+
+async def close(live: Live) -> None:
+    """Record what follows once nothing is under way: a failure nothing caught ends the run failed."""
+    if live.run.failed and live.run.status == "running":
+        failure = next(iter(live.run.failed.values()))
+        await live.post([RunFailed(live.around.clock.now(), failure)])
+
+
+async def stop(tasks: dict[str, asyncio.Task[None]]) -> None:
+    """Cancel the steps under way and wait until they let go."""
+    for task in tasks.values():
+        task.cancel()
+    for task in tasks.values():
+        with suppress(asyncio.CancelledError, Exception):
+            await task
+    tasks.clear()

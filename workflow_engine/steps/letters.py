@@ -1,0 +1,129 @@
+"""Letters: what came from outside is taken by the run's owner, each in the commit that acts on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from workflow_engine.bodies.human import choice_in
+from workflow_engine.errors import Failure, StepError
+from workflow_engine.record.events import (
+    QuestionAnswered,
+    QuestionAsked,
+    QuestionExpired,
+    QuestionWithdrawn,
+    RunCancelled,
+)
+from workflow_engine.record.ids import question_id
+from workflow_engine.record.inbox import Answer, Letter, Open, QuestionRecord
+from workflow_engine.record.values import Write
+from workflow_engine.spec.nodes import EXPIRED
+from workflow_engine.steps.asking import ACCEPT, FAIL
+from workflow_engine.steps.attempt import failure_of
+from workflow_engine.steps.live import Live
+from workflow_engine.steps.step import Taken, fail, finish
+from workflow_engine.steps.writing import writes_of
+
+
+async def take_letters(live: Live) -> None:
+    """Take every letter in the run's box, and expire questions whose time is up."""
+    live.mail = False
+    for letter in await live.around.ledger.letters(live.run.id):
+        if letter.kind == "cancel":
+            live.cancelled_by = letter.by
+        elif letter.answer is not None:
+            await _answer(live, letter, letter.answer)
+    now = live.around.clock.now()
+    for question in live.run.open:
+        if question.due is not None and question.due <= now:
+            await _expire(live, question, now)
+
+
+async def cancel(live: Live) -> None:
+    """Commit the end of a run that somebody cancelled, once its steps have stopped."""
+    now = live.around.clock.now()
+    withdrawn = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in live.run.open]
+    letters = await live.around.ledger.letters(live.run.id)
+    await live.post([*withdrawn, RunCancelled(now, live.cancelled_by or "unknown")], (), [each.id for each in letters])
+
+
+async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
+    question = next((each for each in live.run.open if each.id == answer.question), None)
+    now = live.around.clock.now()
+    if question is None:
+        # The question was withdrawn or expired before its answer was taken: nothing waits for it.
+        await live.post([], (), [letter.id])
+        return
+    taken_up = QuestionAnswered(now, question.id, question.node, question.visit, answer)
+    stored = await live.around.ledger.question(question.id)
+    asked = stored.question
+    node = live.workflow.nodes[question.node]
+    taken = Taken(node, question.visit, asked.asked or now, words=_words(answer))
+    try:
+        if question.asks == "human":
+            writes = _written(live, node.writes, answer.value)
+            durable = finish(live, taken, writes, choice_in(answer.value), [taken_up], [letter.id])
+        else:
+            durable = _engine_answer(live, taken, answer, taken_up, letter)
+    except (StepError, ValidationError) as error:
+        await live.post(_asked_again(live, asked, error, now), (), [letter.id])
+        return
+    await durable
+
+
+def _engine_answer(live: Live, taken: Taken, answer: Answer, taken_up: QuestionAnswered, letter: Letter) -> Any:
+    match choice_in(answer.value):
+        case str(word) if word == ACCEPT:
+            values = {name: value for name, value in answer.value.items() if name != "choice"}
+            return finish(live, taken, _decoded(live, values), None, [taken_up], [letter.id])
+        case str(word) if word == FAIL:
+            why = f"given up by {answer.by}"
+            return fail(live, taken, Failure(taken.node.name, "effect", why), [taken_up], [letter.id])
+        case _:
+            # A commit of its own, before the body: a second death asks a second question, never reuses this answer.
+            live.cleared.add(taken.node.name)
+            return live.post([taken_up], (), [letter.id])
+
+
+def _written(live: Live, names: Sequence[str], value: Any) -> tuple[Write, ...]:
+    return _decoded(live, dict.fromkeys(names, value))
+
+
+def _decoded(live: Live, values: dict[str, Any]) -> tuple[Write, ...]:
+    fields = live.workflow.fields
+    typed = {name: fields[name].adapter.validate_json(json.dumps(value)) for name, value in values.items()}
+    return writes_of(live.workflow, "the answer", typed)
+
+
+def _asked_again(live: Live, asked: QuestionRecord, error: Exception, now: datetime) -> list[Any]:
+    problem = failure_of(asked.node, error, 1).message
+    again = QuestionRecord(
+        **{
+            **{name: getattr(asked, name) for name in asked.__dataclass_fields__},
+            "id": question_id(live.run.id, live.run.asked + 1),
+            "message": f"{asked.message}\n\nThe answer given before did not fit: {problem}",
+            "asked": now,
+        }
+    )
+    return [QuestionWithdrawn(now, asked.id, asked.node, asked.visit), QuestionAsked(now, again)]
+
+
+async def _expire(live: Live, question: Open, now: datetime) -> None:
+    node = live.workflow.nodes[question.node]
+    expired = QuestionExpired(now, question.id, question.node, question.visit)
+    stored = await live.around.ledger.question(question.id)
+    taken = Taken(node, question.visit, stored.question.asked or now, words="nobody answered")
+    try:
+        durable = finish(live, taken, (), EXPIRED, [expired])
+    except StepError as error:
+        durable = fail(live, taken, failure_of(node.name, error, 1), [expired])
+    await durable
+
+
+def _words(answer: Answer) -> str:
+    word = choice_in(answer.value)
+    return f"{word or 'answered'} (by {answer.by})"

@@ -1,0 +1,123 @@
+"""A run in the hands of its owner: the fold and the state in memory, always equal to what is queued for the disk.
+
+The invariant: everything changes in `post`, which advances the fold, numbers the events and hands the batch to the
+ledger without an `await` in between. So the batches of concurrent steps reach the disk in the order in which each saw
+the others, and a later batch's frontier contains the earlier ones. Nothing else here changes the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflow_engine.bodies.resources import Resources
+from workflow_engine.bodies.scene import Scene
+from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.ports.clock import Clock, Mint
+from workflow_engine.ports.ledger import Batch, Fence, Ledger, Snapshot
+from workflow_engine.ports.listener import Listener
+from workflow_engine.record.run import Run, advance
+from workflow_engine.record.values import Value, Write, set_to
+from workflow_engine.spec.step import Step
+from workflow_engine.spec.workflow import Workflow
+
+log = logging.getLogger("workflow_engine")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every run of one engine shares."""
+
+    ledger: Ledger
+    clock: Clock
+    mint: Mint
+    resources: Resources
+    runner: Callable[[], AgentRunner]
+    listeners: Sequence[Listener] = ()
+
+
+@dataclass(eq=False)
+class Live:
+    """One owned run. `wake` says that somebody should look again; `busy` are the nodes whose step is under way."""
+
+    workflow: Workflow[Any]
+    around: Surroundings
+    fence: Fence
+    run: Run
+    state: dict[str, Value]
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    busy: set[str] = field(default_factory=set)
+    cleared: set[str] = field(default_factory=set)
+    draining: bool = False
+    mail: bool = True
+    cancelled_by: str | None = None
+
+    @classmethod
+    def of(cls, workflow: Workflow[Any], around: Surroundings, fence: Fence, snapshot: Snapshot) -> Live:
+        return cls(workflow, around, fence, snapshot.run, dict(snapshot.state))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no step may begin any more: somebody drains or cancels, or a step failed with nothing to catch it."""
+        return self.draining or self.cancelled_by is not None or bool(self.run.failed) or self.run.ended
+
+    def startable(self) -> tuple[str, ...]:
+        """Due nodes whose step can begin now, in order of entry."""
+        if self.stopping:
+            return ()
+        resting = self.run.resting
+        return tuple(node for node in self.run.frontier.due if node not in resting and node not in self.busy)
+
+    def post(
+        self,
+        events: Sequence[Any],
+        writes: Sequence[Write] = (),
+        taken: Sequence[str] = (),
+        document: Mapping[str, Any] | None = None,
+    ) -> Awaitable[None]:
+        """Advance the run by these facts and hand them to the ledger; await the result for them to be on disk."""
+        run = self.run
+        for event in events:
+            run = advance(run, event)
+        self.run = run
+        self.state = after(self.state, writes, run.seq)
+        durable = self.around.ledger.commit(
+            self.fence, Batch(run, tuple(events), tuple(writes), tuple(taken), document)
+        )
+        return self._told(durable, events)
+
+    async def _told(self, durable: Awaitable[None], events: Sequence[Any]) -> None:
+        await durable
+        for event in events:
+            self.tell(event)
+
+    def tell(self, event: Any) -> None:
+        """Let the listeners hear. What they raise is logged and dropped: they must not disturb a run."""
+        for listener in self.around.listeners:
+            try:
+                listener.hear(self.run.id, event)
+            except Exception:
+                log.exception("a listener raised")
+
+    def scene(self, step: Step) -> Scene:
+        """The surroundings of one attempt, with the state as it is now."""
+        return Scene(
+            self.workflow,
+            dict(self.state),
+            step,
+            self.around.resources,
+            self.around.runner,
+            self.run.caught.get(step.node),
+        )
+
+
+def after(state: Mapping[str, Value], writes: Sequence[Write], seq: int) -> dict[str, Value]:
+    """The state once these writes are made."""
+    changed = dict(state)
+    for write in writes:
+        before = changed.get(write.field)
+        changed[write.field] = set_to(write.text, seq) if before is None else before.then(write, seq)
+    return changed
