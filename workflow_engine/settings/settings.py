@@ -1,0 +1,46 @@
+"""The settings: where runs live, which endpoint answers. An argument beats the environment, that beats the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from workflow_engine.errors import UsageError
+
+STORE = Path("checkpoints/runs.sqlite")
+
+
+class Settings(BaseSettings):
+    """One reading of the environment. The key is a SecretStr: no repr and no error shows it."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
+
+    store: Path = Field(default=STORE, validation_alias="WORKFLOW_STORE")
+    api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
+    model: str | None = Field(default=None, validation_alias="OPENAI_MODEL")
+    api: str | None = Field(default=None, validation_alias="OPENAI_API")
+
+    def environ(self) -> Mapping[str, str]:
+        """The endpoint in the words of the environment: what the choice of a model is made from."""
+        named = {
+            "OPENAI_API_KEY": None if self.api_key is None else self.api_key.get_secret_value(),
+            "OPENAI_BASE_URL": self.base_url,
+            "OPENAI_MODEL": self.model,
+            "OPENAI_API": self.api,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def read_settings(*, store: Path | None = None) -> Settings:
+    """The settings with these arguments put first. Raises UsageError for an environment that makes no sense."""
+    try:
+        return Settings() if store is None else Settings(store=store)
+    except ValidationError as error:
+        # The value is left out: it may be the key.
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{name} cannot be used: {first['msg']}", f"mend or unset {name}") from None
