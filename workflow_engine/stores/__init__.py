@@ -1,0 +1,1 @@
+"""Where runs are kept: in memory for tests, in a SQLite file for everything else."""

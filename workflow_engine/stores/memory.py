@@ -1,0 +1,333 @@
+"""The ledger in memory, for tests: it keeps what a file would keep, and polices what is brought to it.
+
+A store on disk never sees what a caller does with an object after handing it over, and believes that `batch.run` is the
+fold of `batch.events`. This one checks both, so that a fault shows in a test of the caller and not in somebody's store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflow_engine.errors import (
+    AlreadyAnswered,
+    FenceLost,
+    QuestionNotFound,
+    RunEnded,
+    RunNotFound,
+    RunOwned,
+    StoreError,
+    WorkflowError,
+)
+from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Snapshot
+from workflow_engine.record import events as e
+from workflow_engine.record.ids import QuestionId, RunId
+from workflow_engine.record.inbox import Answer, Letter, Standing
+from workflow_engine.record.run import FINAL, Run, advance, begin
+from workflow_engine.record.values import Value, Write, set_to
+from workflow_engine.stores.texts import (
+    answer_of_text,
+    answer_text,
+    event_text,
+    letter_of_text,
+    letter_text,
+    question_of_text,
+    question_text,
+    run_of_text,
+    run_text,
+)
+
+
+@dataclass
+class _Question:
+    text: str
+    run: RunId
+    status: Any = "open"
+    answer: str | None = None
+
+
+@dataclass
+class _Box:
+    """One run as a file would keep it, in texts; `seen` are the objects that were handed in, to compare them later."""
+
+    text: str
+    epoch: int = 1
+    document: str | None = None
+    journal: list[str] = field(default_factory=list)
+    seen: list[Any] = field(default_factory=list)
+    writes: list[tuple[int, int, Write]] = field(default_factory=list)
+    letters: dict[str, str] = field(default_factory=dict)
+    lost: bool = False
+
+    @property
+    def run(self) -> Run:
+        return run_of_text(self.text)
+
+    def state(self, seq: int) -> dict[str, Value]:
+        state: dict[str, Value] = {}
+        for first, at, write in self.writes:
+            if first <= seq:
+                before = state.get(write.field)
+                state[write.field] = set_to(write.text, at) if before is None else before.then(write, at)
+        return state
+
+
+class MemoryLedger:
+    """Implements ports.ledger.Ledger. Owners are this object's: two engines that share it see one another as living."""
+
+    def __init__(self) -> None:
+        self._boxes: dict[RunId, _Box] = {}
+        self._questions: dict[QuestionId, _Question] = {}
+        self._sent: dict[str, str] = {}
+        self._answered: dict[QuestionId, str] = {}
+        self._owners: dict[RunId, int] = {}
+        self._changes = 1
+
+    async def create(self, batch: Batch) -> Fence:
+        run = batch.run.id
+        assert isinstance(batch.events[0], e.RunCreated), "a run's first batch begins with RunCreated"
+        if run in self._boxes:
+            raise StoreError(f"run {run} exists already", "give the new run an id of its own")
+        box = _Box(text="")
+        self._check(None, batch)
+        self._keep(box, batch)
+        self._boxes[run] = box
+        self._owners[run] = box.epoch
+        return Fence(run, box.epoch)
+
+    async def claim(self, run: RunId) -> tuple[Fence, Snapshot]:
+        box = self._box(run)
+        if run in self._owners:
+            raise RunOwned(f"run {run} is being driven by this process", "wait until it ends or rests")
+        box.epoch += 1
+        box.lost = False
+        self._owners[run] = box.epoch
+        self._changes += 1
+        return Fence(run, box.epoch), await self.read(run)
+
+    def commit(self, fence: Fence, batch: Batch) -> Awaitable[None]:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        failure = self._commit(fence, batch)
+        # Settled in a later turn of the loop, as by a disk: nobody should come to rely on a commit that never yields.
+        loop.call_soon(_settle, done, failure)
+        return done
+
+    def _commit(self, fence: Fence, batch: Batch) -> WorkflowError | None:
+        box = self._box(fence.run)
+        before = box.run
+        owner = self._owners.get(fence.run) == fence.epoch == box.epoch and not box.lost
+        if not owner or batch.run.id != fence.run or before.seq != batch.run.seq - len(batch.events):
+            if fence.epoch == box.epoch:
+                box.lost = True
+            return FenceLost(f"run {fence.run} is no longer driven from here", "look at who drives it now")
+        self._check(before, batch)
+        try:
+            self._keep(box, batch)
+        except StoreError as error:
+            box.lost = True
+            return error
+        return None
+
+    def _check(self, before: Run | None, batch: Batch) -> None:
+        run = before
+        for event in batch.events:
+            run = begin(event) if run is None else advance(run, event)
+        assert run is not None
+        assert run == batch.run or not batch.events, f"batch.run is not what its events fold into:\n{run}\n{batch.run}"
+        for write in batch.writes:
+            value = json.loads(write.text)
+            assert write.op == "set" or isinstance(value, list), (
+                f"{write.field}: an append holds a list, not {write.text}"
+            )
+
+    def _keep(self, box: _Box, batch: Batch) -> None:
+        run = batch.run
+        first = run.seq - len(batch.events) + 1
+        lines = [
+            event_text(event, f"event {first + place} of run {run.id}") for place, event in enumerate(batch.events)
+        ]
+        text = run_text(run)
+        assert run_of_text(text) == run, f"JSON changes the run {run}"
+        for line, event in zip(lines, batch.events, strict=True):
+            assert e.read_event(line) == event, f"JSON changes the event {event}"
+        document = None if batch.document is None else json.dumps(batch.document)
+        asked = [(event, question_text(event.question)) for event in batch.events if isinstance(event, e.QuestionAsked)]
+        answers = [
+            (event, answer_text(event.answer)) for event in batch.events if isinstance(event, e.QuestionAnswered)
+        ]
+        # Nothing is changed above this line, so a batch that fails leaves no trace.
+        box.text = text
+        box.document = document or box.document
+        box.journal += lines
+        box.seen += batch.events
+        box.writes += [(min(first, run.seq), run.seq, write) for write in batch.writes]
+        for event, line in asked:
+            self._questions[event.question.id] = _Question(line, run.id)
+        for answered, line in answers:
+            self._close(answered.question, "answered", line)
+        for event in batch.events:
+            match event:
+                case e.QuestionExpired():
+                    self._close(event.question, "expired")
+                case e.QuestionWithdrawn():
+                    self._close(event.question, "withdrawn")
+                case _:
+                    pass
+        for taken in batch.taken:
+            box.letters.pop(taken, None)
+        self._changes += 1
+
+    def _close(self, question: QuestionId, status: str, answer: str | None = None) -> None:
+        kept = self._questions[question]
+        kept.status, kept.answer = status, answer
+
+    async def release(self, fence: Fence) -> None:
+        if self._owners.get(fence.run) == fence.epoch:
+            del self._owners[fence.run]
+
+    def abandon(self) -> None:
+        """As if every owner's process had died at this moment: the runs can be claimed, and old fences are lost."""
+        self._owners.clear()
+
+    async def owned(self, run: RunId) -> bool:
+        return run in self._owners
+
+    async def read(self, run: RunId) -> Snapshot:
+        box = self._box(run)
+        kept = box.run
+        return Snapshot(kept, box.state(kept.seq))
+
+    async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
+        return self._box(run).state(seq)
+
+    async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
+        self._police(run)
+        lines = enumerate(self._box(run).journal, start=1)
+        return [Recorded(seq, e.read_event(line)) for seq, line in lines if seq > after]
+
+    def _police(self, run: RunId) -> None:
+        box = self._box(run)
+        for seq, (line, event) in enumerate(zip(box.journal, box.seen, strict=True), start=1):
+            assert e.write_event(event) == line, f"event {seq} of run {run} was changed after its commit: {event}"
+
+    async def document(self, run: RunId) -> Mapping[str, Any]:
+        text = self._box(run).document
+        if text is None:
+            raise StoreError(f"run {run} has no workflow document", "it was stored without one")
+        document: dict[str, Any] = json.loads(text)
+        return document
+
+    async def runs(self, page: Page) -> Sequence[Listed]:
+        newest = list(reversed(self._boxes))
+        if page.before is not None:
+            self._box(page.before)
+            newest = newest[newest.index(page.before) + 1 :]
+        listed = [self._listed(run) for run in newest if run.startswith(page.prefix)]
+        fits = [
+            each for each in listed if page.workflow in (None, each.workflow) and page.status in (None, each.status)
+        ]
+        return fits[: page.limit]
+
+    def _listed(self, run: RunId) -> Listed:
+        box = self._boxes[run]
+        r = box.run
+        return Listed(r.id, r.workflow, r.status, r.reason, r.created, r.updated, r.steps, bool(box.letters), r.target)
+
+    async def find(self, prefix: str) -> Sequence[RunId]:
+        if prefix == "@last":
+            return list(self._boxes)[-1:]
+        return sorted(run for run in self._boxes if run.startswith(prefix))[:3]
+
+    async def unfinished(self) -> Sequence[RunId]:
+        runs = [(box.run, bool(box.letters)) for box in self._boxes.values()]
+        return [run.id for run, letters in runs if run.status == "running" or (run.status == "waiting" and letters)]
+
+    async def questions(self, run: RunId | None = None) -> Sequence[Standing]:
+        if run is not None:
+            self._box(run)
+        standing = [self._standing(question) for question in self._questions.values() if run in (None, question.run)]
+        return standing if run is not None else [each for each in standing if each.status == "open"]
+
+    async def question(self, question: QuestionId) -> Standing:
+        if question not in self._questions:
+            raise QuestionNotFound(f"no question {question}", "list the open ones: workflow inbox")
+        return self._standing(self._questions[question])
+
+    def _standing(self, kept: _Question) -> Standing:
+        record = question_of_text(kept.text)
+        letter = self._answered.get(record.id)
+        if kept.status == "open" and self._boxes[kept.run].run.status in FINAL:
+            return Standing(record, "withdrawn")
+        if kept.status == "open" and letter is not None:
+            return Standing(record, "answered", letter_of_text(letter).answer)
+        answer: Answer | None = None if kept.answer is None else answer_of_text(kept.answer)
+        return Standing(record, kept.status, answer)
+
+    async def send(self, letter: Letter) -> None:
+        box = self._box(letter.run)
+        text = letter_text(letter)
+        if letter.answer is not None:
+            await self._answerable(letter.answer.question, letter.run)
+            self._answered[letter.answer.question] = text
+        elif box.run.ended:
+            raise RunEnded(f"run {letter.run} has ended: it {box.run.status}", "nothing is left to cancel")
+        if letter.id in self._sent:
+            return
+        self._sent[letter.id] = text
+        box.letters[letter.id] = text
+        self._changes += 1
+
+    async def _answerable(self, question: QuestionId, run: RunId) -> None:
+        kept = self._questions.get(question)
+        if kept is None or kept.run != run:
+            raise QuestionNotFound(f"no question {question} in run {run}", "list the open ones: workflow inbox")
+        match self._standing(kept).status:
+            case "answered":
+                raise AlreadyAnswered(f"question {question} has its answer already", "only the first answer counts")
+            case "open":
+                return
+            case status:
+                if self._boxes[run].run.status in FINAL:
+                    raise RunEnded(
+                        f"run {run} has ended: it {self._boxes[run].run.status}", "nobody waits for an answer"
+                    )
+                raise QuestionNotFound(
+                    f"question {question} is no longer open: it was {status}", "list the open ones: workflow inbox"
+                )
+
+    async def letters(self, run: RunId) -> Sequence[Letter]:
+        return [letter_of_text(text) for text in self._box(run).letters.values()]
+
+    async def boxes(self) -> Sequence[RunId]:
+        return [run for run, box in self._boxes.items() if box.letters]
+
+    async def changed(self, since: int) -> int:  # noqa: ARG002 (the number alone tells)
+        return self._changes
+
+    async def close(self) -> None:
+        for run in self._boxes:
+            self._police(run)
+        self._owners.clear()
+
+    def _box(self, run: RunId) -> _Box:
+        try:
+            return self._boxes[run]
+        except KeyError:
+            raise RunNotFound(f"no run {run}", "list them: workflow runs") from None
+
+
+def _settle(done: asyncio.Future[None], failure: WorkflowError | None) -> None:
+    if done.done():
+        return
+    if failure is None:
+        done.set_result(None)
+    else:
+        done.set_exception(failure)
+        done.exception()  # whoever does not await it hears of it at the next commit: no log line as well
+
+
+__all__ = ["MemoryLedger"]

@@ -1,0 +1,72 @@
+"""One connection to the store, on the thread that aiosqlite keeps for it: work crosses over in one hop."""
+
+from __future__ import annotations
+
+import operator
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+import aiosqlite
+
+T = TypeVar("T")
+Synchronous = Literal["full", "normal"]
+
+BUSY_SECONDS = 60.0
+# Damaged text must reach the seals, not end a whole query: what is no UTF-8 becomes other text, which no seal fits.
+_TEXT = operator.methodcaller("decode", "utf-8", "replace")
+
+
+class Connection:
+    """Runs functions of a raw connection, one at a time, in the order they were given.
+
+    aiosqlite's public calls each cost a hop between threads, and a batch needs a dozen statements; `_execute` is what
+    all of them go through. It is private, hence the narrow pin in pyproject.toml, and this is the only place to use it.
+    """
+
+    def __init__(self, path: Path, *, synchronous: Synchronous = "full", factory: type[sqlite3.Connection]) -> None:
+        self._path = path
+        self._synchronous = synchronous
+        self._factory = factory
+        self._raw: sqlite3.Connection | None = None
+        self._line = aiosqlite.Connection(self._connect, 64)
+
+    def _connect(self) -> sqlite3.Connection:
+        # mode=rw: a file that vanished is an error, not a new and empty store.
+        raw = sqlite3.connect(
+            f"file:{quote(str(self._path))}?mode=rw",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            factory=self._factory,
+        )
+        try:
+            raw.text_factory = _TEXT
+            raw.execute("PRAGMA trusted_schema = OFF")
+            raw.execute("PRAGMA cell_size_check = ON")
+            raw.execute(f"PRAGMA synchronous = {self._synchronous}")
+        except BaseException:
+            raw.close()
+            raise
+        self._raw = raw
+        return raw
+
+    async def open(self) -> None:
+        """Connect. Raises sqlite3.Error."""
+        # A program that forgets to close its store must still be able to end; what is on its way is not acknowledged.
+        self._line._thread.daemon = True
+        await self._line
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What the function returns or raises."""
+        assert self._raw is not None
+        line: Any = self._line
+        result: T = await line._execute(work, self._raw)
+        return result
+
+    async def close(self) -> None:
+        """Let go of the file and the thread; closing twice is allowed."""
+        self._raw = None
+        await self._line.close()

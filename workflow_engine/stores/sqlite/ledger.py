@@ -1,0 +1,270 @@
+"""The ledger on SQLite: the port's acts, each handed to the writer, the reader or the locks."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from workflow_engine.errors import RunOwned, StoreError
+from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Snapshot
+from workflow_engine.record.ids import QuestionId, RunId
+from workflow_engine.record.inbox import Letter, Standing
+from workflow_engine.record.values import Value
+from workflow_engine.stores.sqlite import reading, writing
+from workflow_engine.stores.sqlite.connection import Connection, Synchronous
+from workflow_engine.stores.sqlite.faults import fault, leaves_doubt
+from workflow_engine.stores.sqlite.opening import prepare, recognise
+from workflow_engine.stores.sqlite.owners import Owners
+from workflow_engine.stores.sqlite.queries import SQL
+from workflow_engine.stores.sqlite.rows import RunRow
+from workflow_engine.stores.sqlite.writer import Owned, Writer
+from workflow_engine.stores.sqlite.writing import fence_lost
+
+T = TypeVar("T")
+
+
+async def open_ledger(
+    path: Path | str,
+    *,
+    create: bool = True,
+    synchronous: Synchronous = "full",
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> SqliteLedger:
+    """The store at a path; with `create`, a missing one is made. Raises StoreError, StoreTooNew, StoreDamaged.
+
+    `synchronous="normal"` is the weaker level: it survives `kill -9` but may lose the last commits with the power.
+    `factory` is the connection class, for tests that plant faults below the store.
+    """
+    where = Path(path)
+    owners = prepare(where, create=create)
+    connect = partial(Connection, where, synchronous=synchronous, factory=factory)
+    writing_line, reading_line = connect(), connect()
+    try:
+        owners.enter()
+        try:
+            await writing_line.open()
+            await writing_line.run(partial(recognise, path=where, create=create))
+        finally:
+            owners.leave()
+        await reading_line.open()
+    except BaseException as error:
+        await writing_line.close()
+        await reading_line.close()
+        owners.close()
+        if isinstance(error, sqlite3.Error):
+            raise fault(error, where) from error
+        raise
+    writer = Writer(where, connect)
+    await writer.open(writing_line)
+    return SqliteLedger(where, owners, writer, reading_line, connect)
+
+
+class SqliteLedger:
+    """Implements ports.ledger.Ledger. Made by `open_ledger`; belongs to the event loop it was opened in."""
+
+    def __init__(
+        self, path: Path, owners: Owners, writer: Writer, reader: Connection, connect: Callable[[], Connection]
+    ) -> None:
+        self.path = path
+        self._owners = owners
+        self._writer = writer
+        self._reader: Connection | None = reader
+        self._connect = connect
+        self._mine: dict[RunId, Owned] = {}
+        self._locked: set[RunId] = set()
+        self._readers = 1
+        self._reopening = asyncio.Lock()
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions were begun: with many runs at once, far fewer than commits."""
+        return self._writer.transactions
+
+    # What owners do
+
+    async def create(self, batch: Batch) -> Fence:
+        packed = writing.pack(batch, 1, None)
+        run = batch.run.id
+        self._lock(run)
+        key = await self._owning(run, partial(writing.create, packed=packed), partial(writing.created, packed=packed))
+        return self._own(replace(packed.row, key=key))
+
+    async def claim(self, run: RunId) -> tuple[Fence, Snapshot]:
+        await self._read(partial(reading.row, run=run))
+        self._lock(run)
+        row, snapshot = await self._owning(run, partial(writing.claim, run=run), writing.claimed)
+        return self._own(row), snapshot
+
+    def commit(self, fence: Fence, batch: Batch) -> Awaitable[None]:
+        owned = self._mine.get(fence.run)
+        if owned is None or owned.row.epoch != fence.epoch or batch.run.id != fence.run:
+            return self._refused(fence_lost(fence.run))
+        try:
+            packed = writing.pack(batch, fence.epoch, owned.row)
+        except StoreError as error:
+            # Queued like any other, so that commits before it are done and those after it fail.
+            return self._writer.put(partial(_fail, error), _never, owned)
+        owned.row = packed.row
+        return self._writer.put(
+            partial(writing.advance, packed=packed), partial(writing.advanced, packed=packed), owned
+        )
+
+    async def release(self, fence: Fence) -> None:
+        owned = self._mine.get(fence.run)
+        if owned is None or owned.row.epoch != fence.epoch:
+            return
+        del self._mine[fence.run]
+        released = asyncio.get_running_loop().create_future()
+
+        def let_go() -> None:
+            self._unlock(fence.run)
+            if not released.done():
+                released.set_result(None)
+
+        # The lock outlives a caller who stops waiting, until what it queued is on disk.
+        self._writer.after(owned.last, let_go)
+        await released
+
+    def _lock(self, run: RunId) -> None:
+        if run in self._locked:
+            raise RunOwned(f"run {run} is being driven by this process", "wait until it ends or rests")
+        if not self._owners.take(run):
+            raise RunOwned(f"run {run} is being driven by another process", "wait until it rests, or end that process")
+        self._locked.add(run)
+
+    def _unlock(self, run: RunId) -> None:
+        if run in self._locked:
+            self._locked.discard(run)
+            self._owners.drop(run)
+
+    async def _owning(
+        self, run: RunId, work: Callable[[sqlite3.Connection], T], landed: Callable[[sqlite3.Connection, Any], bool]
+    ) -> T:
+        """Do what makes this process the owner of a locked run; unlock if it fails or nobody waits for it any more."""
+        job = self._writer.put(work, landed)
+        try:
+            result: T = await asyncio.shield(job)
+        except BaseException:
+            if job.done():
+                self._unlock(run)
+            else:
+                job.add_done_callback(lambda _: self._unlock(run))
+            raise
+        return result
+
+    def _own(self, row: RunRow) -> Fence:
+        self._mine[row.id] = Owned(row)
+        return Fence(row.id, row.epoch)
+
+    def _refused(self, error: Exception) -> Awaitable[None]:
+        refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        refused.set_exception(error)
+        refused.exception()  # a caller who does not await it is told at the next commit: no log line as well
+        return refused
+
+    # What anybody does
+
+    async def owned(self, run: RunId) -> bool:
+        return run in self._locked or self._owners.taken(run)
+
+    async def read(self, run: RunId) -> Snapshot:
+        return await self._read(partial(reading.snapshot, run=run))
+
+    async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
+        return await self._read(partial(reading.state_at, run=run, seq=seq))
+
+    async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
+        return await self._read(partial(reading.journal, run=run, after=after))
+
+    async def document(self, run: RunId) -> Mapping[str, Any]:
+        return await self._read(partial(reading.document, run=run))
+
+    async def runs(self, page: Page) -> Sequence[Listed]:
+        return await self._read(partial(reading.runs, page=page))
+
+    async def find(self, prefix: str) -> Sequence[RunId]:
+        return await self._read(partial(reading.find, prefix=prefix))
+
+    async def unfinished(self) -> Sequence[RunId]:
+        return await self._read(reading.unfinished)
+
+    async def questions(self, run: RunId | None = None) -> Sequence[Standing]:
+        return await self._read(partial(reading.questions, run=run))
+
+    async def question(self, question: QuestionId) -> Standing:
+        return await self._read(partial(reading.question, question=question))
+
+    async def send(self, letter: Letter) -> None:
+        await asyncio.shield(
+            self._writer.put(partial(writing.send, letter=letter), partial(writing.sent, letter=letter))
+        )
+
+    async def letters(self, run: RunId) -> Sequence[Letter]:
+        return await self._read(partial(reading.letters, run=run))
+
+    async def boxes(self) -> Sequence[RunId]:
+        return await self._read(reading.boxes)
+
+    async def changed(self, since: int) -> int:  # noqa: ARG002 (the number alone tells)
+        version = await self._read(_data_version)
+        return version + (self._readers << 32)
+
+    async def close(self) -> None:
+        await self._writer.close()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.close()
+        self._mine.clear()
+        self._locked.clear()
+        self._owners.close()
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What the function returns, all of it as of one moment."""
+        if self._reader is None:
+            raise StoreError(f"{self.path} is closed", "open it again")
+        reader = self._reader
+        try:
+            return await reader.run(partial(_at_one_moment, work))
+        except sqlite3.Error as error:
+            if leaves_doubt(error):
+                await self._reopen(reader)
+            raise fault(error, self.path) from error
+
+    async def _reopen(self, failed: Connection) -> None:
+        async with self._reopening:
+            if self._reader is not failed:
+                return
+            await failed.close()
+            self._reader = self._connect()
+            self._readers += 1
+            await self._reader.open()
+
+
+def _at_one_moment(work: Callable[[sqlite3.Connection], T], db: sqlite3.Connection) -> T:
+    db.execute("BEGIN")
+    try:
+        return work(db)
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _data_version(db: sqlite3.Connection) -> int:
+    version: int = db.execute(SQL["data_version"]).fetchone()[0]
+    return version
+
+
+def _fail(error: Exception, _db: sqlite3.Connection) -> None:
+    raise error
+
+
+def _never(_db: sqlite3.Connection, _result: Any) -> bool:
+    return False
+
+
+__all__ = ["SqliteLedger", "open_ledger"]

@@ -1,0 +1,129 @@
+"""From a path to a store: the file is made or recognised, and led to today's version, before anything reads it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from workflow_engine.errors import StoreDamaged, StoreError, StoreTooNew
+from workflow_engine.stores.sqlite.owners import Owners, require
+from workflow_engine.stores.sqlite.queries import packaged
+
+APPLICATION = 0x57464C57  # "WFLW", in the file's header: `file` and sqlite3 show it
+_MIGRATION = re.compile(r"^(\d{4})_\w+\.sql$")
+_OTHER = "name another file with --store"
+
+Shape = frozenset[tuple[str, str, str]]
+
+
+def prepare(path: Path, *, create: bool) -> Owners:
+    """See that there is a file to connect to; its locks. Raises StoreError.
+
+    The database itself is never opened here: closing such a descriptor would cancel SQLite's locks in this process.
+    """
+    require()
+    try:
+        _find(path, create=create)
+        return Owners(path.with_name(path.name + ".owners"))
+    except PermissionError as error:
+        raise StoreError(
+            f"{path} cannot be used: permission denied for {error.filename}", "make it readable and writable for you"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used: {error.strerror} ({error.filename})", _OTHER) from error
+
+
+def _find(path: Path, *, create: bool) -> None:
+    if path.is_dir():
+        raise StoreError(f"{path} is a directory, not a store", "name a file in it: --store PATH")
+    if path.exists():
+        if not path.is_file():
+            raise StoreError(f"{path} is not a file", _OTHER)
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise StoreError(f"{path} cannot be read and written by you", "make the file readable and writable for you")
+        return
+    if not create:
+        raise StoreError(f"there is no store at {path}", "start a run there first, or name another file with --store")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # another process was first: both wait for each other in `Owners.enter`
+        # Made here for its mode, which SQLite gives to its companions as well.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def recognise(db: sqlite3.Connection, path: Path, *, create: bool) -> None:
+    """Make the file a store of today's version, or say why not. Raises StoreError, StoreTooNew, sqlite3.Error."""
+    today = newest()
+    application, version = _header(db)
+    if application == 0 and version == 0 and not _shape(db):
+        if not create:
+            raise StoreError(
+                f"{path} is empty, not a store", "start a run there first, or name another file with --store"
+            )
+        db.execute("PRAGMA journal_mode = WAL")
+        _build(db, today)
+        return
+    if application != APPLICATION:
+        raise StoreError(f"{path} is a SQLite database, but not a store of runs", _OTHER)
+    if version > today:
+        raise StoreTooNew(
+            f"{path} was written by a later version (store {version}, this one knows {today})", "update the engine"
+        )
+    db.execute("PRAGMA journal_mode = WAL")
+    if version < today:
+        migrate(db, version, migrations())
+    if _shape(db) != _expected():
+        raise StoreDamaged(
+            f"{path} has tables, triggers or views that the engine did not make", "restore it from a backup"
+        )
+
+
+def newest() -> int:
+    """The version that schema.sql describes."""
+    return max(migrations(), default=1)
+
+
+@cache
+def migrations() -> Mapping[int, str]:
+    """What leads a store to each version after the first."""
+    found = files("workflow_engine.stores.sqlite").joinpath("migrations").iterdir()
+    named = ((match, each) for each in found if (match := _MIGRATION.match(each.name)))
+    return {int(match[1]): each.read_text("utf-8") for match, each in named}
+
+
+def migrate(db: sqlite3.Connection, version: int, steps: Mapping[int, str]) -> None:
+    """Lead a store from `version` on, each step in a transaction of its own."""
+    for step in sorted(number for number in steps if number > version):
+        db.executescript(f"BEGIN IMMEDIATE;\n{steps[step]}\nPRAGMA user_version = {step};\nCOMMIT;")
+
+
+def _build(db: sqlite3.Connection, version: int) -> None:
+    db.executescript(
+        f"BEGIN IMMEDIATE;\n{packaged('schema.sql')}\n"
+        f"PRAGMA application_id = {APPLICATION};\nPRAGMA user_version = {version};\nCOMMIT;"
+    )
+
+
+def _header(db: sqlite3.Connection) -> tuple[int, int]:
+    return db.execute("PRAGMA application_id").fetchone()[0], db.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _shape(db: sqlite3.Connection) -> Shape:
+    rows = db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()
+    # SQLite's own statistics may be there: they are read, and do nothing.
+    return frozenset((kind, name, sql) for kind, name, sql in rows if not name.startswith("sqlite_stat"))
+
+
+@cache
+def _expected() -> Shape:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        db.executescript(packaged("schema.sql"))
+        return _shape(db)
+    finally:
+        db.close()

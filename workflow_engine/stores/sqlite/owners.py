@@ -1,0 +1,94 @@
+"""Who drives which run: a lock for each run that the kernel takes back the moment its owner dies.
+
+One lock file stands beside the store, and a run is one byte of it, chosen by the run's id: an open-file-description
+lock on that byte is held from before the first body until the run rests. Compared with a file for each run, a process
+that drives a thousand runs needs one descriptor instead of a thousand (the usual limit is 1,024), no run leaves a file
+behind, and a byte can be asked about without being taken, so that looking never stands in a claimer's way. As with
+flock, two descriptors of one process exclude each other, and closing an unrelated file cancels nothing.
+
+The file is never removed: a process that locked the removed one would own a run beside one that locked its successor.
+If somebody does remove it, or a process is stopped and thawed after its lock was taken back, the epoch still keeps the
+superseded owner from writing: the lock guards effects, the epoch guards state.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from hashlib import blake2b
+from pathlib import Path
+
+from workflow_engine.errors import StoreError
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover (Windows)
+    fcntl = None  # type: ignore[assignment]
+
+_LAYOUT = "qqihh" if sys.platform == "darwin" else "hhqqi0q"
+_DOOR = 2**62  # the byte of whoever opens the store; those of the runs lie below
+
+
+class Owners:
+    """The locks of one store, as seen by one ledger. `path` is the lock file."""
+
+    def __init__(self, path: Path) -> None:
+        require()
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def take(self, run: str) -> bool:
+        """Own a run; False if somebody does already, be it another ledger of this process."""
+        try:
+            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _lock(fcntl.F_WRLCK, run))
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def drop(self, run: str) -> None:
+        """Stop owning a run."""
+        fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, run))
+
+    def taken(self, run: str) -> bool:
+        """Whether another ledger owns a run. Takes nothing, so nobody who claims it meanwhile is turned away."""
+        answer = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, _lock(fcntl.F_WRLCK, run))
+        return _kind(answer) != fcntl.F_UNLCK
+
+    def enter(self) -> None:
+        """Wait until nobody else opens the store."""
+        fcntl.fcntl(self._fd, fcntl.F_OFD_SETLKW, _packed(fcntl.F_WRLCK, _DOOR))
+
+    def leave(self) -> None:
+        """Let others open the store."""
+        fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _packed(fcntl.F_UNLCK, _DOOR))
+
+    def close(self) -> None:
+        """Stop owning anything; closing twice is allowed."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def require() -> None:
+    """Raises StoreError where the system has no such locks."""
+    if not hasattr(fcntl, "F_OFD_SETLK"):
+        raise StoreError(
+            f"a store needs locks that {sys.platform} does not have, or this Python does not know",
+            "use Linux or macOS (on Windows: WSL)",
+        )
+
+
+def _lock(kind: int, run: str) -> bytes:
+    return _packed(kind, int.from_bytes(blake2b(run.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 2)
+
+
+def _packed(kind: int, place: int) -> bytes:
+    if sys.platform == "darwin":
+        return struct.pack(_LAYOUT, place, 1, 0, kind, os.SEEK_SET)
+    return struct.pack(_LAYOUT, kind, os.SEEK_SET, place, 1, 0)
+
+
+def _kind(answer: bytes) -> int:
+    fields = struct.unpack(_LAYOUT, answer)
+    return int(fields[3] if sys.platform == "darwin" else fields[0])

@@ -1,0 +1,142 @@
+"""Rows of the store, sealed when they are made and checked when they are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from workflow_engine.errors import StoreDamaged
+from workflow_engine.ports.ledger import Listed
+from workflow_engine.record.ids import RunId
+from workflow_engine.record.run import Run
+from workflow_engine.stores.sqlite.seals import seal
+from workflow_engine.stores.texts import run_of_text, run_text
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+_CURE = "nothing was loaded; restore the store from a backup, or leave this run alone: the others are readable"
+
+
+def damaged(run: str, place: str, why: str) -> StoreDamaged:
+    """The error for a row that fails its checks."""
+    return StoreDamaged(f"run {run} is damaged: {place} {why}", _CURE)
+
+
+def checked(kept: Any, text: Any, run: str, place: str, *parts: str | int | None) -> str:
+    """The text, if its seal fits it at this place. Raises StoreDamaged."""
+    if not isinstance(text, str) or kept != seal(text, *parts):
+        raise damaged(run, place, "does not fit its seal")
+    return text
+
+
+def decoded(read: Callable[[str], T], text: str, run: str, place: str) -> T:
+    """The value of a checked text. Raises StoreDamaged where it does not fit its type, as a forged one may not."""
+    try:
+        return read(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged(run, place, f"is not what it should be ({str(error).splitlines()[0]})") from error
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run's own row. `fields` maps each field to the number of its newest version."""
+
+    id: RunId
+    workflow: str
+    status: str
+    reason: str | None
+    created: str
+    updated: str
+    steps: int
+    target: str | None
+    epoch: int
+    seq: int
+    document: str | None
+    fields: Mapping[str, int]
+    text: str
+    key: int = 0
+
+    def sealed(self) -> dict[str, Any]:
+        """The columns as they are stored."""
+        fields = json.dumps(self.fields, separators=(",", ":"))
+        return {
+            "key": self.key,
+            "id": self.id,
+            "workflow": self.workflow,
+            "status": self.status,
+            "reason": self.reason,
+            "created": self.created,
+            "updated": self.updated,
+            "steps": self.steps,
+            "target": self.target,
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "document": self.document,
+            "seal": seal(self.text, *self._place(), fields),
+            "fields": fields,
+            "text": self.text,
+        }
+
+    def _place(self) -> tuple[str | int | None, ...]:
+        return (
+            self.id,
+            self.workflow,
+            self.status,
+            self.reason,
+            self.created,
+            self.updated,
+            self.steps,
+            self.target,
+            self.epoch,
+            self.seq,
+            self.document,
+        )
+
+    def run(self) -> Run:
+        """The run itself. Raises StoreDamaged."""
+        return decoded(run_of_text, self.text, self.id, "its own row")
+
+    def listed(self, letters: bool) -> Listed:
+        """The run in a list."""
+        created, updated = datetime.fromisoformat(self.created), datetime.fromisoformat(self.updated)
+        return Listed(
+            self.id, self.workflow, self.status, self.reason, created, updated, self.steps, letters, self.target
+        )
+
+    def taken_over(self) -> RunRow:
+        """The row for its next owner."""
+        return replace(self, epoch=self.epoch + 1)
+
+
+def row_of(run: Run, epoch: int, document: str | None, fields: Mapping[str, int], key: int = 0) -> RunRow:
+    """The row for a run as it stands. Raises StoreError if JSON cannot carry it."""
+    return RunRow(
+        run.id,
+        run.workflow,
+        run.status,
+        run.reason,
+        run.created.isoformat(),
+        run.updated.isoformat(),
+        run.steps,
+        run.target,
+        epoch,
+        run.seq,
+        document,
+        fields,
+        run_text(run),
+        key,
+    )
+
+
+def run_row(row: Row) -> RunRow:
+    """A stored row (the columns of the query `run`). Raises StoreDamaged."""
+    key, *place, kept, fields, text = row[:15]
+    name = str(place[0])
+    checked(kept, text, name, "its own row", *place, fields)
+    counts = decoded(json.loads, fields, name, "its count of fields")
+    rest: tuple[Any, ...] = (*place, counts, text, key)
+    return RunRow(*rest)

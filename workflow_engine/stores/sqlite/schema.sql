@@ -1,0 +1,79 @@
+-- A store as it is made today. Its version is PRAGMA user_version; migrations/ leads older stores here.
+--
+-- `text` columns hold typed JSON. `seal` is a digest of the row's text and of everything that says where it belongs
+-- (seals.py): a row that was damaged, edited or moved is found on reading. Texts come last in their tables, so that
+-- looking for a row does not read the pages its text runs over to.
+
+-- One row a run: where it stands. `fields` counts the versions of each field, so that a lost version is missed.
+CREATE TABLE runs (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    workflow TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT,
+    created TEXT NOT NULL,
+    updated TEXT NOT NULL,
+    steps INTEGER NOT NULL,
+    target TEXT,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    document TEXT,
+    seal BLOB NOT NULL,
+    fields TEXT NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX runs_by_workflow ON runs (workflow, key);
+CREATE INDEX runs_by_status ON runs (status, key);
+
+-- The facts. That (run, seq) is unique is the second fence: two owners cannot both write the next fact.
+CREATE TABLE journal (
+    run INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE UNIQUE INDEX journal_by_seq ON journal (run, seq);
+
+-- State, a row for each version of each field. `first` and `seq` number the first and last event of the version's batch.
+CREATE TABLE versions (
+    run INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    op TEXT NOT NULL,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE UNIQUE INDEX versions_by_field ON versions (run, field, version);
+
+-- Questions ever asked; `fate` is NULL while one is open.
+CREATE TABLE questions (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    run INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    fate TEXT,
+    fate_seal BLOB,
+    text TEXT NOT NULL
+);
+CREATE INDEX questions_by_run ON questions (run, number);
+CREATE INDEX questions_open ON questions (number) WHERE fate IS NULL;
+
+-- Words from outside. That `question` is unique is what makes the first answer the only one.
+CREATE TABLE letters (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    run INTEGER NOT NULL,
+    question TEXT UNIQUE,
+    taken INTEGER,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX letters_waiting ON letters (run, number) WHERE taken IS NULL;
+
+-- Workflows as JSON, by the digest of their text: runs of one version share one row.
+CREATE TABLE documents (
+    digest TEXT PRIMARY KEY,
+    text TEXT NOT NULL
+);

@@ -1,0 +1,270 @@
+"""The one writer of a process: a queue of jobs, and transactions that take all that waits.
+
+Whatever is queued while a transaction is on its way to the disk shares the next one: a hundred runs that want to be
+durable at one moment wait for one fsync. Sharing must not show, so three things hold:
+
+- A job fails alone. Errors of ours are raised before a job writes; anything else undoes the whole transaction, and its
+  jobs are done again one by one.
+- After a failure, later jobs under the same fence fail too: what they build on is not there.
+- An error in COMMIT leaves open whether the transaction happened. Then the connection is dropped (what it believes
+  about the file may be wrong), a new one looks for the last job's row, and only then is anything said or done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from workflow_engine.errors import StoreError, WorkflowError
+from workflow_engine.stores.sqlite.connection import Connection
+from workflow_engine.stores.sqlite.faults import fault, leaves_doubt
+from workflow_engine.stores.sqlite.rows import RunRow
+from workflow_engine.stores.sqlite.writing import fence_lost
+
+MOST = 1000
+
+
+@dataclass(eq=False)
+class Owned:
+    """A run this process owns. `row` is its own row as of the last commit that was queued, `last` that job's number."""
+
+    row: RunRow
+    lost: bool = False
+    last: int = 0
+
+
+@dataclass(eq=False)
+class Job:
+    """One thing to be done within a transaction; `landed` looks whether it is there, given what `work` returned.
+
+    Both run on the connection's thread.
+    """
+
+    work: Callable[[sqlite3.Connection], Any]
+    landed: Callable[[sqlite3.Connection, Any], bool]
+    done: asyncio.Future[Any]
+    owned: Owned | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    result: Any = None
+    error: BaseException | None = None
+
+
+class InDoubt(Exception):
+    """COMMIT raised `error`: the outcomes are true if the transaction is in the file."""
+
+    def __init__(self, error: sqlite3.Error, outcomes: list[Outcome]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.outcomes = outcomes
+
+
+class Writer:
+    """Does jobs in the order they were put."""
+
+    def __init__(self, path: Path, connect: Callable[[], Connection]) -> None:
+        self._path = path
+        self._connect = connect
+        self._connection: Connection | None = None
+        self._queue: deque[Job] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._put = self._done = 0
+        self._waiting: list[tuple[int, Callable[[], None]]] = []
+        self.transactions = 0
+
+    async def open(self, connection: Connection) -> None:
+        """Begin to work through an open connection."""
+        self._connection = connection
+        self._task = asyncio.get_running_loop().create_task(self._serve(), name="ledger writer")
+
+    def put(
+        self,
+        work: Callable[[sqlite3.Connection], Any],
+        landed: Callable[[sqlite3.Connection, Any], bool],
+        owned: Owned | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue a job, at once; the future has its result."""
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._task is None or self._task.done():
+            _settle(done, Outcome(error=StoreError(f"{self._path} is closed", "open it again")))
+            return done
+        self._queue.append(Job(work, landed, done, owned))
+        self._put += 1
+        if owned is not None:
+            owned.last = self._put
+        self._wake.set()
+        return done
+
+    def after(self, number: int, act: Callable[[], None]) -> None:
+        """Act once the job of this number is done, whoever waits for it or does not any more."""
+        if number <= self._done:
+            act()
+        else:
+            self._waiting.append((number, act))
+
+    async def drained(self) -> None:
+        """Wait until everything that was put is done."""
+        done = asyncio.get_running_loop().create_future()
+        self.after(self._put, partial(_settle, done, Outcome()))
+        await done
+
+    async def close(self) -> None:
+        """Finish what is queued and let go of the connection."""
+        if self._task is not None:
+            await self.drained()
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait([task])
+        await self._drop()
+
+    async def _serve(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                jobs = [self._queue.popleft() for _ in range(min(len(self._queue), MOST))]
+                for job, outcome in zip(jobs, await self._do(jobs), strict=True):
+                    _settle(job.done, outcome)
+                self._reach(self._done + len(jobs))
+
+    def _reach(self, number: int) -> None:
+        self._done = number
+        if self._waiting:
+            ready = [act for wanted, act in self._waiting if wanted <= number]
+            self._waiting = [each for each in self._waiting if each[0] > number]
+            for act in ready:
+                act()
+
+    async def _do(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """The outcome of each job, whatever happens."""
+        try:
+            outcomes = await self._transaction(jobs)
+        except (sqlite3.Error, StoreError) as error:
+            if len(jobs) > 1:
+                outcomes = [outcome for job in jobs for outcome in await self._do([job])]
+            else:
+                outcomes = await self._again(jobs, error)
+        except Exception as error:  # a fault of ours, or a value SQLite cannot take: it is this job's, if it is alone
+            if len(jobs) == 1:
+                outcomes = [Outcome(error=error)]
+            else:
+                outcomes = [outcome for job in jobs for outcome in await self._do([job])]
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if outcome.error is not None and job.owned is not None:
+                job.owned.lost = True
+        return outcomes
+
+    async def _again(self, jobs: Sequence[Job], error: sqlite3.Error | StoreError) -> list[Outcome]:
+        """One more try for a job that is alone and whose connection was dropped: it may do better on a new one."""
+        if isinstance(error, StoreError) or not leaves_doubt(error):
+            return [Outcome(error=self._ours(error))]
+        try:
+            return await self._transaction(jobs)
+        except (sqlite3.Error, StoreError) as last:
+            return [Outcome(error=self._ours(last))]
+
+    async def _transaction(self, jobs: Sequence[Job]) -> list[Outcome]:
+        try:
+            connection = self._connection or await self._reconnect()
+            self.transactions += 1
+            return await connection.run(partial(transact, jobs))
+        except InDoubt as doubt:
+            await self._drop()
+            if await (await self._reconnect()).run(partial(_found, jobs, doubt.outcomes)):
+                return doubt.outcomes
+            raise doubt.error from doubt
+        except sqlite3.Error as error:
+            if leaves_doubt(error):
+                await self._drop()
+            raise
+
+    async def _reconnect(self) -> Connection:
+        connection = self._connect()
+        try:
+            await connection.open()
+        except sqlite3.Error as error:
+            raise fault(error, self._path) from error
+        self._connection = connection
+        return connection
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):  # it was dropped because it failed
+                await connection.close()
+
+    def _ours(self, error: sqlite3.Error | StoreError) -> StoreError:
+        return error if isinstance(error, StoreError) else fault(error, self._path)
+
+
+def transact(jobs: Sequence[Job], db: sqlite3.Connection) -> list[Outcome]:
+    """Do the jobs in one transaction. Raises InDoubt from COMMIT, and whatever else undid the transaction."""
+    db.execute("BEGIN IMMEDIATE")
+    lost: set[int] = set()
+    outcomes: list[Outcome] = []
+    try:
+        for job in jobs:
+            outcomes.append(_one(job, lost, db))
+            if outcomes[-1].error is not None:
+                lost.add(id(job.owned))
+    except BaseException:
+        _roll_back(db)
+        raise
+    try:
+        db.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise InDoubt(error, outcomes) from error
+    return outcomes
+
+
+def _one(job: Job, lost: set[int], db: sqlite3.Connection) -> Outcome:
+    if job.owned is not None and (job.owned.lost or id(job.owned) in lost):
+        return Outcome(error=fence_lost(job.owned.row.id))
+    before = db.total_changes
+    try:
+        return Outcome(job.work(db))
+    except WorkflowError as error:
+        if db.total_changes != before:
+            raise
+        return Outcome(error=error)
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    if db.in_transaction:
+        with suppress(sqlite3.Error):  # what undid the transaction is being raised already
+            db.execute("ROLLBACK")
+
+
+def _found(jobs: Sequence[Job], outcomes: Sequence[Outcome], db: sqlite3.Connection) -> bool:
+    """Whether a transaction is in the file: it is as one, so its last job that did anything tells."""
+    did = [(job, outcome.result) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is None]
+    if not did:
+        return True  # nothing was written, so nothing can be missing
+    job, result = did[-1]
+    if not job.landed(db, result):
+        return False
+    # It may be in the kernel's cache only, since a sync failed: write it once more, into the database, and sync that.
+    db.execute("PRAGMA wal_checkpoint(FULL)")
+    return True
+
+
+def _settle(done: asyncio.Future[Any], outcome: Outcome) -> None:
+    if done.done():
+        return
+    if outcome.error is None:
+        done.set_result(outcome.result)
+    else:
+        done.set_exception(outcome.error)
+        done.exception()  # whoever does not await it hears of it at the next commit: no log line as well

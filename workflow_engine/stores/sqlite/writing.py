@@ -1,0 +1,198 @@
+"""Writing to the store: a batch packed into rows, and the functions of a raw connection that write them.
+
+Packing happens when a commit is called, on the caller's thread: what is written is the record as it was at that moment.
+Each function here runs inside a transaction that others may share, and so keeps one rule: it raises an error of ours
+only before it has written anything (writer.py sees to it).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflow_engine.errors import AlreadyAnswered, FenceLost, QuestionNotFound, RunEnded, StoreError
+from workflow_engine.ports.ledger import Batch, Snapshot
+from workflow_engine.record import events as e
+from workflow_engine.record.ids import QuestionId, RunId
+from workflow_engine.record.inbox import Letter
+from workflow_engine.stores.sqlite import reading
+from workflow_engine.stores.sqlite.queries import SQL
+from workflow_engine.stores.sqlite.rows import RunRow, row_of
+from workflow_engine.stores.sqlite.seals import digest, seal
+from workflow_engine.stores.texts import answer_text, event_text, letter_text, question_text
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A batch as rows, complete but for the run's key. `turn` says that an indexed column of the run's row changes."""
+
+    row: RunRow
+    before: int
+    turn: bool
+    journal: list[tuple[int, bytes, str]] = field(default_factory=list)
+    versions: list[tuple[str, int, int, int, str, bytes, str]] = field(default_factory=list)
+    documents: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[tuple[str, bytes, str]] = field(default_factory=list)
+    closed: list[tuple[str, bytes, str]] = field(default_factory=list)
+    taken: tuple[str, ...] = ()
+
+
+def pack(batch: Batch, epoch: int, last: RunRow | None) -> Packed:
+    """The rows of a batch that follows on `last`. Raises StoreError for what JSON cannot carry."""
+    run = batch.run
+    first = run.seq - len(batch.events) + 1
+    fields = {} if last is None else dict(last.fields)
+    versions: list[tuple[str, int, int, int, str, bytes, str]] = []
+    for write in batch.writes:
+        version = fields[write.field] = fields.get(write.field, 0) + 1
+        place = (version, min(first, run.seq), run.seq, write.op)
+        versions.append((write.field, *place, seal(write.text, run.id, write.field, *place), write.text))
+    document = None if last is None else last.document
+    documents = []
+    if batch.document is not None:
+        text = json.dumps(batch.document, separators=(",", ":"))
+        document = digest(text)
+        documents.append((document, text))
+    row = row_of(run, epoch, document, fields, 0 if last is None else last.key)
+    if last is not None and (row.workflow, row.created, row.target) != (last.workflow, last.created, last.target):
+        raise StoreError(f"run {run.id} changed its workflow, target or time of creation", "these never change")
+    packed = Packed(
+        row=row,
+        before=first - 1,
+        turn=last is None or (row.status, row.reason, row.document) != (last.status, last.reason, last.document),
+        versions=versions,
+        documents=documents,
+        taken=tuple(batch.taken),
+    )
+    for seq, event in enumerate(batch.events, start=first):
+        text = event_text(event, f"event {seq} of run {run.id}")
+        packed.journal.append((seq, seal(text, run.id, seq), text))
+        match event:
+            case e.QuestionAsked():
+                text = question_text(event.question)
+                packed.asked.append((event.question.id, seal(text, event.question.id), text))
+            case e.QuestionAnswered():
+                packed.closed.append(_fate(event.question, answer_text(event.answer)))
+            case e.QuestionExpired():
+                packed.closed.append(_fate(event.question, "expired"))
+            case e.QuestionWithdrawn():
+                packed.closed.append(_fate(event.question, "withdrawn"))
+            case _:
+                pass
+    return packed
+
+
+def _fate(question: QuestionId, text: str) -> tuple[str, bytes, str]:
+    return question, seal(text, question, "fate"), text
+
+
+def create(db: sqlite3.Connection, packed: Packed) -> int:
+    """Store a new run; its key."""
+    if db.execute(SQL["key_of_run"], (packed.row.id,)).fetchone() is not None:
+        raise StoreError(f"run {packed.row.id} exists already", "give the new run an id of its own")
+    key = db.execute(SQL["insert_run"], packed.row.sealed()).lastrowid
+    assert key is not None
+    _insert(db, key, packed)
+    return key
+
+
+def advance(db: sqlite3.Connection, packed: Packed) -> None:
+    """Store what follows, if the fence holds. Raises FenceLost."""
+    values: Mapping[str, Any] = {**packed.row.sealed(), "before": packed.before}
+    if db.execute(SQL["turn" if packed.turn else "advance"], values).rowcount != 1:
+        raise fence_lost(packed.row.id)
+    _insert(db, packed.row.key, packed)
+
+
+def _insert(db: sqlite3.Connection, key: int, packed: Packed) -> None:
+    if packed.documents:
+        db.executemany(SQL["insert_document"], packed.documents)
+    if packed.journal:
+        db.executemany(SQL["insert_event"], [(key, *rest) for rest in packed.journal])
+    if packed.versions:
+        db.executemany(SQL["insert_version"], [(key, *rest) for rest in packed.versions])
+    for question, mark, text in packed.asked:
+        db.execute(SQL["insert_question"], (question, key, mark, text))
+    for question, mark, fate in packed.closed:
+        db.execute(SQL["close_question"], (fate, mark, question, key))
+    for letter in packed.taken:
+        db.execute(SQL["take_letter"], (packed.row.seq, letter, key))
+
+
+def claim(db: sqlite3.Connection, run: RunId) -> tuple[RunRow, Snapshot]:
+    """Raise a run's epoch, once everything that is read of it has passed its checks."""
+    kept = reading.row(db, run)
+    snapshot = Snapshot(kept.run(), reading.state(db, kept, kept.fields))
+    row = kept.taken_over()
+    db.execute(SQL["raise_epoch"], row.sealed())
+    return row, snapshot
+
+
+def send(db: sqlite3.Connection, letter: Letter) -> None:
+    """Put a letter into its run's box, if it may still be sent."""
+    kept = reading.row(db, letter.run)
+    run = kept.run()
+    question = None
+    if letter.answer is not None:
+        question = letter.answer.question
+        _answerable(db, question, kept)
+    elif run.ended:
+        raise RunEnded(f"run {run.id} has ended: it {run.status}", "nothing is left to cancel")
+    if db.execute(SQL["letter"], (letter.id,)).fetchone() is not None:
+        return
+    text = letter_text(letter)
+    db.execute(SQL["insert_letter"], (letter.id, kept.key, question, seal(text, letter.run, "letter"), text))
+
+
+def _answerable(db: sqlite3.Connection, question: QuestionId, kept: RunRow) -> None:
+    standing = reading.question(db, question)
+    if standing.question.run != kept.id:
+        raise QuestionNotFound(f"no question {question} in run {kept.id}", "list the open ones: workflow inbox")
+    match standing.status:
+        case "answered":
+            raise AlreadyAnswered(f"question {question} has its answer already", "only the first answer counts")
+        case "open":
+            return
+        case status:
+            if kept.run().ended:
+                raise RunEnded(f"run {kept.id} has ended: it {kept.status}", "nobody waits for an answer")
+            raise QuestionNotFound(
+                f"question {question} is no longer open: it was {status}", "list the open ones: workflow inbox"
+            )
+
+
+# What each of them leaves behind, looked for when a COMMIT ended in doubt. Nobody else changes the row of a run that is
+# owned here, so the seal of the row tells exactly whether the batch is there.
+
+
+def created(db: sqlite3.Connection, _key: int, packed: Packed) -> bool:
+    """Whether `create` is in the file."""
+    return _row_is(db, packed.row)
+
+
+def advanced(db: sqlite3.Connection, _result: None, packed: Packed) -> bool:
+    """Whether `advance` is in the file."""
+    return _row_is(db, packed.row)
+
+
+def claimed(db: sqlite3.Connection, result: tuple[RunRow, Snapshot]) -> bool:
+    """Whether `claim` is in the file."""
+    return _row_is(db, result[0])
+
+
+def sent(db: sqlite3.Connection, _result: None, letter: Letter) -> bool:
+    """Whether `send` is in the file."""
+    return db.execute(SQL["letter"], (letter.id,)).fetchone() is not None
+
+
+def _row_is(db: sqlite3.Connection, row: RunRow) -> bool:
+    found = db.execute(SQL["run_seal"], (row.id,)).fetchone()
+    return found is not None and found[0] == row.sealed()["seal"]
+
+
+def fence_lost(run: str) -> FenceLost:
+    """The error for a commit that is refused."""
+    return FenceLost(f"run {run} is no longer driven from here", "look at who drives it now")

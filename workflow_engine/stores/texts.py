@@ -1,0 +1,78 @@
+"""Records as JSON text and back, through their types: what a store keeps is readable and names no code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
+
+from workflow_engine.errors import StoreError
+from workflow_engine.record.events import write_event
+from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
+from workflow_engine.record.run import Run
+
+_RUN: TypeAdapter[Run] = TypeAdapter(Run)
+_LETTER: TypeAdapter[Letter] = TypeAdapter(Letter)
+_QUESTION: TypeAdapter[QuestionRecord] = TypeAdapter(QuestionRecord)
+_ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+
+
+def run_text(run: Run) -> str:
+    """A run as JSON. Raises StoreError if it holds what JSON cannot carry, as do the other writers here."""
+    return _text(_RUN, run, f"run {run.id}")
+
+
+def event_text(event: Any, place: str) -> str:
+    """An event as JSON."""
+    try:
+        return write_event(event)
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise _unkeepable(place, error) from error
+
+
+def letter_text(letter: Letter) -> str:
+    """A letter as JSON."""
+    return _text(_LETTER, letter, f"letter {letter.id}")
+
+
+def question_text(question: QuestionRecord) -> str:
+    """A question as JSON."""
+    return _text(_QUESTION, question, f"question {question.id}")
+
+
+def answer_text(answer: Answer) -> str:
+    """An answer as JSON."""
+    return _text(_ANSWER, answer, f"the answer to {answer.question}")
+
+
+def run_of_text(text: str | bytes) -> Run:
+    """The run a text tells of. Raises pydantic.ValidationError, as do the other readers here."""
+    return _RUN.validate_json(text)
+
+
+def letter_of_text(text: str | bytes) -> Letter:
+    """The letter of a text."""
+    return _LETTER.validate_json(text)
+
+
+def question_of_text(text: str | bytes) -> QuestionRecord:
+    """The question of a text."""
+    return _QUESTION.validate_json(text)
+
+
+def answer_of_text(text: str | bytes) -> Answer:
+    """The answer of a text."""
+    return _ANSWER.validate_json(text)
+
+
+def _text(adapter: TypeAdapter[Any], value: Any, place: str) -> str:
+    try:
+        return adapter.dump_json(value).decode()
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise _unkeepable(place, error) from error
+
+
+def _unkeepable(place: str, error: Exception) -> StoreError:
+    gist = str(error).splitlines()[0][:160]
+    return StoreError(f"{place} cannot be kept as JSON ({gist})", "use plain text, numbers, lists and dicts in it")
