@@ -167,6 +167,14 @@ class QuestionWithdrawn:
 
 
 @dataclass(frozen=True)
+class RunInterrupted:
+    """Its owner let go of it politely, between two steps: no step took the process down."""
+
+    at: datetime
+    type: Literal["RunInterrupted"] = "RunInterrupted"
+
+
+@dataclass(frozen=True)
 class RunFailed:
     """A failure nothing catches, and its siblings have finished."""
 
@@ -196,6 +204,7 @@ Event = Annotated[
     | QuestionAnswered
     | QuestionExpired
     | QuestionWithdrawn
+    | RunInterrupted
     | RunFailed
     | RunCancelled,
     Discriminator("type"),

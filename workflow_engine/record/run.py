@@ -15,6 +15,7 @@ from workflow_engine.record.inbox import Open
 from workflow_engine.record.usage import Usage
 
 Status = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
+INTERRUPTED = "interrupted"
 FINAL: frozenset[str] = frozenset({"succeeded", "cancelled"})
 
 
@@ -103,11 +104,7 @@ def advance(run: Run, event: Any) -> Run:
         case e.RunCreated():
             return run
         case e.RunClaimed():
-            died = {
-                **run.deaths,
-                **{node: run.deaths.get(node, 0) + 1 for node in run.frontier.due if node not in run.resting},
-            }
-            deaths = died if event.verb == "recover" else run.deaths
+            deaths = _deaths(run) if event.verb == "recover" else run.deaths
             run = replace(run, status="running", reason=None, error=None, failed={}, deaths=deaths)
         case e.CodeChanged():
             run = replace(run, bodies=event.bodies, shape=event.shape or run.shape)
@@ -131,6 +128,8 @@ def advance(run: Run, event: Any) -> Run:
             run = replace(run, asked=run.asked + 1, open=(*run.open, opened))
         case e.QuestionAnswered() | e.QuestionExpired() | e.QuestionWithdrawn():
             run = replace(run, open=tuple(each for each in run.open if each.id != event.question))
+        case e.RunInterrupted():
+            return replace(run, reason=INTERRUPTED)
         case e.RunFailed():
             return replace(run, status="failed", error=event.failure, reason=None)
         case e.RunCancelled():
@@ -138,6 +137,13 @@ def advance(run: Run, event: Any) -> Run:
         case _:
             assert_never(event)
     return _settled(run)
+
+
+def _deaths(run: Run) -> Mapping[str, int]:
+    """How often each due node's process died, with this death; none is counted where the owner let go politely."""
+    if run.reason == INTERRUPTED:
+        return run.deaths
+    return {**run.deaths, **{node: run.deaths.get(node, 0) + 1 for node in run.frontier.due if node not in run.resting}}
 
 
 def _left(run: Run, event: e.StepFinished | e.StepFailed) -> Run:

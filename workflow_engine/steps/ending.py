@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from workflow_engine.record.events import RunFailed
+from workflow_engine.record.events import RunFailed, RunInterrupted
 from workflow_engine.steps.live import Live
 
 
@@ -14,6 +14,8 @@ async def close(live: Live) -> None:
     if live.run.failed and live.run.status == "running":
         failure = next(iter(live.run.failed.values()))
         await live.post([RunFailed(live.around.clock.now(), failure)])
+    elif live.draining and live.run.status == "running":
+        await live.post([RunInterrupted(live.around.clock.now())])
 
 
 async def stop(tasks: dict[str, asyncio.Task[None]]) -> None:
