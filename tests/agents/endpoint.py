@@ -1,0 +1,165 @@
+"""A scripted endpoint: a real loopback server that gives the next of its replies to each request, faults included."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from workflow_engine.agents.models import Endpoint, Wire
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply. `fault` hang never answers, drip never ends, cut promises more than it sends, drop closes at once."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    fault: Literal["hang", "drip", "cut", "drop"] | None = None
+
+
+Script = Callable[[Wire], Reply]
+
+_NUMBERS = itertools.count(1)
+
+
+def say(text: str | None, model: str = "stand-in-1", tokens: tuple[int, int] = (3, 5)) -> Script:
+    return lambda wire: _whole(wire, model, tokens, text, [])
+
+
+def call(*calls: tuple[str, Any], model: str = "stand-in-1") -> Script:
+    return lambda wire: _whole(wire, model, (3, 5), None, list(calls))
+
+
+def status(code: int, body: Any = None, **headers: str) -> Script:
+    said = {"error": {"message": "no"}} if body is None else body
+    names = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    content = json.dumps(said).encode() if not isinstance(said, bytes) else said
+    return lambda _: Reply(content, code, (("Content-Type", "application/json"), *names))
+
+
+def raw(content: bytes, kind: str = "application/json") -> Script:
+    return lambda _: Reply(content, headers=(("Content-Type", kind),))
+
+
+def fault(what: Literal["hang", "drip", "cut", "drop"]) -> Script:
+    return lambda _: Reply(b'{"id"', fault=what)
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class ScriptedEndpoint:
+    """Use as `async with`; `requests` is what came in."""
+
+    script: list[Script]
+    wire: Wire = "chat"
+    requests: list[Request] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __aenter__(self) -> ScriptedEndpoint:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+
+    def endpoint(self, **given: Any) -> Endpoint:
+        return Endpoint(self.base_url, given.pop("model", "asked-for"), self.wire, **given)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            while await self._answer(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.strip().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        self.requests.append(Request(first.split()[1], headers, json.loads(body or b"null")))
+        self.asked.set()
+        over = status(500, {"error": {"message": "the script is over"}})
+        reply = (self.script.pop(0) if self.script else over)(self.wire)
+        if reply.fault == "hang":
+            await asyncio.Event().wait()
+        if reply.fault == "drop":
+            return False
+        length = len(reply.body) + (100_000 if reply.fault in ("cut", "drip") else 0)
+        told = "".join(f"{name}: {value}\r\n" for name, value in (*reply.headers, ("Content-Length", str(length))))
+        writer.write(f"HTTP/1.1 {reply.status} Said\r\n{told}\r\n".encode() + reply.body)
+        await writer.drain()
+        while reply.fault == "drip":
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        return reply.fault is None
+
+
+def _whole(wire: Wire, model: str, tokens: tuple[int, int], text: str | None, calls: list[tuple[str, Any]]) -> Reply:
+    given, made = tokens
+    ids = [f"call_{next(_NUMBERS)}" for _ in calls]
+    arguments = [a if isinstance(a, str) else json.dumps(a) for _, a in calls]
+    body: dict[str, Any]
+    if wire == "chat":
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        if calls:
+            message["tool_calls"] = [
+                {"id": id_, "type": "function", "function": {"name": name, "arguments": a}}
+                for id_, (name, _), a in zip(ids, calls, arguments, strict=True)
+            ]
+        body = {
+            "id": "c",
+            "object": "chat.completion",
+            "created": 1,
+            "model": model,
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}],
+            "usage": {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made},
+        }
+    else:
+        output: list[dict[str, Any]] = [
+            {"type": "function_call", "id": f"f{id_}", "call_id": id_, "name": name, "arguments": a}
+            for id_, (name, _), a in zip(ids, calls, arguments, strict=True)
+        ]
+        if text is not None:
+            part = {"type": "output_text", "text": text, "annotations": []}
+            said = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [part]}
+            output.append(said)
+        body = {
+            "id": "r",
+            "object": "response",
+            "created_at": 1,
+            "model": model,
+            "output": output,
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+            "usage": {"input_tokens": given, "output_tokens": made, "total_tokens": given + made}
+            | {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}},
+        }
+    return Reply(json.dumps(body).encode())

@@ -1,0 +1,101 @@
+"""The connection to one endpoint: an OpenAI client that retries nothing, follows nobody and notes who answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from urllib.parse import quote
+
+import httpx2
+from openai import AsyncOpenAI, Timeout
+
+from workflow_engine import errors
+from workflow_engine.agents import visit
+from workflow_engine.agents.models import Endpoint, is_loopback
+from workflow_engine.agents.server import NODE_HEADER
+
+# An answer larger than this is a fault of the endpoint, and reading it would be one of ours.
+LARGEST_ANSWER = 32 * 2**20
+# Servers without a key take any; the SDK takes none for a mistake.
+_NO_KEY = "none"
+
+
+def connect(endpoint: Endpoint, call_limit: timedelta) -> AsyncOpenAI:
+    """A client for this endpoint. Every request names the step's key, every response is checked and noted."""
+    near = is_loopback(endpoint.base_url)
+
+    async def mark(request: httpx2.Request) -> None:
+        visiting = visit.current.get()
+        if visiting is None:
+            return
+        visiting.calls += 1
+        if visiting.task.key:
+            request.headers["Idempotency-Key"] = f"{quote(visiting.task.key, safe='/:')}/{visiting.calls}"
+        # Node names are nobody's business outside this machine.
+        if near:
+            request.headers[NODE_HEADER] = quote(visiting.task.node)
+
+    async def note(response: httpx2.Response) -> None:
+        if not isinstance(response.stream, httpx2.AsyncByteStream):
+            return
+        response.stream = _Bounded(response.stream)
+        visiting = visit.current.get()
+        if visiting is None or response.status_code != 200:
+            return
+        # openai-agents keeps the name that was asked for and drops the one that answered.
+        visiting.answered(_answer(await response.aread(), endpoint).get("model"))
+
+    http = httpx2.AsyncClient(
+        # Loopback never goes through a proxy, whatever HTTP_PROXY says.
+        trust_env=not near,
+        # A redirect would carry prompts to an address nobody chose.
+        follow_redirects=False,
+        # Compressed, a small answer could unpack to an endless one.
+        headers={"Accept-Encoding": "identity"},
+        timeout=Timeout(call_limit.total_seconds(), connect=min(10.0, call_limit.total_seconds())),
+        # A connection a local server closed meanwhile would fail a call for nothing; opening one there costs nothing.
+        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=0 if near else 100),
+        event_hooks={"request": [mark], "response": [note]},
+    )
+    return AsyncOpenAI(
+        api_key=endpoint.api_key.get_secret_value() if endpoint.api_key else _NO_KEY,
+        base_url=endpoint.base_url,
+        http_client=http,
+        timeout=http.timeout,
+        # Retries live in one layer, the engine's, where they are counted and journaled.
+        max_retries=0,
+    )
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > LARGEST_ANSWER:
+                raise errors.AgentFailed(
+                    f"the endpoint's answer is larger than {LARGEST_ANSWER >> 20} MB and was not read", kind="model"
+                )
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _answer(content: bytes, endpoint: Endpoint) -> dict[str, object]:
+    """The body of a 200, which must be a JSON object: the SDK would hand a web page on as if it were an answer."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise errors.AgentFailed(
+            f"{endpoint.base_url} answered with something that is not JSON",
+            "check OPENAI_BASE_URL; it usually ends in /v1",
+            kind="model",
+        )
+    return body

@@ -1,0 +1,60 @@
+"""A port's Tool as the SDK's FunctionTool: strict where its schema allows, its mistakes told to the model."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import Any
+
+from agents import FunctionTool, UserError
+from agents.tool_context import ToolContext
+from pydantic_core import from_json
+
+from workflow_engine import errors
+from workflow_engine.agents.visit import Visit
+from workflow_engine.ports.agents import Tool
+
+
+def function_tool(tool: Tool, visit: Visit) -> FunctionTool:
+    """The tool, calling back into the visit's story."""
+
+    async def invoke(context: ToolContext[Any], arguments: str) -> str:
+        given, text = _decoded(arguments)
+        visit.asked(tool.name, context.tool_call_id, arguments if given is None else given)
+        if given is not None:
+            text = await _call(tool, given, visit)
+        visit.returned(tool.name, context.tool_call_id, text)
+        return text
+
+    schema = dict(tool.schema)
+    try:
+        return FunctionTool(tool.name, tool.description, copy.deepcopy(schema), invoke, strict_json_schema=True)
+    except (UserError, TypeError, ValueError):
+        # A dict with free keys, say, cannot be strict; the tool checks its own arguments anyway.
+        return FunctionTool(tool.name, tool.description, schema, invoke, strict_json_schema=False)
+
+
+async def _call(tool: Tool, arguments: dict[str, Any], visit: Visit) -> str:
+    seconds = None if tool.timeout is None else tool.timeout.total_seconds()
+    clock = asyncio.timeout(seconds)
+    try:
+        async with clock:
+            return await tool.call(arguments)
+    except errors.WorkflowError as error:
+        # Not for the model to mend. The SDK would hide it in an error of its own, so it is kept here.
+        visit.failed = visit.failed or error
+        raise
+    except Exception as error:
+        if clock.expired():
+            return f"error: {tool.name} took longer than {seconds:g} s and was stopped"
+        return f"error: {tool.name} failed: {type(error).__name__}: {error}"
+
+
+def _decoded(arguments: str) -> tuple[dict[str, Any] | None, str]:
+    try:
+        given = from_json(arguments or "{}", allow_inf_nan=False)
+    except ValueError as error:
+        return None, f"error: the arguments are not JSON: {error}"
+    if not isinstance(given, dict):
+        return None, f"error: the arguments are a JSON {type(given).__name__}, not an object"
+    return given, ""
