@@ -31,6 +31,7 @@ from workflow_engine.record.values import Value, Write, set_to
 from workflow_engine.stores.texts import (
     answer_of_text,
     answer_text,
+    document_text,
     event_text,
     letter_of_text,
     letter_text,
@@ -154,7 +155,7 @@ class MemoryLedger:
         assert run_of_text(text) == run, f"JSON changes the run {run}"
         for line, event in zip(lines, batch.events, strict=True):
             assert e.read_event(line) == event, f"JSON changes the event {event}"
-        document = None if batch.document is None else json.dumps(batch.document)
+        document = None if batch.document is None else document_text(batch.document, run.id)
         asked = [(event, question_text(event.question)) for event in batch.events if isinstance(event, e.QuestionAsked)]
         answers = [
             (event, answer_text(event.answer)) for event in batch.events if isinstance(event, e.QuestionAnswered)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -44,6 +46,14 @@ def question_text(question: QuestionRecord) -> str:
 def answer_text(answer: Answer) -> str:
     """An answer as JSON."""
     return _text(_ANSWER, answer, f"the answer to {answer.question}")
+
+
+def document_text(document: Mapping[str, Any], run: str) -> str:
+    """A workflow's document as JSON."""
+    try:
+        return json.dumps(dict(document), separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _unkeepable(f"the workflow document of run {run}", error) from error
 
 
 def run_of_text(text: str | bytes) -> Run:

@@ -6,12 +6,15 @@ import asyncio
 import heapq
 from datetime import UTC, datetime, timedelta
 
+PATIENCE = 50
+
 
 class FakeClock:
     """Implements ports.clock.Clock.
 
-    With `jump` (the default) time moves by itself to the next sleeper's moment as soon as the loop has nothing else to
-    do in this turn; without it, only `advance` moves time.
+    With `jump` (the default) time moves by itself to the next sleeper's moment once the loop turned `PATIENCE` times
+    without anybody else going to sleep, which lets whatever needs no other thread be done first. Without it, only
+    `advance` moves time: for tests whose bodies work in threads or processes.
     """
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC), *, jump: bool = True) -> None:
@@ -19,7 +22,7 @@ class FakeClock:
         self._jump = jump
         self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
         self._count = 0
-        self._pump: asyncio.Handle | None = None
+        self._turns = 0
         self.slept: list[float] = []
 
     def now(self) -> datetime:
@@ -33,7 +36,9 @@ class FakeClock:
         self._count += 1
         heapq.heappush(self._sleepers, (self._now + timedelta(seconds=seconds), self._count, wake))
         if self._jump:
-            self._soon()
+            if self._turns == 0:
+                asyncio.get_running_loop().call_soon(self._turn)
+            self._turns = PATIENCE
         await wake
 
     def advance(self, seconds: float) -> None:
@@ -48,19 +53,15 @@ class FakeClock:
                 wake.set_result(None)
         self._now = max(self._now, moment)
 
-    def _soon(self) -> None:
-        if self._pump is None:
-            self._pump = asyncio.get_running_loop().call_soon(self._tick)
-
-    def _tick(self) -> None:
-        self._pump = None
-        while self._sleepers and self._sleepers[0][2].done():
+    def _turn(self) -> None:
+        while self._sleepers and self._sleepers[0][2].done():  # its sleeper was cancelled
             heapq.heappop(self._sleepers)
-        if not self._sleepers:
-            return
-        self._reach(self._sleepers[0][0])
-        if self._sleepers:
-            self._soon()
+        self._turns = self._turns - 1 if self._sleepers else 0
+        if self._sleepers and self._turns == 0:
+            self._reach(self._sleepers[0][0])
+            self._turns = PATIENCE
+        if self._turns:
+            asyncio.get_running_loop().call_soon(self._turn)
 
 
 __all__ = ["FakeClock"]

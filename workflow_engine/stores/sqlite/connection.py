@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,7 @@ class Connection:
     def _connect(self) -> sqlite3.Connection:
         # mode=rw: a file that vanished is an error, not a new and empty store.
         raw = sqlite3.connect(
-            f"file:{quote(str(self._path))}?mode=rw",
+            f"file:{quote(os.fsencode(self._path))}?mode=rw",
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,

@@ -41,6 +41,11 @@ def fault(error: sqlite3.Error, path: Path) -> StoreError:
     return StoreError(f"{path}: SQLite says {error}", "if this happens again, report it as a bug of the engine")
 
 
+def busy(error: sqlite3.Error) -> bool:
+    """Whether another process is writing."""
+    return code_of(error) in _LOCKED
+
+
 def leaves_doubt(error: sqlite3.Error) -> bool:
     """Whether the connection that raised it must not be trusted any more."""
     return code_of(error) in _DAMAGED | _FOREIGN | _SHUT | _READ_ONLY | _FULL | _DISK

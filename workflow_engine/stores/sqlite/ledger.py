@@ -15,14 +15,15 @@ from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, S
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.values import Value
-from workflow_engine.stores.sqlite import reading, writing
+from workflow_engine.stores.sqlite import inbox, listing, reading, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
-from workflow_engine.stores.sqlite.faults import fault, leaves_doubt
+from workflow_engine.stores.sqlite.faults import fault
 from workflow_engine.stores.sqlite.opening import prepare, recognise
 from workflow_engine.stores.sqlite.owners import Owners
-from workflow_engine.stores.sqlite.queries import SQL
+from workflow_engine.stores.sqlite.reader import Reader
 from workflow_engine.stores.sqlite.rows import RunRow
-from workflow_engine.stores.sqlite.writer import Owned, Writer
+from workflow_engine.stores.sqlite.transaction import Owned
+from workflow_engine.stores.sqlite.writer import Writer
 from workflow_engine.stores.sqlite.writing import fence_lost
 
 T = TypeVar("T")
@@ -40,7 +41,8 @@ async def open_ledger(
     `synchronous="normal"` is the weaker level: it survives `kill -9` but may lose the last commits with the power.
     `factory` is the connection class, for tests that plant faults below the store.
     """
-    where = Path(path)
+    # Resolved, so that a later chdir does not lead elsewhere and two names of one file share its locks.
+    where = Path(path).resolve()
     owners = prepare(where, create=create)
     connect = partial(Connection, where, synchronous=synchronous, factory=factory)
     writing_line, reading_line = connect(), connect()
@@ -61,24 +63,19 @@ async def open_ledger(
         raise
     writer = Writer(where, connect)
     await writer.open(writing_line)
-    return SqliteLedger(where, owners, writer, reading_line, connect)
+    return SqliteLedger(where, owners, writer, Reader(where, connect, reading_line))
 
 
 class SqliteLedger:
     """Implements ports.ledger.Ledger. Made by `open_ledger`; belongs to the event loop it was opened in."""
 
-    def __init__(
-        self, path: Path, owners: Owners, writer: Writer, reader: Connection, connect: Callable[[], Connection]
-    ) -> None:
+    def __init__(self, path: Path, owners: Owners, writer: Writer, reader: Reader) -> None:
         self.path = path
         self._owners = owners
         self._writer = writer
-        self._reader: Connection | None = reader
-        self._connect = connect
+        self._reader = reader
         self._mine: dict[RunId, Owned] = {}
         self._locked: set[RunId] = set()
-        self._readers = 1
-        self._reopening = asyncio.Lock()
 
     @property
     def transactions(self) -> int:
@@ -95,7 +92,7 @@ class SqliteLedger:
         return self._own(replace(packed.row, key=key))
 
     async def claim(self, run: RunId) -> tuple[Fence, Snapshot]:
-        await self._read(partial(reading.row, run=run))
+        await self._reader.read(partial(reading.row, run=run))
         self._lock(run)
         row, snapshot = await self._owning(run, partial(writing.claim, run=run), writing.claimed)
         return self._own(row), snapshot
@@ -173,31 +170,31 @@ class SqliteLedger:
         return run in self._locked or self._owners.taken(run)
 
     async def read(self, run: RunId) -> Snapshot:
-        return await self._read(partial(reading.snapshot, run=run))
+        return await self._reader.read(partial(reading.snapshot, run=run))
 
     async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
-        return await self._read(partial(reading.state_at, run=run, seq=seq))
+        return await self._reader.read(partial(reading.state_at, run=run, seq=seq))
 
     async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
-        return await self._read(partial(reading.journal, run=run, after=after))
+        return await self._reader.read(partial(reading.journal, run=run, after=after))
 
     async def document(self, run: RunId) -> Mapping[str, Any]:
-        return await self._read(partial(reading.document, run=run))
+        return await self._reader.read(partial(reading.document, run=run))
 
     async def runs(self, page: Page) -> Sequence[Listed]:
-        return await self._read(partial(reading.runs, page=page))
+        return await self._reader.read(partial(listing.runs, page=page))
 
     async def find(self, prefix: str) -> Sequence[RunId]:
-        return await self._read(partial(reading.find, prefix=prefix))
+        return await self._reader.read(partial(listing.find, prefix=prefix))
 
     async def unfinished(self) -> Sequence[RunId]:
-        return await self._read(reading.unfinished)
+        return await self._reader.read(listing.unfinished)
 
     async def questions(self, run: RunId | None = None) -> Sequence[Standing]:
-        return await self._read(partial(reading.questions, run=run))
+        return await self._reader.read(partial(inbox.questions, run=run))
 
     async def question(self, question: QuestionId) -> Standing:
-        return await self._read(partial(reading.question, question=question))
+        return await self._reader.read(partial(inbox.question, question=question))
 
     async def send(self, letter: Letter) -> None:
         await asyncio.shield(
@@ -205,58 +202,20 @@ class SqliteLedger:
         )
 
     async def letters(self, run: RunId) -> Sequence[Letter]:
-        return await self._read(partial(reading.letters, run=run))
+        return await self._reader.read(partial(inbox.letters, run=run))
 
     async def boxes(self) -> Sequence[RunId]:
-        return await self._read(reading.boxes)
+        return await self._reader.read(inbox.boxes)
 
     async def changed(self, since: int) -> int:  # noqa: ARG002 (the number alone tells)
-        version = await self._read(_data_version)
-        return version + (self._readers << 32)
+        return await self._reader.changes()
 
     async def close(self) -> None:
         await self._writer.close()
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            await reader.close()
+        await self._reader.close()
         self._mine.clear()
         self._locked.clear()
         self._owners.close()
-
-    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What the function returns, all of it as of one moment."""
-        if self._reader is None:
-            raise StoreError(f"{self.path} is closed", "open it again")
-        reader = self._reader
-        try:
-            return await reader.run(partial(_at_one_moment, work))
-        except sqlite3.Error as error:
-            if leaves_doubt(error):
-                await self._reopen(reader)
-            raise fault(error, self.path) from error
-
-    async def _reopen(self, failed: Connection) -> None:
-        async with self._reopening:
-            if self._reader is not failed:
-                return
-            await failed.close()
-            self._reader = self._connect()
-            self._readers += 1
-            await self._reader.open()
-
-
-def _at_one_moment(work: Callable[[sqlite3.Connection], T], db: sqlite3.Connection) -> T:
-    db.execute("BEGIN")
-    try:
-        return work(db)
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-
-
-def _data_version(db: sqlite3.Connection) -> int:
-    version: int = db.execute(SQL["data_version"]).fetchone()[0]
-    return version
 
 
 def _fail(error: Exception, _db: sqlite3.Connection) -> None:

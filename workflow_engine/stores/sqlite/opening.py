@@ -50,10 +50,22 @@ def _find(path: Path, *, create: bool) -> None:
         return
     if not create:
         raise StoreError(f"there is no store at {path}", "start a run there first, or name another file with --store")
+    made = [each for each in path.parents if not each.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):  # another process was first: both wait for each other in `Owners.enter`
         # Made here for its mode, which SQLite gives to its companions as well.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    # A file is as durable as the names that lead to it.
+    for folder in (path.parent, *(each.parent for each in made)):
+        _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def recognise(db: sqlite3.Connection, path: Path, *, create: bool) -> None:
@@ -65,7 +77,7 @@ def recognise(db: sqlite3.Connection, path: Path, *, create: bool) -> None:
             raise StoreError(
                 f"{path} is empty, not a store", "start a run there first, or name another file with --store"
             )
-        db.execute("PRAGMA journal_mode = WAL")
+        _log_ahead(db, path)
         _build(db, today)
         return
     if application != APPLICATION:
@@ -74,7 +86,7 @@ def recognise(db: sqlite3.Connection, path: Path, *, create: bool) -> None:
         raise StoreTooNew(
             f"{path} was written by a later version (store {version}, this one knows {today})", "update the engine"
         )
-    db.execute("PRAGMA journal_mode = WAL")
+    _log_ahead(db, path)
     if version < today:
         migrate(db, version, migrations())
     if _shape(db) != _expected():
@@ -107,6 +119,12 @@ def _build(db: sqlite3.Connection, version: int) -> None:
         f"BEGIN IMMEDIATE;\n{packaged('schema.sql')}\n"
         f"PRAGMA application_id = {APPLICATION};\nPRAGMA user_version = {version};\nCOMMIT;"
     )
+
+
+def _log_ahead(db: sqlite3.Connection, path: Path) -> None:
+    mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise StoreError(f"{path} lies where SQLite cannot keep a write-ahead log", "put it on a local disk")
 
 
 def _header(db: sqlite3.Connection) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
+import weakref
 from hashlib import blake2b
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Owners:
         require()
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _OPEN.add(self)
 
     def take(self, run: str) -> bool:
         """Own a run; False if somebody does already, be it another ledger of this process."""
@@ -44,6 +46,10 @@ class Owners:
             fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _lock(fcntl.F_WRLCK, run))
         except (BlockingIOError, PermissionError):
             return False
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} cannot be locked: {error.strerror}", "put the store on a local disk"
+            ) from error
         return True
 
     def drop(self, run: str) -> None:
@@ -68,6 +74,20 @@ class Owners:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+_OPEN: weakref.WeakSet[Owners] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    # A forked child shares its parent's locks, and would hold them beyond the parent's death. Closing its copies
+    # releases nothing of the parent's.
+    for each in list(_OPEN):
+        each.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def require() -> None:

@@ -74,6 +74,10 @@ FROM runs
 WHERE workflow = :workflow AND key < :before
 ORDER BY key DESC;
 
+-- Read from the index on ids alone.
+-- name: ids
+SELECT key, id FROM runs INDEXED BY sqlite_autoindex_runs_1 WHERE key < ? AND id >= '' ORDER BY key DESC;
+
 -- name: runs_with_prefix
 SELECT id FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT 3;
 

@@ -102,10 +102,13 @@ class RunRow:
 
     def listed(self, letters: bool) -> Listed:
         """The run in a list."""
-        created, updated = datetime.fromisoformat(self.created), datetime.fromisoformat(self.updated)
+        created, updated = (self._time(each) for each in (self.created, self.updated))
         return Listed(
             self.id, self.workflow, self.status, self.reason, created, updated, self.steps, letters, self.target
         )
+
+    def _time(self, text: str) -> datetime:
+        return decoded(datetime.fromisoformat, text, self.id, "its own row")
 
     def taken_over(self) -> RunRow:
         """The row for its next owner."""

@@ -17,57 +17,16 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workflow_engine.errors import StoreError, WorkflowError
+from workflow_engine.errors import StoreError
 from workflow_engine.stores.sqlite.connection import Connection
 from workflow_engine.stores.sqlite.faults import fault, leaves_doubt
-from workflow_engine.stores.sqlite.rows import RunRow
-from workflow_engine.stores.sqlite.writing import fence_lost
+from workflow_engine.stores.sqlite.transaction import InDoubt, Job, Outcome, Owned, found, impatient, transact
 
 MOST = 1000
-
-
-@dataclass(eq=False)
-class Owned:
-    """A run this process owns. `row` is its own row as of the last commit that was queued, `last` that job's number."""
-
-    row: RunRow
-    lost: bool = False
-    last: int = 0
-
-
-@dataclass(eq=False)
-class Job:
-    """One thing to be done within a transaction; `landed` looks whether it is there, given what `work` returned.
-
-    Both run on the connection's thread.
-    """
-
-    work: Callable[[sqlite3.Connection], Any]
-    landed: Callable[[sqlite3.Connection, Any], bool]
-    done: asyncio.Future[Any]
-    owned: Owned | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job."""
-
-    result: Any = None
-    error: BaseException | None = None
-
-
-class InDoubt(Exception):
-    """COMMIT raised `error`: the outcomes are true if the transaction is in the file."""
-
-    def __init__(self, error: sqlite3.Error, outcomes: list[Outcome]) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.outcomes = outcomes
 
 
 class Writer:
@@ -86,6 +45,7 @@ class Writer:
 
     async def open(self, connection: Connection) -> None:
         """Begin to work through an open connection."""
+        await connection.run(impatient)
         self._connection = connection
         self._task = asyncio.get_running_loop().create_task(self._serve(), name="ledger writer")
 
@@ -182,7 +142,7 @@ class Writer:
             return await connection.run(partial(transact, jobs))
         except InDoubt as doubt:
             await self._drop()
-            if await (await self._reconnect()).run(partial(_found, jobs, doubt.outcomes)):
+            if await (await self._reconnect()).run(partial(found, jobs, doubt.outcomes)):
                 return doubt.outcomes
             raise doubt.error from doubt
         except sqlite3.Error as error:
@@ -194,6 +154,7 @@ class Writer:
         connection = self._connect()
         try:
             await connection.open()
+            await connection.run(impatient)
         except sqlite3.Error as error:
             raise fault(error, self._path) from error
         self._connection = connection
@@ -207,57 +168,6 @@ class Writer:
 
     def _ours(self, error: sqlite3.Error | StoreError) -> StoreError:
         return error if isinstance(error, StoreError) else fault(error, self._path)
-
-
-def transact(jobs: Sequence[Job], db: sqlite3.Connection) -> list[Outcome]:
-    """Do the jobs in one transaction. Raises InDoubt from COMMIT, and whatever else undid the transaction."""
-    db.execute("BEGIN IMMEDIATE")
-    lost: set[int] = set()
-    outcomes: list[Outcome] = []
-    try:
-        for job in jobs:
-            outcomes.append(_one(job, lost, db))
-            if outcomes[-1].error is not None:
-                lost.add(id(job.owned))
-    except BaseException:
-        _roll_back(db)
-        raise
-    try:
-        db.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise InDoubt(error, outcomes) from error
-    return outcomes
-
-
-def _one(job: Job, lost: set[int], db: sqlite3.Connection) -> Outcome:
-    if job.owned is not None and (job.owned.lost or id(job.owned) in lost):
-        return Outcome(error=fence_lost(job.owned.row.id))
-    before = db.total_changes
-    try:
-        return Outcome(job.work(db))
-    except WorkflowError as error:
-        if db.total_changes != before:
-            raise
-        return Outcome(error=error)
-
-
-def _roll_back(db: sqlite3.Connection) -> None:
-    if db.in_transaction:
-        with suppress(sqlite3.Error):  # what undid the transaction is being raised already
-            db.execute("ROLLBACK")
-
-
-def _found(jobs: Sequence[Job], outcomes: Sequence[Outcome], db: sqlite3.Connection) -> bool:
-    """Whether a transaction is in the file: it is as one, so its last job that did anything tells."""
-    did = [(job, outcome.result) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is None]
-    if not did:
-        return True  # nothing was written, so nothing can be missing
-    job, result = did[-1]
-    if not job.landed(db, result):
-        return False
-    # It may be in the kernel's cache only, since a sync failed: write it once more, into the database, and sync that.
-    db.execute("PRAGMA wal_checkpoint(FULL)")
-    return True
 
 
 def _settle(done: asyncio.Future[Any], outcome: Outcome) -> None:

@@ -7,7 +7,6 @@ only before it has written anything (writer.py sees to it).
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,11 +17,11 @@ from workflow_engine.ports.ledger import Batch, Snapshot
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter
-from workflow_engine.stores.sqlite import reading
+from workflow_engine.stores.sqlite import inbox, reading
 from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.rows import RunRow, row_of
 from workflow_engine.stores.sqlite.seals import digest, seal
-from workflow_engine.stores.texts import answer_text, event_text, letter_text, question_text
+from workflow_engine.stores.texts import answer_text, document_text, event_text, letter_text, question_text
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,15 @@ class Packed:
 
 def pack(batch: Batch, epoch: int, last: RunRow | None) -> Packed:
     """The rows of a batch that follows on `last`. Raises StoreError for what JSON cannot carry."""
+    try:
+        return _packed(batch, epoch, last)
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"run {batch.run.id} has text that is no Unicode ({error})", "leave lone surrogates out"
+        ) from error
+
+
+def _packed(batch: Batch, epoch: int, last: RunRow | None) -> Packed:
     run = batch.run
     first = run.seq - len(batch.events) + 1
     fields = {} if last is None else dict(last.fields)
@@ -49,11 +57,12 @@ def pack(batch: Batch, epoch: int, last: RunRow | None) -> Packed:
     for write in batch.writes:
         version = fields[write.field] = fields.get(write.field, 0) + 1
         place = (version, min(first, run.seq), run.seq, write.op)
-        versions.append((write.field, *place, seal(write.text, run.id, write.field, *place), write.text))
+        mark = seal(write.text, run.id, write.field, *place)
+        versions.append((write.field, *place, mark, write.text))
     document = None if last is None else last.document
     documents = []
     if batch.document is not None:
-        text = json.dumps(batch.document, separators=(",", ":"))
+        text = document_text(batch.document, run.id)
         document = digest(text)
         documents.append((document, text))
     row = row_of(run, epoch, document, fields, 0 if last is None else last.key)
@@ -148,7 +157,7 @@ def send(db: sqlite3.Connection, letter: Letter) -> None:
 
 
 def _answerable(db: sqlite3.Connection, question: QuestionId, kept: RunRow) -> None:
-    standing = reading.question(db, question)
+    standing = inbox.question(db, question)
     if standing.question.run != kept.id:
         raise QuestionNotFound(f"no question {question} in run {kept.id}", "list the open ones: workflow inbox")
     match standing.status:
