@@ -1,0 +1,51 @@
+"""Pictures of workflows and runs: a diagram of plain values, drawn as SVG, PNG, PDF, DOT or Mermaid.
+
+Nothing is loaded until it is asked for: importing this room imports no drawing library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workflow_engine.draw.diagram import Arrow, Card, Decision, Diagram, Group, Header
+    from workflow_engine.draw.dot import to_dot
+    from workflow_engine.draw.drawing import FORMATS, Format, Picture, picture, picture_async, render
+    from workflow_engine.draw.extract import diagram_of, diagram_of_run
+    from workflow_engine.draw.mermaid import to_mermaid
+
+_ROOMS = {
+    "diagram": ("Arrow", "Card", "Decision", "Diagram", "Group", "Header"),
+    "drawing": ("FORMATS", "Format", "Picture", "picture", "picture_async", "render"),
+    "dot": ("to_dot",),
+    "extract": ("diagram_of", "diagram_of_run"),
+    "mermaid": ("to_mermaid",),
+}
+_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_OF[name]}"), name)
+
+
+__all__ = [
+    "FORMATS",
+    "Arrow",
+    "Card",
+    "Decision",
+    "Diagram",
+    "Format",
+    "Group",
+    "Header",
+    "Picture",
+    "diagram_of",
+    "diagram_of_run",
+    "picture",
+    "picture_async",
+    "render",
+    "to_dot",
+    "to_mermaid",
+]

@@ -1,0 +1,118 @@
+"""Drawing: one diagram in one format, by the best engine there is, with a note where that is not the first choice."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from workflow_engine.draw.diagram import Diagram
+from workflow_engine.draw.dot import LARGE, to_dot
+from workflow_engine.draw.engine import EngineName, NotDrawn, draw
+from workflow_engine.draw.fonts import uncovered, undrawable
+from workflow_engine.draw.lettering import plain
+from workflow_engine.draw.mermaid import to_mermaid
+from workflow_engine.draw.svg import finish
+from workflow_engine.errors import DrawingError
+
+Format: TypeAlias = Literal["svg", "png", "pdf", "dot", "mermaid"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+# Twice the dots of a screen, for sharp words; large graphs would exceed what one image can hold.
+PNG_DPI, LARGE_PNG_DPI = 144, 72
+_PDF_DATE = re.compile(rb"/CreationDate \(D:\d{14}")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What was drawn. `format` is "mermaid" where no engine could draw what was asked; `notes` then say why.
+
+    `engine` names what laid it out; None for the two texts, which need no engine.
+    """
+
+    data: bytes
+    format: Format
+    engine: EngineName | None = None
+    notes: tuple[str, ...] = ()
+
+
+def picture(diagram: Diagram, format: Format, *, dark: bool = False, seconds: float = 60) -> Picture:
+    """`diagram` in `format`, or as Mermaid text where no engine works here. The same diagram gives the same bytes.
+
+    Blocks for the time of a child process, at most `seconds` an engine; in an event loop use `picture_async`.
+    """
+    match format:
+        case "dot":
+            return Picture(to_dot(diagram, dark=dark).encode(), "dot")
+        case "mermaid":
+            return Picture(to_mermaid(diagram, dark=dark).encode(), "mermaid")
+        case "svg" | "png" | "pdf":
+            return _drawn(diagram, format, dark, seconds)
+        case _:
+            raise DrawingError(f"{format!r} is no format of a picture", f"take one of {', '.join(FORMATS)}")
+
+
+def render(diagram: Diagram, format: Format, *, dark: bool = False, seconds: float = 60) -> bytes:
+    """The bytes of `picture(...)`; raises DrawingError where another format would have to stand in."""
+    made = picture(diagram, format, dark=dark, seconds=seconds)
+    if made.format != format:
+        raise DrawingError(made.notes[-1], "take the format mermaid, which needs no engine, or: pip install pygraphviz")
+    return made.data
+
+
+async def picture_async(diagram: Diagram, format: Format, *, dark: bool = False, seconds: float = 60) -> Picture:
+    """`picture`, while the event loop goes on."""
+    return await asyncio.to_thread(picture, diagram, format, dark=dark, seconds=seconds)
+
+
+def _drawn(diagram: Diagram, format: Literal["svg", "png", "pdf"], dark: bool, seconds: float) -> Picture:
+    foreign = uncovered("".join(_words(diagram)))
+    notes = tuple(_font_notes(foreign))
+    made = draw(
+        to_dot(diagram, dark=dark),
+        ("svg", "json") if format == "svg" else (format,),
+        dpi=0 if format != "png" else PNG_DPI if len(diagram.cards) <= LARGE else LARGE_PNG_DPI,
+        machine_fonts=bool(foreign),
+        seconds=seconds,
+    )
+    if isinstance(made, NotDrawn):
+        why = f"no drawing engine works here ({'; '.join(made.reasons) or 'none was found'}), so this is Mermaid text"
+        return Picture(to_mermaid(diagram, dark=dark).encode(), "mermaid", None, (*notes, why))
+    data = made.files[format]
+    if format == "svg":
+        data = finish(data, made.files["json"], diagram)
+    elif format == "pdf":
+        data = _PDF_DATE.sub(b"/CreationDate (D:19800101000000", data)
+    if made.engine != "pygraphviz":
+        notes = (*notes, f"drawn by the {made.engine} of this machine")
+    return Picture(data, format, made.engine, (*notes, *made.notes))
+
+
+def _font_notes(foreign: str) -> Iterator[str]:
+    missing = undrawable(foreign)
+    if missing is None:
+        yield f"the shipped fonts lack {_some(foreign)}; whether this machine has a font for them is not known"
+    elif missing:
+        cure = "install one for the script (on Debian: fonts-noto-cjk, fonts-noto-color-emoji)"
+        yield f"no font on this machine draws {_some(missing)}: {cure}"
+
+
+def _some(characters: str) -> str:
+    shown = " ".join(characters[:8])
+    return shown if len(characters) <= 8 else f"{shown} and {len(characters) - 8} more characters"
+
+
+def _words(diagram: Diagram) -> Iterator[str]:
+    """Every text that the picture shows."""
+    header = diagram.header
+    yield from map(plain, (header.title, header.subtitle, *header.facts))
+    for card in diagram.cards:
+        yield from map(plain, (card.name, *card.lines))
+        if card.decision is not None:
+            yield from map(plain, (card.decision.route, card.decision.outcome or ""))
+    for arrow in diagram.arrows:
+        yield from map(plain, (arrow.label, arrow.count))
+    for group in diagram.groups:
+        yield plain(group.caption)

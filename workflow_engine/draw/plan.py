@@ -1,0 +1,157 @@
+"""The plan of a workflow's picture: which cards there are, and which way each arrow stands for.
+
+A route with one predecessor is drawn inside that predecessor's card: it is decided in its commit. A route after a join,
+or with several predecessors, has a card of its own. Forks and joins are bars. Total: a workflow that breaks laws is
+drawn too, for its picture helps to mend it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from workflow_engine.draw.diagram import Decision, Group, Kind, Meaning
+from workflow_engine.draw.loops import Loop, groups
+from workflow_engine.draw.measures import time_taken
+from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source
+from workflow_engine.spec.nodes import FAILED, Agent, Function, Human, Node, Route
+from workflow_engine.spec.workflow import Workflow
+
+Leg: TypeAlias = Literal["whole", "arrival", "departure", "then"]
+"""What part of an edge an arrow is: all of it, the way into a bar or out of it, or the way of a spent bound."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A card to be: its lines are what the workflow says of it."""
+
+    id: str
+    name: str
+    kind: Kind
+    lines: tuple[str, ...] = ()
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True)
+class Way:
+    """An arrow to be. `source` is None behind a bar."""
+
+    tail: str
+    head: str
+    edge: Edge
+    leg: Leg
+    source: Source | None
+    meaning: Meaning
+
+    @property
+    def label(self) -> str:
+        return "" if self.source is None or self.source.outcome is None else self.source.outcome
+
+
+@dataclass(frozen=True)
+class Plan:
+    places: tuple[Place, ...]
+    ways: tuple[Way, ...]
+    groups: tuple[Group, ...]
+
+
+def plan(workflow: Workflow[Any]) -> Plan:
+    """What a picture of `workflow` consists of, in reading order."""
+    hosts = dict(_hosts(workflow))
+    ways = tuple(way for edge in workflow.edges for way in _ways(workflow, edge, hosts))
+    order = dict.fromkeys([START_NAME] * any(way.tail == START_NAME for way in ways))
+    order.update(dict.fromkeys(end for way in ways for end in (way.tail, way.head)))
+    order.update(dict.fromkeys(name for name in workflow.nodes if name not in hosts))
+    routes = {host: route for route, host in hosts.items()}
+    bars = {_bar(edge): edge for edge in workflow.edges}
+    places = tuple(
+        _bar_place(each, bars[each]) if each in bars else _place(workflow, each, routes.get(each)) for each in order
+    )
+    kinds = {place.id: place.kind for place in places}
+    loops = [Loop(way.tail, way.head, way.edge.limit or 0) for way in ways if way.meaning == "loop"]
+    onward = [(way.tail, way.head) for way in ways if way.meaning == "plain" and kinds[way.tail] != "human"]
+    return Plan(places, ways, groups(loops, onward))
+
+
+def _hosts(workflow: Workflow[Any]) -> Iterator[tuple[str, str]]:
+    """Each route that is drawn inside a card, with the node whose card that is."""
+    into: dict[str, list[Edge]] = {}
+    for edge in workflow.edges:
+        for target in edge.leads_to:
+            into.setdefault(target, []).append(edge)
+    for name, node in workflow.nodes.items():
+        match into.get(name, ()) if isinstance(node, Route) else ():
+            case [Edge(sources=(Source(node=host, outcome=None),), targets=(_,), limit=None)] if (
+                host in workflow.nodes and not isinstance(workflow.nodes[host], Route)
+            ):
+                yield name, host
+
+
+def _ways(workflow: Workflow[Any], edge: Edge, hosts: Mapping[str, str]) -> Iterator[Way]:
+    if any(target in hosts for target in edge.targets):
+        return
+    bar = _bar(edge) if edge.joins or edge.forks else None
+    for source in edge.sources:
+        tail = hosts.get(source.node, source.node)
+        meaning = _meaning(workflow, edge, source)
+        for head in (bar,) if bar else edge.targets:
+            yield Way(tail, head, edge, "arrival" if bar else "whole", source, meaning)
+        if edge.then is not None:
+            yield Way(tail, edge.then, edge, "then", source, "escalation")
+    if bar:
+        for target in edge.targets:
+            yield Way(bar, target, edge, "departure", None, "plain")
+
+
+def _meaning(workflow: Workflow[Any], edge: Edge, source: Source) -> Meaning:
+    if edge.limit is not None:
+        return "loop"
+    node = workflow.nodes.get(source.node)
+    # A route may well have an outcome called "failed"; only an undeclared one is the node's own failure.
+    return "failure" if source.outcome == FAILED and node is not None and FAILED not in node.outcomes else "plain"
+
+
+def _bar(edge: Edge) -> str:
+    return f"bar {edge.key}"
+
+
+def _bar_place(each: str, edge: Edge) -> Place:
+    kind: Literal["join", "fork"] = "join" if edge.joins else "fork"
+    return Place(each, kind, kind)
+
+
+def _place(workflow: Workflow[Any], each: str, route: str | None) -> Place:
+    if each in workflow.nodes:
+        node = workflow.nodes[each]
+        kind: Kind = node.kind if node.kind in get_args(Kind) else "unknown"  # type: ignore[assignment]
+        return Place(each, each, kind, tuple(_lines(workflow, node)), None if route is None else Decision(route))
+    if each == START_NAME:
+        return Place(each, START_NAME, "start")
+    if each == END_NAME:
+        return Place(each, END_NAME, "end")
+    if each.startswith(FAIL_PREFIX):
+        return Place(each, each.removeprefix(FAIL_PREFIX), "fail")
+    return Place(each, each, "unknown", ("named by an edge, but no node of the workflow",))
+
+
+def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
+    """What a node reads and writes, then what its declaration says beyond the ordinary."""
+    if isinstance(node, Route):
+        return
+    fields = workflow.state.model_fields
+    reads = ", ".join(each.name for each in node.signature.parameters if each.name in fields)
+    writes = ", ".join(node.writes)
+    if reads or writes:
+        yield f"{reads} → {writes}".strip() if writes else f"reads {reads}"
+    terms = []
+    if isinstance(node, Function) and node.effect:
+        terms.append("effect")
+    if node.retry.attempts > 1 and not isinstance(node, Agent):
+        terms.append(f"{node.retry.attempts} attempts")
+    if node.timeout is not None:
+        terms.append(f"at most {time_taken(node.timeout.total_seconds())}")
+    if isinstance(node, Human) and node.within is not None:
+        terms.append(f"within {time_taken(node.within.total_seconds())}")
+    if terms:
+        yield " · ".join(terms)
