@@ -47,7 +47,8 @@ async def open_ledger(
     connect = partial(Connection, where, synchronous=synchronous, factory=factory)
     writing_line, reading_line = connect(), connect()
     try:
-        owners.enter()
+        while not owners.enter():  # noqa: ASYNC110 (another opens it too: a process, or a task of this very loop)
+            await asyncio.sleep(0.002)
         try:
             await writing_line.open()
             await writing_line.run(partial(recognise, path=where, create=create))

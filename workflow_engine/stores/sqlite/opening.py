@@ -16,6 +16,7 @@ from workflow_engine.stores.sqlite.owners import Owners, require
 from workflow_engine.stores.sqlite.queries import packaged
 
 APPLICATION = 0x57464C57  # "WFLW", in the file's header: `file` and sqlite3 show it
+SMALLEST = 512  # bytes; a page of a database has no fewer
 _MIGRATION = re.compile(r"^(\d{4})_\w+\.sql$")
 _OTHER = "name another file with --store"
 
@@ -45,6 +46,9 @@ def _find(path: Path, *, create: bool) -> None:
     if path.exists():
         if not path.is_file():
             raise StoreError(f"{path} is not a file", _OTHER)
+        if 0 < path.stat().st_size < SMALLEST:
+            # SQLite takes such a file for an empty database, and would write over it.
+            raise StoreError(f"{path} is not a SQLite database", _OTHER)
         if not os.access(path, os.R_OK | os.W_OK):
             raise StoreError(f"{path} cannot be read and written by you", "make the file readable and writable for you")
         return

@@ -27,7 +27,6 @@ try:
 except ImportError:  # pragma: no cover (Windows)
     fcntl = None  # type: ignore[assignment]
 
-_LAYOUT = "qqihh" if sys.platform == "darwin" else "hhqqi0q"
 _DOOR = 2**62  # the byte of whoever opens the store; those of the runs lie below
 
 
@@ -42,32 +41,42 @@ class Owners:
 
     def take(self, run: str) -> bool:
         """Own a run; False if somebody does already, be it another ledger of this process."""
-        try:
-            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _lock(fcntl.F_WRLCK, run))
-        except (BlockingIOError, PermissionError):
-            return False
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} cannot be locked: {error.strerror}", "put the store on a local disk"
-            ) from error
-        return True
+        return self._take(_place(run))
 
     def drop(self, run: str) -> None:
         """Stop owning a run."""
-        fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, run))
+        self._ask(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _place(run))
 
     def taken(self, run: str) -> bool:
         """Whether another ledger owns a run. Takes nothing, so nobody who claims it meanwhile is turned away."""
-        answer = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, _lock(fcntl.F_WRLCK, run))
-        return _kind(answer) != fcntl.F_UNLCK
+        return self._ask(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, _place(run)) != fcntl.F_UNLCK
 
-    def enter(self) -> None:
-        """Wait until nobody else opens the store."""
-        fcntl.fcntl(self._fd, fcntl.F_OFD_SETLKW, _packed(fcntl.F_WRLCK, _DOOR))
+    def enter(self) -> bool:
+        """Be the one who opens the store; False while another does."""
+        return self._take(_DOOR)
 
     def leave(self) -> None:
         """Let others open the store."""
-        fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _packed(fcntl.F_UNLCK, _DOOR))
+        self._ask(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _DOOR)
+
+    def _take(self, place: int) -> bool:
+        try:
+            self._ask(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, place)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be locked: {error.strerror}", "put it on a local disk") from error
+        return True
+
+    def _ask(self, act: int, kind: int, place: int) -> int:
+        """Lock, unlock or look at one byte; the kind of lock that stands there."""
+        if self._fd < 0:
+            raise StoreError(f"the store of {self.path} is closed", "open it again")
+        if sys.platform == "darwin":
+            answer = fcntl.fcntl(self._fd, act, struct.pack("qqihh", place, 1, 0, kind, os.SEEK_SET))
+            return int(struct.unpack("qqihh", answer)[3])
+        answer = fcntl.fcntl(self._fd, act, struct.pack("hhqqi0q", kind, os.SEEK_SET, place, 1, 0))
+        return int(struct.unpack("hhqqi0q", answer)[0])
 
     def close(self) -> None:
         """Stop owning anything; closing twice is allowed."""
@@ -99,16 +108,5 @@ def require() -> None:
         )
 
 
-def _lock(kind: int, run: str) -> bytes:
-    return _packed(kind, int.from_bytes(blake2b(run.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 2)
-
-
-def _packed(kind: int, place: int) -> bytes:
-    if sys.platform == "darwin":
-        return struct.pack(_LAYOUT, place, 1, 0, kind, os.SEEK_SET)
-    return struct.pack(_LAYOUT, kind, os.SEEK_SET, place, 1, 0)
-
-
-def _kind(answer: bytes) -> int:
-    fields = struct.unpack(_LAYOUT, answer)
-    return int(fields[3] if sys.platform == "darwin" else fields[0])
+def _place(run: str) -> int:
+    return int.from_bytes(blake2b(run.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 2

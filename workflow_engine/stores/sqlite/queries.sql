@@ -91,6 +91,12 @@ SELECT id, key FROM runs
 WHERE status = 'waiting' AND EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL)
 ORDER BY key;
 
+-- name: event_seal
+SELECT seal FROM journal WHERE run = ? AND seq = ?;
+
+-- name: version_seal
+SELECT seal FROM versions WHERE run = ? AND field = ? AND version = ?;
+
 -- name: events
 SELECT seq, seal, text FROM journal WHERE run = ? AND seq > ? ORDER BY seq;
 
@@ -99,9 +105,6 @@ SELECT max(seq) FROM journal WHERE run = ?;
 
 -- name: versions
 SELECT version, first, seq, op, seal, text FROM versions WHERE run = ? AND field = ? AND version <= ? ORDER BY version DESC;
-
--- name: version_at
-SELECT max(version) FROM versions WHERE run = ? AND field = ? AND first <= ?;
 
 -- name: places_of_versions
 SELECT version, first FROM versions WHERE run = ? AND field = ? ORDER BY version;
@@ -128,8 +131,11 @@ FROM questions JOIN runs ON runs.key = questions.run LEFT JOIN letters ON letter
 WHERE questions.fate IS NULL AND letters.id IS NULL AND runs.status NOT IN ('succeeded', 'cancelled')
 ORDER BY questions.number;
 
--- name: letter
-SELECT seal, text FROM letters WHERE id = ?;
+-- name: letter_seal
+SELECT seal FROM letters WHERE id = ?;
+
+-- name: letter_waits
+SELECT 1 FROM letters WHERE id = ? AND run = ? AND taken IS NULL;
 
 -- name: boxes
 SELECT runs.id FROM runs WHERE runs.key IN (SELECT run FROM letters WHERE taken IS NULL) ORDER BY runs.key;

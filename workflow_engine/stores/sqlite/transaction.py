@@ -117,12 +117,10 @@ def _roll_back(db: sqlite3.Connection) -> None:
 
 
 def found(jobs: Sequence[Job], outcomes: Sequence[Outcome], db: sqlite3.Connection) -> bool:
-    """Whether a transaction is in the file: it is as one, so its last job that did anything tells."""
+    """Whether a transaction that ended in doubt is in the file; if so, it is on the disk when this returns."""
     did = [(job, outcome.result) for job, outcome in zip(jobs, outcomes, strict=True) if outcome.error is None]
-    if not did:
-        return True  # nothing was written, so nothing can be missing
-    job, result = did[-1]
-    if not job.landed(db, result):
+    # It is there as a whole or not at all. Asking each job is needed because some change nothing that could be seen.
+    if not all(job.landed(db, result) for job, result in did):
         return False
     # It may be in the kernel's cache only, since a sync failed: write it once more, into the database, and sync that.
     db.execute("PRAGMA wal_checkpoint(FULL)")

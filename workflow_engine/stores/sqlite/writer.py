@@ -7,7 +7,7 @@ durable at one moment wait for one fsync. Sharing must not show, so three things
   jobs are done again one by one.
 - After a failure, later jobs under the same fence fail too: what they build on is not there.
 - An error in COMMIT leaves open whether the transaction happened. Then the connection is dropped (what it believes
-  about the file may be wrong), a new one looks for the last job's row, and only then is anything said or done again.
+  about the file may be wrong), a new one looks whether it is there, and only then is anything said or done again.
 """
 
 from __future__ import annotations
@@ -142,7 +142,12 @@ class Writer:
             return await connection.run(partial(transact, jobs))
         except InDoubt as doubt:
             await self._drop()
-            if await (await self._reconnect()).run(partial(found, jobs, doubt.outcomes)):
+            try:
+                there = await (await self._reconnect()).run(partial(found, jobs, doubt.outcomes))
+            except (sqlite3.Error, StoreError) as error:
+                await self._drop()
+                return [each if each.error else Outcome(error=self._unknown(error)) for each in doubt.outcomes]
+            if there:
                 return doubt.outcomes
             raise doubt.error from doubt
         except sqlite3.Error as error:
@@ -165,6 +170,12 @@ class Writer:
         if connection is not None:
             with suppress(sqlite3.Error):  # it was dropped because it failed
                 await connection.close()
+
+    def _unknown(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"{self._path}: the disk failed ({error}), and whether the last commit is in the file is not known",
+            "look at the disk, then resume: a run goes on from what is there",
+        )
 
     def _ours(self, error: sqlite3.Error | StoreError) -> StoreError:
         return error if isinstance(error, StoreError) else fault(error, self._path)

@@ -150,7 +150,7 @@ def send(db: sqlite3.Connection, letter: Letter) -> None:
         _answerable(db, question, kept)
     elif run.ended:
         raise RunEnded(f"run {run.id} has ended: it {run.status}", "nothing is left to cancel")
-    if db.execute(SQL["letter"], (letter.id,)).fetchone() is not None:
+    if db.execute(SQL["letter_seal"], (letter.id,)).fetchone() is not None:
         return
     text = letter_text(letter)
     db.execute(SQL["insert_letter"], (letter.id, kept.key, question, seal(text, letter.run, "letter"), text))
@@ -173,33 +173,36 @@ def _answerable(db: sqlite3.Connection, question: QuestionId, kept: RunRow) -> N
             )
 
 
-# What each of them leaves behind, looked for when a COMMIT ended in doubt. Nobody else changes the row of a run that is
-# owned here, so the seal of the row tells exactly whether the batch is there.
+# What each of them leaves behind, looked for when a COMMIT ended in doubt.
 
 
 def created(db: sqlite3.Connection, _key: int, packed: Packed) -> bool:
     """Whether `create` is in the file."""
-    return _row_is(db, packed.row)
-
-
-def advanced(db: sqlite3.Connection, _result: None, packed: Packed) -> bool:
-    """Whether `advance` is in the file."""
-    return _row_is(db, packed.row)
+    return _sealed(db, "run_seal", packed.row.sealed()["seal"], packed.row.id)
 
 
 def claimed(db: sqlite3.Connection, result: tuple[RunRow, Snapshot]) -> bool:
     """Whether `claim` is in the file."""
-    return _row_is(db, result[0])
+    return _sealed(db, "run_seal", result[0].sealed()["seal"], result[0].id)
+
+
+def advanced(db: sqlite3.Connection, _result: None, packed: Packed) -> bool:
+    """Whether `advance` is in the file. Not told by the run's row, which a later batch may have replaced."""
+    key = packed.row.key
+    events = (_sealed(db, "event_seal", mark, key, seq) for seq, mark, _ in packed.journal)
+    versions = (_sealed(db, "version_seal", each[5], key, each[0], each[1]) for each in packed.versions)
+    letters = (db.execute(SQL["letter_waits"], (each, key)).fetchone() is None for each in packed.taken)
+    return all(events) and all(versions) and all(letters)
 
 
 def sent(db: sqlite3.Connection, _result: None, letter: Letter) -> bool:
     """Whether `send` is in the file."""
-    return db.execute(SQL["letter"], (letter.id,)).fetchone() is not None
+    return _sealed(db, "letter_seal", seal(letter_text(letter), letter.run, "letter"), letter.id)
 
 
-def _row_is(db: sqlite3.Connection, row: RunRow) -> bool:
-    found = db.execute(SQL["run_seal"], (row.id,)).fetchone()
-    return found is not None and found[0] == row.sealed()["seal"]
+def _sealed(db: sqlite3.Connection, query: str, mark: bytes, *place: str | int) -> bool:
+    found = db.execute(SQL[query], place).fetchone()
+    return found is not None and found[0] == mark
 
 
 def fence_lost(run: str) -> FenceLost:
