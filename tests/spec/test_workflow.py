@@ -127,6 +127,7 @@ def test_a_document_survives_json_and_comes_back_with_and_without_code() -> None
         name: node.kind for name, node in FLOW.nodes.items()
     }
     assert bare.nodes["ask"].outcomes == ("go", "stop")
+    assert bare.shape == FLOW.shape
     whole = from_document(document, state=Log, nodes=list(FLOW.nodes.values()))
     assert whole.shape == FLOW.shape
     assert from_document(document, state=Log).shape == FLOW.shape

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -57,12 +59,22 @@ def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes:
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"the workflow document is incomplete: {type(error).__name__} {error}") from error
-    return Workflow(
+    workflow = Workflow(
         name=shape["name"],
         state=state or create_model("State", **fields),
         edges=edges,
         nodes=MappingProxyType(found),
     )
+    if state is None:
+        # Without its class the types of the state are not here, but the document knows the hash they lead to.
+        workflow.__dict__["shape"] = hash_of(shape)
+    return workflow
+
+
+def hash_of(shape: Mapping[str, Any]) -> str:
+    """The hash of a document's shape."""
+    text = json.dumps(shape, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _field(field: Any) -> dict[str, Any]:

@@ -59,10 +59,9 @@ class Workflow(Generic[S]):
     @cached_property
     def shape(self) -> str:
         """A hash of everything a run's position and state depend on. Shuffled rows and edited bodies leave it alone."""
-        from workflow_engine.spec.document import to_document
+        from workflow_engine.spec.document import hash_of, to_document
 
-        text = json.dumps(to_document(self)["shape"], sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hash_of(to_document(self)["shape"])
 
     @cached_property
     def bodies(self) -> Mapping[str, str]:
