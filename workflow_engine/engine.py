@@ -126,12 +126,15 @@ def _log_problem(run: RunId, error: WorkflowError) -> None:
 
 
 def run_sync(
-    workflow: Workflow[S], inputs: Mapping[str, Any] | None = None, /, *, store: str | Path = STORE, **fields: Any
+    workflow: Workflow[S], inputs: Mapping[str, Any] | None = None, /, store: str | Path = STORE, **settings: Any
 ) -> RunView[S]:
-    """Run a workflow from a script without an event loop: one run, driven until it ends or waits."""
+    """Run a workflow from a script without an event loop: one run, driven until it ends or waits.
+
+    `settings` are those of `Engine.connect`, such as `model=`. Raises what `Engine.run` raises.
+    """
 
     async def main() -> RunView[S]:
-        async with Engine.connect(store, workflows=[workflow]) as engine:
-            return await engine.run(workflow, inputs, **fields)
+        async with Engine.connect(store, workflows=[workflow], **settings) as engine:
+            return await engine.run(workflow, inputs)
 
     return asyncio.run(main())

@@ -80,18 +80,12 @@ class Service:
     # Driving
 
     async def run(
-        self,
-        workflow: Workflow[S],
-        inputs: Mapping[str, Any] | None = None,
-        /,
-        *,
-        target: str | None = None,
-        **fields: Any,
+        self, workflow: Workflow[S], inputs: Mapping[str, Any] | None = None, label: str | None = None, /, **fields: Any
     ) -> RunView[S]:
         """Begin a run and drive it here until it ends or waits.
 
-        Inputs are the fields of the state, as keywords or as one mapping. Raises errors.InvalidWorkflow,
-        errors.InputError, errors.ModelMissing before anything is stored.
+        Inputs are the fields of the state, as keywords or as one mapping; `label` is remembered as where the code was
+        found. Raises errors.InvalidWorkflow, errors.InputError, errors.ModelMissing before anything is stored.
         """
         self._proved(workflow)
         self._ready(workflow)
@@ -104,7 +98,7 @@ class Service:
             left = onward(workflow, Frontier(), START_NAME, None, state)
         except StepError as error:
             raise InputError(f"{workflow.name} cannot begin: {error.what}", error.cure) from error
-        created = RunCreated(now, run_id, workflow.name, workflow.shape, workflow.bodies, left.move, target)
+        created = RunCreated(now, run_id, workflow.name, workflow.shape, workflow.bodies, left.move, label)
         claimed = self._claimed("run", 1, self._executor)
         first = advance(begin(created), claimed)
         fence = await self._ledger.create(Batch(first, (created, claimed), writes, (), to_document(workflow)))
