@@ -41,7 +41,8 @@ from workflow_engine.spec.nodes import Agent
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Live, Surroundings, after
 from workflow_engine.steps.onward import onward
-from workflow_engine.verify import fits, verify
+from workflow_engine.verify import verify
+from workflow_engine.verify.change import fits
 
 S = TypeVar("S", bound=BaseModel)
 Verb = Literal["run", "resume", "recover", "answer"]
