@@ -199,7 +199,7 @@ def tables(draw: st.DrawFn) -> tuple[list[Edge], list[Node]]:
     return draw(st.lists(edges, max_size=8)), nodes
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(tables())
 def test_any_workflow_can_be_drawn_and_names_every_node_once(table: tuple[list[Edge], list[Node]]) -> None:
     edges, nodes = table
@@ -276,6 +276,12 @@ def test_the_count_of_a_loop_restarts_and_the_total_stays() -> None:
     assert loop(journey) == "×3"
     assert loop(journey.did("implement").did("test")) == "×1 of 3, 4 in all"
     assert loop(Journey(SHIP)) == "≤3"
+
+
+def test_a_route_says_nothing_while_its_node_runs_again() -> None:
+    journey = waiting().answered("review", "retry").did("implement")
+    assert card(run_of(journey), "test").decision == Decision("verdict")
+    assert card(run_of(journey.did("test")), "test").decision == Decision("verdict", "failed")
 
 
 def test_a_run_that_ended_well_shows_its_end() -> None:

@@ -80,7 +80,9 @@ def _card(place: Place, made: Plan, run: Run, history: History, traffic: Traffic
             return Card(place.id, place.name, "route", "not reached" if word is None else "done", lines)
         case _:
             status = _status(place.id, run, history, interrupted)
-            decision = place.decision and Decision(place.decision.route, traffic.words.get(place.decision.route))
+            decision = place.decision
+            if decision is not None and place.id not in run.frontier.due:  # what it said last time is not said yet
+                decision = Decision(decision.route, traffic.words.get(decision.route))
             told = tuple(_told(place.id, status, run, history))
             return Card(place.id, place.name, place.kind, status, told, decision)
     return Card(place.id, place.name, place.kind, status)

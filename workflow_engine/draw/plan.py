@@ -21,6 +21,9 @@ from workflow_engine.spec.workflow import Workflow
 Leg: TypeAlias = Literal["whole", "arrival", "departure", "then"]
 """What part of an edge an arrow is: all of it, the way into a bar or out of it, or the way of a spent bound."""
 
+READABLE = 44
+"""How many characters of reads and writes stand in one line."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -82,7 +85,7 @@ def _hosts(workflow: Workflow[Any]) -> Iterator[tuple[str, str]]:
             into.setdefault(target, []).append(edge)
     for name, node in workflow.nodes.items():
         match into.get(name, ()) if isinstance(node, Route) else ():
-            case [Edge(sources=(Source(node=host, outcome=None),), targets=(_,), limit=None)] if (
+            case [Edge(sources=(Source(node=host, outcome=None),), targets=(_,), limit=None, then=None)] if (
                 host in workflow.nodes and not isinstance(workflow.nodes[host], Route)
             ):
                 yield name, host
@@ -142,7 +145,10 @@ def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
     fields = workflow.state.model_fields
     reads = ", ".join(each.name for each in node.signature.parameters if each.name in fields)
     writes = ", ".join(node.writes)
-    if reads or writes:
+    if reads and writes and len(reads) + len(writes) > READABLE:
+        yield reads
+        yield f"→ {writes}"
+    elif reads or writes:
         yield f"{reads} → {writes}".strip() if writes else f"reads {reads}"
     terms = []
     if isinstance(node, Function) and node.effect:
