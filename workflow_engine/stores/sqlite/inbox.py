@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from workflow_engine.errors import QuestionNotFound, RunNotFound, StoreDamaged
-from workflow_engine.record.ids import QuestionId, RunId, run_of
+from workflow_engine.record.ids import QuestionId, RunId, question_id, run_of
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.run import FINAL
 from workflow_engine.stores.sqlite.queries import SQL
@@ -33,7 +33,7 @@ def _never_asked(db: sqlite3.Connection, question: QuestionId) -> None:
     """Raises StoreDamaged if a run says that it asked a question which is not there."""
     with suppress(RunNotFound):
         kept = row(db, run_of(question))
-        if any(each.id == question for each in kept.run().open):
+        if any(question == question_id(kept.id, number + 1) for number in range(kept.run().asked)):
             raise damaged(kept.id, f"question {question}", "is missing")
 
 
@@ -61,6 +61,8 @@ def _standing(found: Row) -> Standing:
     name, mark, text, fate, fate_mark, run, run_status, letter_mark, letter = found
     place = f"question {name}"
     record = decoded(question_of_text, checked(mark, text, run, place, name), run, place)
+    if record.run != run:
+        raise damaged(record.run, place, f"was found in run {run}")
     if fate is not None:
         checked(fate_mark, fate, run, f"the end of {place}", name, "fate")
         status, answer = _fate(fate, run, place)
@@ -81,7 +83,12 @@ def _fate(fate: str, run: str, place: str) -> tuple[Literal["answered", "expired
 def letters(db: sqlite3.Connection, run: RunId) -> Sequence[Letter]:
     """Letters not taken yet."""
     kept = row(db, run)
-    return [_letter(mark, text, run, name) for name, mark, text in db.execute(SQL["letters_waiting"], (kept.key,))]
+    waiting: list[Letter] = []
+    for name, taken, mark, text in db.execute(SQL["letters_waiting"], (kept.key,)):
+        if taken is not None:
+            raise damaged(run, f"letter {name}", "is both taken and waiting")
+        waiting.append(_letter(mark, text, run, name))
+    return waiting
 
 
 def boxes(db: sqlite3.Connection) -> list[RunId]:

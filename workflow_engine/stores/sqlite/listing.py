@@ -12,7 +12,7 @@ from workflow_engine.ports.ledger import Listed, Page
 from workflow_engine.record.ids import RunId
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.queries import SQL
-from workflow_engine.stores.sqlite.reading import one
+from workflow_engine.stores.sqlite.reading import one, row
 from workflow_engine.stores.sqlite.rows import Row, run_row
 
 _UNKNOWN = datetime.fromtimestamp(0, UTC)
@@ -62,10 +62,11 @@ def _listed(found: Row) -> Listed:
 
 
 def _listed_alone(db: sqlite3.Connection, key: int, name: str) -> Listed:
+    letters = db.execute(SQL["has_letters"], (key,)).fetchone() is not None
     try:
-        return _listed((*db.execute(SQL["run_by_key"], (key,)).fetchone(), False))
+        return _listed((*db.execute(SQL["run_by_key"], (key,)).fetchone(), letters))
     except (sqlite3.DatabaseError, TypeError):
-        return _lost(name, "", False)
+        return _lost(name, "", letters)
 
 
 def _lost(name: str, workflow: str, letters: bool) -> Listed:
@@ -84,4 +85,12 @@ def find(db: sqlite3.Connection, prefix: str) -> list[RunId]:
 
 def unfinished(db: sqlite3.Connection) -> list[RunId]:
     """Runs a death may have left behind. Damaged ones too: whoever claims one hears of it."""
-    return [RunId(run) for run, _ in db.execute(SQL["unfinished"])]
+    found = db.execute(SQL["unfinished"]).fetchall()
+    return [RunId(run) for run, _ in found if _unfinished(db, RunId(run))]
+
+
+def _unfinished(db: sqlite3.Connection, run: RunId) -> bool:
+    try:
+        return row(db, run).status in ("running", "waiting")
+    except StoreDamaged:
+        return True

@@ -50,6 +50,9 @@ FROM runs WHERE key = ?;
 -- name: key_of_run
 SELECT key FROM runs WHERE id = ?;
 
+-- name: run_unindexed
+SELECT key FROM runs NOT INDEXED WHERE id = ?;
+
 -- name: run_seal
 SELECT seal FROM runs WHERE id = ?;
 
@@ -140,8 +143,11 @@ SELECT 1 FROM letters WHERE id = ? AND run = ? AND taken IS NULL;
 -- name: boxes
 SELECT runs.id FROM runs WHERE runs.key IN (SELECT run FROM letters WHERE taken IS NULL) ORDER BY runs.key;
 
+-- name: has_letters
+SELECT 1 FROM letters WHERE run = ? AND taken IS NULL LIMIT 1;
+
 -- name: letters_waiting
-SELECT id, seal, text FROM letters WHERE run = ? AND taken IS NULL ORDER BY number;
+SELECT id, taken, seal, text FROM letters WHERE run = ? AND taken IS NULL ORDER BY number;
 
 -- name: data_version
 PRAGMA data_version;
