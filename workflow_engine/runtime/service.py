@@ -239,7 +239,7 @@ class Service:
 
     async def find(self, prefix: str) -> RunId:
         """The run a unique prefix or "@last" means. Raises errors.RunNotFound, errors.AmbiguousRun."""
-        found = await self._ledger.find(prefix)
+        found = await self._ledger.find(prefix) if prefix else ()
         if not found:
             raise RunNotFound(
                 "there is no run yet" if prefix == "@last" else f"no run begins with {prefix!r}", "workflow runs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 import os
 import sqlite3
@@ -58,7 +59,12 @@ class Connection:
         """Connect. Raises sqlite3.Error."""
         # A program that forgets to close its store must still be able to end; what is on its way is not acknowledged.
         self._line._thread.daemon = True
-        await self._line
+        try:
+            await self._line
+        except BaseException:
+            # aiosqlite's thread is still on its way out, and must not find the loop closed when it answers.
+            await asyncio.to_thread(self._line._thread.join)
+            raise
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What the function returns or raises."""
