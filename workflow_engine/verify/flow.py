@@ -1,0 +1,149 @@
+"""The flow of values: which writes of which fields may have reached a place, along every way there.
+
+Reaching definitions, as in any compiler (Kildall 1973), on bit sets: one bit for each field as START leaves it, one for
+each write. A write hides what was there before; a failed or expired step writes nothing; where ways meet, either may
+have been taken, so the bits unite. After a join, though, all arms were taken: a field is as the arm left it that writes
+it, and unwritten only if every arm left it so.
+
+A bound's `then` is taken only after its loop was walked, so what every walk of the loop writes is written there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from workflow_engine.spec.edges import Edge, Source
+from workflow_engine.spec.nodes import EXPIRED, FAILED
+from workflow_engine.verify.arms import Arm, Arms
+from workflow_engine.verify.graph import Arc, Graph
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The bits: `begun[f]` is a field as START leaves it, `written[n]` what node n makes of it, `all[f]` either."""
+
+    begun: Mapping[str, int]
+    written: Mapping[str, Mapping[str, int]]
+    all: Mapping[str, int]
+    writer: Mapping[int, str]
+
+    def hidden_by(self, node: str) -> int:
+        """The bits a write of this node hides."""
+        return _united(self.all[field] for field in self.written.get(node, ()))
+
+    def made_by(self, node: str) -> int:
+        return _united(self.written.get(node, {}).values())
+
+
+def fields_of(names: Iterable[str], writes: Mapping[str, Iterable[str]]) -> Fields:
+    """The bits for these fields and these writes, node by node."""
+    begun = {name: 1 << at for at, name in enumerate(sorted(names))}
+    everything, writer = dict(begun), dict[int, str]()
+    written: dict[str, dict[str, int]] = {}
+    at = len(begun)
+    for node, given in sorted(writes.items()):
+        for name in sorted(set(given) & set(begun)):
+            written.setdefault(node, {})[name] = 1 << at
+            everything[name] |= 1 << at
+            writer[1 << at] = node
+            at += 1
+    return Fields(begun, written, everything, writer)
+
+
+class Flow:
+    """What may have reached each place. `into[place]` are bits; a place no value reaches is not in it."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        arcs: Iterable[Arc],
+        lie: Arms,
+        fields: Fields,
+        begin: Mapping[str, int],
+        certain: Mapping[str, int] | None = None,
+    ) -> None:
+        self.graph = graph
+        self.fields = fields
+        self.lie = lie
+        self.into: dict[str, int] = dict(begin)
+        self.certain = certain or {}
+        self._from: dict[str, list[Arc]] = {}
+        for arc in arcs:
+            self._from.setdefault(arc.tail, []).append(arc)
+        self._in_arm = _written_in_arms(lie, fields)
+        self._spread(begin)
+
+    def _spread(self, begin: Iterable[str]) -> None:
+        ahead = deque(begin)
+        while ahead:
+            for arc in self._from.get(ahead.popleft(), ()):
+                bits = self.along(arc)
+                if bits is None:
+                    continue
+                if arc.head not in self.into or self.into[arc.head] | bits != self.into[arc.head]:
+                    self.into[arc.head] = self.into.get(arc.head, 0) | bits
+                    ahead.append(arc.head)
+
+    def leaving(self, source: Source) -> int | None:
+        """The bits with which a node is left; None while nothing reaches it."""
+        bits = self.into.get(source.node)
+        wrote_nothing = source.outcome in (FAILED, EXPIRED) and not self.graph.is_route(source.node)
+        if bits is None or wrote_nothing:
+            return bits
+        return bits & ~self.fields.hidden_by(source.node) | self.fields.made_by(source.node)
+
+    def along(self, arc: Arc) -> int | None:
+        """The bits an arc carries; a join's are those of all its arms, and None until all have come."""
+        if arc.edge.joins:
+            return self._joined(arc.edge)
+        bits = self.leaving(arc.source)
+        if bits is not None and arc.how == "then":
+            bits &= ~self.certain.get(arc.edge.key, 0)
+        return bits
+
+    def _joined(self, edge: Edge) -> int | None:
+        left = {source: bits for source in edge.sources if (bits := self.leaving(source)) is not None}
+        if len(left) < len(set(edge.sources)):
+            return None
+        found = 0
+        unwritten = -1
+        for bits in left.values():
+            unwritten &= bits
+        for field, everything in self.fields.all.items():
+            writing = [source for source in left if self._in_arm.get(self.lie.of.get(source.node), 0) & everything]
+            for source in writing or list(left)[:1]:
+                found |= left[source] & everything & ~self.fields.begun[field]
+            found |= unwritten & self.fields.begun[field]
+        return found
+
+
+def _written_in_arms(lie: Arms, fields: Fields) -> dict[Arm | None, int]:
+    found: dict[Arm | None, int] = {}
+    for node in fields.written:
+        arm = lie.of.get(node)
+        for each in arm.lineage if arm is not None else ():
+            found[each] = found.get(each, 0) | fields.made_by(node)
+    return found
+
+
+def certain_after(
+    graph: Graph, arcs: Iterable[Arc], lie: Arms, fields: Fields, spent: Iterable[Edge]
+) -> dict[str, int]:
+    """For each bound that can be spent: the fields, as START leaves them, that every walk of its loop writes."""
+    known = list(arcs)
+    unwritten = _united(fields.begun.values())
+    found: dict[str, int] = {}
+    for edge in spent:
+        loop = Flow(graph, known, lie, fields, {edge.targets[0]: unwritten})
+        left = loop.leaving(edge.sources[0])
+        found[edge.key] = 0 if left is None else unwritten & ~left
+    return found
+
+
+def _united(bits: Iterable[int]) -> int:
+    found = 0
+    for each in bits:
+        found |= each
+    return found

@@ -1,0 +1,85 @@
+"""`verify`: all laws on one workflow, every finding at once, whatever graph it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from workflow_engine.spec.workflow import Workflow
+from workflow_engine.verify.agents import agents
+from workflow_engine.verify.arms import Arms, arms
+from workflow_engine.verify.course import STATES, Course
+from workflow_engine.verify.dataflow import dataflow, state_fields
+from workflow_engine.verify.finding import Finding, broken
+from workflow_engine.verify.graph import Graph
+from workflow_engine.verify.loops import bounds, ends, pitfalls
+from workflow_engine.verify.policies import policies
+from workflow_engine.verify.routes import routes
+from workflow_engine.verify.shape import names, reach
+from workflow_engine.verify.signatures import signatures
+
+
+def verify(workflow: Workflow[Any], *, states: int = STATES) -> tuple[Finding, ...]:
+    """Every finding and warning, ordered by code and place. Pure, and never raises.
+
+    A workflow of which nothing is `broken` is sound: every node can be reached, a run can always end and ends with no
+    arm left behind, takes finitely many steps between two answers, and reads only what was written. `states` bounds how
+    many states are counted where structure alone does not decide; beyond it a node behind a bound that can never be
+    spent may pass as reached, and nothing else is missed.
+    """
+    try:
+        graph = Graph(workflow)
+    except Exception as error:  # not even a workflow
+        return (_unread(error, "this is no workflow", "workflow('name', state=..., edges=[...])"),)
+    trial = _Trial(graph)
+    for law in (names, routes, bounds):
+        trial.hold(partial(law, graph))
+    lie = trial.arms()
+    course = Course(graph, sane=not broken(trial.findings), states=states)
+    for rule in (reach, ends, pitfalls):
+        trial.hold(partial(rule, course))
+    trial.hold(partial(policies, graph))
+    if trial.state():
+        trial.hold(partial(state_fields, graph))
+        trial.hold(partial(signatures, graph))
+        trial.hold(partial(agents, graph))
+        trial.hold(partial(dataflow, course, lie))
+    return tuple(sorted(set(trial.findings), key=lambda each: (each.code, each.place, each.what)))
+
+
+class _Trial:
+    """Findings so far. What a workflow carries is the user's: any of it may raise when it is looked at."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.findings: list[Finding] = []
+
+    def hold(self, law: Callable[[], Iterable[Finding]]) -> None:
+        try:
+            self.findings.extend(law())
+        except Exception as error:
+            self.findings.append(_unread(error, "a law could not be looked at", "mend the other findings first"))
+
+    def arms(self) -> Arms:
+        try:
+            found = arms(self.graph)
+        except Exception as error:
+            self.findings.append(_unread(error, "its forks could not be looked at", "mend the other findings first"))
+            return Arms({}, {})
+        self.findings.extend(found.findings)
+        return found
+
+    def state(self) -> bool:
+        """Whether the state's fields can be read at all."""
+        try:
+            return bool(self.graph.workflow.fields) or True
+        except Exception as error:
+            cure = "give every field a type pydantic knows and a default that can be made"
+            self.findings.append(_unread(error, "the fields of its state cannot be read", cure, "W113"))
+            return False
+
+
+def _unread(error: Exception, what: str, cure: str, code: str = "W190") -> Finding:
+    said = " ".join(str(error).split())[:120]
+    return Finding(code, "workflow", f"{what}: {type(error).__name__}{': ' + said if said else ''}", cure)

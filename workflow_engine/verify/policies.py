@@ -1,0 +1,156 @@
+"""W5, policies: settings that contradict each other, or the kind of node they are set on."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from workflow_engine.spec.nodes import Agent, Function, Human, Route
+from workflow_engine.spec.policies import ONCE, Retry
+from workflow_engine.spec.step import Step
+from workflow_engine.verify.finding import Finding
+from workflow_engine.verify.graph import Graph, has_code, is_count
+
+
+def policies(graph: Graph) -> Iterator[Finding]:
+    """Retry, time limits, effects and processes, node by node."""
+    for name, node in graph.nodes.items():
+        yield from _retry(graph, name, node.retry)
+        yield from _time(graph, name, "timeout", node.timeout)
+        match node:
+            case Route():
+                yield from _route(graph, name, node)
+            case Human():
+                yield from _human(graph, name, node)
+            case Agent():
+                yield from _agent(graph, name, node)
+            case Function():
+                yield from _function(graph, name, node)
+            case _:
+                what = f"is a bare {type(node).__name__}"
+                yield graph.finding("W520", name, what, "use @function, @agent, @human or @route")
+
+
+def _retry(graph: Graph, name: str, retry: Any) -> Iterator[Finding]:
+    if not isinstance(retry, Retry):
+        yield graph.finding("W521", name, f"retry={retry!r} is no Retry", "retry=Retry(3, on=ConnectionError)")
+        return
+    if not is_count(retry.attempts):
+        what = f"retry allows {retry.attempts!r} attempts"
+        yield graph.finding("W521", name, what, "Retry(n) counts the first try: n is at least 1")
+    errors: tuple[Any, ...] = retry.on
+    for each in errors:
+        if not (isinstance(each, type) and issubclass(each, BaseException)):
+            yield graph.finding("W521", name, f"retry on={each!r} is no exception", "Retry(3, on=ConnectionError)")
+    for setting in ("first", "most"):
+        wait = getattr(retry, setting)
+        if not isinstance(wait, timedelta) or wait < timedelta(0):
+            yield graph.finding("W521", name, f"retry {setting}={wait!r} is no time to wait", "timedelta(seconds=1)")
+    factor: Any = retry.factor
+    if not isinstance(factor, int | float) or not factor > 0:
+        yield graph.finding("W521", name, f"retry factor={factor!r} is no growth", "factor=2.0")
+
+
+def _time(graph: Graph, name: str, setting: str, limit: Any) -> Iterator[Finding]:
+    if limit is None:
+        return
+    if not isinstance(limit, timedelta):
+        yield graph.finding("W522", name, f"{setting}={limit!r} is no time", f"{setting}=timedelta(minutes=10)")
+    elif limit <= timedelta(0):
+        what = f"{setting}={limit} is over before it begins"
+        yield graph.finding("W522", name, what, f"{setting}=timedelta(minutes=10)")
+
+
+def _route(graph: Graph, name: str, node: Route[Any, Any]) -> Iterator[Finding]:
+    if _is_async(node.body):
+        what = "is a route and async: it is decided inside a commit, where nothing may wait"
+        yield graph.finding("W523", name, what, "write a plain `def`, and wait in the node before it")
+    if _yields(node.body):
+        yield graph.finding("W523", name, "is a route and yields", "return one word")
+    for setting, is_set in (("writes", node.writes), ("timeout", node.timeout), ("retry", node.retry != ONCE)):
+        if is_set:
+            what = f"is a route and has {setting}=, but a route is no step"
+            yield graph.finding("W524", name, what, "put it on the node before the route")
+
+
+def _human(graph: Graph, name: str, node: Human[Any, Any]) -> Iterator[Finding]:
+    yield from _time(graph, name, "within", node.within)
+    if _is_async(node.body) or _yields(node.body):
+        what = "asks a person, and its body is no plain function: it is pure and may run more than once"
+        yield graph.finding("W523", name, what, "write a plain `def`, and fetch what it shows in the node before it")
+    if node.timeout is not None:
+        yield graph.finding("W524", name, "asks a person and has timeout=", "people have within=timedelta(days=2)")
+
+
+def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
+    if _yields(node.body):
+        yield graph.finding("W523", name, "is an agent, and its body yields", "return the prompt, a str")
+    if not is_count(node.turns):
+        yield graph.finding("W525", name, f"may take {node.turns!r} turns", "turns=20; at least 1")
+    finish: Any = node.finish
+    if finish is not None and not callable(finish):
+        yield graph.finding("W525", name, f"finish={finish!r} is no function", "def finish(answer: Answer) -> ...")
+
+
+def _function(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Finding]:
+    body = node.body
+    if _yields(body):
+        yield graph.finding("W523", name, "yields: a step gives its value once", "return a list")
+    if _is_async(body) and node.process:
+        what = "is async and has process=True: an async body is stopped where it waits, no process is needed"
+        yield graph.finding("W526", name, what, "remove process=True, or write a plain `def`")
+    if node.timeout is not None and has_code(node) and not _is_async(body) and not node.process:
+        what = "has a timeout, but a plain function runs in a thread, which nobody can stop"
+        yield graph.finding("W527", name, what, "make it `async def`, or add process=True")
+    if node.process:
+        yield from _process(graph, name, node)
+    yield from _effect(graph, name, node)
+
+
+def _process(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Finding]:
+    body = inspect.unwrap(node.body)
+    if "<" in getattr(body, "__qualname__", "<"):
+        what = "has process=True, but a process can only find functions at the top of a module"
+        yield graph.finding("W526", name, what, "move the function out of the function it is written in")
+    signature = node.signature
+    for parameter in signature.parameters:
+        kind = parameter.type
+        if kind is Step or (isinstance(kind, type) and kind in graph.workflow.resources):
+            what = f"has process=True and takes '{parameter.name}', which cannot leave this process"
+            yield graph.finding("W526", name, what, "make it `async def` without process=True")
+    untyped = [each.name for each in signature.parameters if each.type is inspect.Parameter.empty]
+    if signature.problem is None and (untyped or signature.returns is inspect.Parameter.empty):
+        what = f"has process=True and no type for {untyped[0] if untyped else 'what it returns'}"
+        yield graph.finding("W526", name, what, "annotate everything: values cross into the process as typed JSON")
+
+
+def _effect(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Finding]:
+    doubt: Any = node.in_doubt
+    if not callable(doubt) and doubt not in ("ask", "rerun"):
+        what = f"in_doubt={doubt!r} is none of the three"
+        yield graph.finding("W528", name, what, 'in_doubt="ask", "rerun", or a function that looks whether it happened')
+    elif not node.effect and doubt != "ask":
+        yield graph.finding("W528", name, "has in_doubt= and is no effect", "add effect=True, or remove in_doubt=")
+    takes_step = any(each.type is Step for each in node.signature.parameters)
+    if node.effect and node.retry != ONCE and has_code(node) and not takes_step:
+        what = "is an effect that is retried, and sends no key: a try that half happened happens twice"
+        cure = "take `step: Step` and send step.key along"
+        yield graph.finding("W551", name, what, cure, "warning")
+
+
+def _is_async(body: Any) -> bool:
+    return inspect.iscoroutinefunction(_inner(body)) or inspect.iscoroutinefunction(type(body).__call__)
+
+
+def _yields(body: Any) -> bool:
+    inner = _inner(body)
+    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
+
+
+def _inner(body: Any) -> Any:
+    try:
+        return inspect.unwrap(body)
+    except ValueError:  # __wrapped__ leads in a circle
+        return body

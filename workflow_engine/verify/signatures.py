@@ -1,0 +1,208 @@
+"""What a node takes and gives, read off its signature: which fields, with which types, and what of it is wrong (W4)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args, get_origin
+
+from workflow_engine.errors import Failure
+from workflow_engine.spec.nodes import FAILED, Agent, Function, Human, Node, Parameter, Route, Signature
+from workflow_engine.spec.state import Field
+from workflow_engine.spec.step import Step
+from workflow_engine.spec.workflow import Workflow
+from workflow_engine.verify.accepts import accepts, members_of, never, stored, unknown, without_none
+from workflow_engine.verify.carried import lost
+from workflow_engine.verify.finding import Finding, called, near
+from workflow_engine.verify.graph import Graph
+
+Meaning: TypeAlias = Literal["step", "resource", "field", "failure", "nothing"]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A field a node reads, and the type it expects."""
+
+    field: str
+    type: Any
+
+
+def means(workflow: Workflow[Any], parameter: Parameter) -> Meaning:
+    """What a parameter is filled with."""
+    if parameter.type is Step:
+        return "step"
+    if isinstance(parameter.type, type) and parameter.type in workflow.resources:
+        return "resource"
+    if parameter.name in workflow.fields:
+        return "field"
+    return "failure" if parameter.name == "failure" else "nothing"
+
+
+def reads_of(workflow: Workflow[Any], node: Node) -> tuple[Read, ...]:
+    """The fields its body reads, and those its `finish` or its probe read besides."""
+    return tuple(Read(each.name, each.type) for _, each in _parameters(node) if means(workflow, each) == "field")
+
+
+def writes_of(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
+    """The fields a node writes that exist, and the type each has once it is stored."""
+    fields = workflow.fields
+    return {
+        name: stored(fields[name].type, kind) if fields[name].reducer is None else fields[name].type
+        for name, kind in _given(workflow, node).items()
+        if name in fields
+    }
+
+
+def signatures(graph: Graph) -> Iterator[Finding]:
+    """Parameters that mean nothing and values that go nowhere, node by node."""
+    for name, node in graph.nodes.items():
+        yield from _takes(graph, name, node)
+        yield from _gives(graph, name, node)
+
+
+def _parameters(node: Node) -> Iterator[tuple[str, Parameter]]:
+    for parameter in node.signature.parameters:
+        yield "", parameter
+    if isinstance(node, Agent) and callable(node.finish):
+        for parameter in signature_of(node.finish).parameters[1:]:
+            yield "finish: ", parameter
+    if isinstance(node, Function) and callable(node.in_doubt):
+        for parameter in signature_of(node.in_doubt).parameters:
+            yield "probe: ", parameter
+
+
+def signature_of(function: Callable[..., Any]) -> Signature:
+    """What any function beside a node's body takes and returns: a tool, a probe, a `finish`."""
+    return Node(getattr(function, "__name__", type(function).__name__), function).signature
+
+
+# What a node takes
+
+
+def _takes(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
+    workflow = graph.workflow
+    for whose, parameter in _parameters(node):
+        meaning = means(workflow, parameter)
+        if isinstance(node, Route) and meaning != "field":
+            what = f"is a route and reads '{parameter.name}', which is no field of the state"
+            cure = near(parameter.name, workflow.fields) + "a route decides on the state alone"
+            yield graph.finding("W401", name, what, cure)
+        elif meaning == "nothing":
+            yield from _nothing(graph, name, whose, parameter)
+        elif meaning == "failure":
+            yield from _failure(graph, name, whose, parameter)
+    yield from _by_name(graph, name, node)
+
+
+def _nothing(graph: Graph, name: str, whose: str, parameter: Parameter) -> Iterator[Finding]:
+    offer = near(parameter.name, graph.workflow.fields)
+    if parameter.has_default:
+        if offer:
+            what = f"{whose}parameter '{parameter.name}' names no field and always keeps its default"
+            yield graph.finding("W451", name, what, offer.strip(), "warning")
+        return
+    what = f"{whose}parameter '{parameter.name}' names no field of the state"
+    kind = parameter.type
+    if not offer and isinstance(kind, type) and not unknown(kind) and kind.__module__ != "builtins":
+        cure = f"declare the field, or the resource: workflow(..., resources={{{called(kind)}: open_it}})"
+    else:
+        cure = offer + f"the fields are {', '.join(sorted(graph.workflow.fields)) or 'none'}"
+    yield graph.finding("W401", name, what, cure)
+
+
+def _failure(graph: Graph, name: str, whose: str, parameter: Parameter) -> Iterator[Finding]:
+    if not accepts(parameter.type, Failure):
+        what = f"{whose}parameter 'failure' is a {called(parameter.type)}, and a Failure is what it is given"
+        yield graph.finding("W412", name, what, "failure: Failure | None")
+    arcs = graph.arcs_into.get(name, ())
+    by_other = sorted({graph.written(arc.source) for arc in arcs if arc.source.outcome != FAILED or arc.edge.joins})
+    if (by_other or not arcs) and not accepts(parameter.type, type(None)):
+        what = f"{whose}reads a failure, and is entered without one by {', '.join(by_other) or 'nothing'}"
+        yield graph.finding("W412", name, what, "take `failure: Failure | None`")
+
+
+def _by_name(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
+    try:
+        parameters = inspect.signature(node.body).parameters.values()
+    except (TypeError, ValueError):
+        return
+    if alone := [each.name for each in parameters if each.kind is each.POSITIONAL_ONLY]:
+        what = f"parameter '{alone[0]}' can only be given by position, and reads are given by name"
+        yield graph.finding("W415", name, what, "remove the / from its parameters")
+
+
+# What a node gives
+
+
+def _given(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
+    """The type of what a node hands to each field it names; Any where its annotations do not say."""
+    fields, writes = workflow.fields, node.writes
+    match node:
+        case Agent():
+            if callable(node.finish):
+                return dict.fromkeys(writes, signature_of(node.finish).returns)
+            return {name: without_none(fields[name].type) if name in fields else Any for name in writes}
+        case Human():
+            return dict.fromkeys(writes, Any if node.answer is None else node.answer)
+        case Function() if len(writes) == 1:
+            return {writes[0]: node.signature.returns}
+        case Function():
+            parts = _parts(node.signature.returns, len(writes))
+            return dict(zip(writes, parts or [Any] * len(writes), strict=True))
+        case _:
+            return {}
+
+
+def _parts(returns: Any, count: int) -> list[Any] | None:
+    """The types a tuple annotation gives to so many fields; None if it is none or has another length."""
+    if unknown(returns) or returns is tuple:
+        return [Any] * count
+    arguments = get_args(returns)
+    if not (get_origin(returns) is tuple and arguments):
+        return [Any] * count if isinstance(returns, type) and issubclass(returns, tuple) else None
+    if arguments[-1] is ...:
+        return [arguments[0]] * count
+    return list(arguments) if len(arguments) == count else None
+
+
+def _gives(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
+    fields = graph.workflow.fields
+    for field in sorted({each for each in node.writes if node.writes.count(each) > 1}):
+        yield graph.finding("W405", name, f"names '{field}' twice in writes=", "name each field once")
+    for field in dict.fromkeys(node.writes):
+        if field not in fields:
+            cure = near(field, fields) + f"the fields are {', '.join(sorted(fields)) or 'none'}"
+            yield graph.finding("W405", name, f"writes '{field}', which is no field of the state", cure)
+    if isinstance(node, Function) and node.signature.problem is None:
+        yield from _returned(graph, name, node)
+    for field, kind in _given(graph.workflow, node).items():
+        if field in fields and not _fits(fields[field], kind):
+            what = f"writes '{field}' as {called(kind)}, and the field holds {called(fields[field].type)}"
+            cure = f"return {called(fields[field].type)}, or let the field hold both"
+            yield graph.finding("W404", name, what, cure)
+    if isinstance(node, Human) and node.answer is not None and (why := lost(node.answer)):
+        what = f"asks for {called(node.answer)}, and {why}"
+        yield graph.finding("W410", name, what, "ask for plain data or a model of it")
+
+
+def _returned(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Finding]:
+    returns, nothing = node.signature.returns, members_of(node.signature.returns) == (type(None),)
+    if node.writes and nothing:
+        what = f"writes {', '.join(map(repr, node.writes))} and returns nothing"
+        yield graph.finding("W406", name, what, "return the value, or remove writes=")
+    elif len(node.writes) > 1 and _parts(returns, len(node.writes)) is None:
+        what = f"writes {len(node.writes)} fields and returns {called(returns)}"
+        cure = f"return a tuple, one value each for {', '.join(node.writes)}"
+        yield graph.finding("W406", name, what, cure)
+    elif not node.writes and not nothing and not unknown(returns) and not never(returns):
+        what = f"returns {called(returns)} and writes no field"
+        yield graph.finding("W407", name, what, '@function(writes="field"), or return None')
+
+
+def _fits(field: Field, kind: Any) -> bool:
+    if field.reducer is not None and field.reducer.name not in ("append", "union", "total"):
+        return True  # a reducer of the user's own may take what it likes
+    # True is an int to Python, but not to typed JSON.
+    members = [each for each in members_of(field.type) if kind is not bool or each not in (int, float)]
+    return any(accepts(each, kind) for each in members) or (kind is not bool and accepts(field.type, kind))
