@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from workflow_engine.errors import Failure
-from workflow_engine.ports.ledger import Batch
+from workflow_engine.ports.ledger import Batch, Ledger
 from workflow_engine.record import events as e
 from workflow_engine.record.frontier import Move
 from workflow_engine.record.ids import QuestionId, RunId, question_id
@@ -153,6 +153,15 @@ class Tale:
         return self._clock.now()
 
 
+async def waiting(ledger: Ledger) -> Tale:
+    """A run that waits for an answer, owned by nobody."""
+    tale = Tale("r1")
+    fence = await ledger.create(tale.begun())
+    await ledger.commit(fence, tale.asked())
+    await ledger.release(fence)
+    return tale
+
+
 def sets(fields: Mapping[str, Any]) -> tuple[Write, ...]:
     """Writes that set fields to plain JSON values."""
     return tuple(Write(name, "set", json.dumps(value)) for name, value in fields.items())
@@ -163,4 +172,4 @@ def append(name: str, *items: Any) -> Write:
     return Write(name, "append", json.dumps(items))
 
 
-__all__ = ["START", "Tale", "append", "sets"]
+__all__ = ["START", "Tale", "append", "sets", "waiting"]

@@ -1,15 +1,10 @@
-"""The ledger in memory, for tests: it keeps what a file would keep, and polices what is brought to it.
-
-A store on disk never sees what a caller does with an object after handing it over, and believes that `batch.run` is the
-fold of `batch.events`. This one checks both, so that a fault shows in a test of the caller and not in somebody's store.
-"""
+"""The port's acts, on dicts."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from workflow_engine.errors import (
@@ -26,8 +21,10 @@ from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, S
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
-from workflow_engine.record.run import FINAL, Run, advance, begin
-from workflow_engine.record.values import Value, Write, set_to
+from workflow_engine.record.run import FINAL
+from workflow_engine.record.values import Value
+from workflow_engine.stores.memory.box import Box, Question
+from workflow_engine.stores.memory.police import come_back, told_right, unchanged
 from workflow_engine.stores.texts import (
     answer_of_text,
     answer_text,
@@ -37,51 +34,16 @@ from workflow_engine.stores.texts import (
     letter_text,
     question_of_text,
     question_text,
-    run_of_text,
     run_text,
 )
-
-
-@dataclass
-class _Question:
-    text: str
-    run: RunId
-    status: Any = "open"
-    answer: str | None = None
-
-
-@dataclass
-class _Box:
-    """One run as a file would keep it, in texts; `seen` are the objects that were handed in, to compare them later."""
-
-    text: str
-    epoch: int = 1
-    document: str | None = None
-    journal: list[str] = field(default_factory=list)
-    seen: list[Any] = field(default_factory=list)
-    writes: list[tuple[int, int, Write]] = field(default_factory=list)
-    letters: dict[str, str] = field(default_factory=dict)
-    lost: bool = False
-
-    @property
-    def run(self) -> Run:
-        return run_of_text(self.text)
-
-    def state(self, seq: int) -> dict[str, Value]:
-        state: dict[str, Value] = {}
-        for first, at, write in self.writes:
-            if first <= seq:
-                before = state.get(write.field)
-                state[write.field] = set_to(write.text, at) if before is None else before.then(write, at)
-        return state
 
 
 class MemoryLedger:
     """Implements ports.ledger.Ledger. Owners are this object's: two engines that share it see one another as living."""
 
     def __init__(self) -> None:
-        self._boxes: dict[RunId, _Box] = {}
-        self._questions: dict[QuestionId, _Question] = {}
+        self._boxes: dict[RunId, Box] = {}
+        self._questions: dict[QuestionId, Question] = {}
         self._sent: dict[str, str] = {}
         self._answered: dict[QuestionId, str] = {}
         self._owners: dict[RunId, int] = {}
@@ -92,8 +54,8 @@ class MemoryLedger:
         assert isinstance(batch.events[0], e.RunCreated), "a run's first batch begins with RunCreated"
         if run in self._boxes:
             raise StoreError(f"run {run} exists already", "give the new run an id of its own")
-        box = _Box(text="")
-        self._check(None, batch)
+        box = Box(text="")
+        told_right(None, batch)
         self._keep(box, batch)
         self._boxes[run] = box
         self._owners[run] = box.epoch
@@ -125,7 +87,7 @@ class MemoryLedger:
             if fence.epoch == box.epoch:
                 box.lost = True
             return FenceLost(f"run {fence.run} is no longer driven from here", "look at who drives it now")
-        self._check(before, batch)
+        told_right(before, batch)
         try:
             self._keep(box, batch)
         except StoreError as error:
@@ -133,28 +95,14 @@ class MemoryLedger:
             return error
         return None
 
-    def _check(self, before: Run | None, batch: Batch) -> None:
-        run = before
-        for event in batch.events:
-            run = begin(event) if run is None else advance(run, event)
-        assert run is not None
-        assert run == batch.run or not batch.events, f"batch.run is not what its events fold into:\n{run}\n{batch.run}"
-        for write in batch.writes:
-            value = json.loads(write.text)
-            assert write.op == "set" or isinstance(value, list), (
-                f"{write.field}: an append holds a list, not {write.text}"
-            )
-
-    def _keep(self, box: _Box, batch: Batch) -> None:
+    def _keep(self, box: Box, batch: Batch) -> None:
         run = batch.run
         first = run.seq - len(batch.events) + 1
         lines = [
             event_text(event, f"event {first + place} of run {run.id}") for place, event in enumerate(batch.events)
         ]
         text = run_text(run)
-        assert run_of_text(text) == run, f"JSON changes the run {run}"
-        for line, event in zip(lines, batch.events, strict=True):
-            assert e.read_event(line) == event, f"JSON changes the event {event}"
+        come_back(text, run, lines, batch.events)
         document = None if batch.document is None else document_text(batch.document, run.id)
         asked = [(event, question_text(event.question)) for event in batch.events if isinstance(event, e.QuestionAsked)]
         answers = [
@@ -167,7 +115,7 @@ class MemoryLedger:
         box.seen += batch.events
         box.writes += [(min(first, run.seq), run.seq, write) for write in batch.writes]
         for event, line in asked:
-            self._questions[event.question.id] = _Question(line, run.id)
+            self._questions[event.question.id] = Question(line, run.id)
         for answered, line in answers:
             self._close(answered.question, "answered", line)
         for event in batch.events:
@@ -206,14 +154,9 @@ class MemoryLedger:
         return self._box(run).state(seq)
 
     async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
-        self._police(run)
+        unchanged(self._box(run))
         lines = enumerate(self._box(run).journal, start=1)
         return [Recorded(seq, e.read_event(line)) for seq, line in lines if seq > after]
-
-    def _police(self, run: RunId) -> None:
-        box = self._box(run)
-        for seq, (line, event) in enumerate(zip(box.journal, box.seen, strict=True), start=1):
-            assert e.write_event(event) == line, f"event {seq} of run {run} was changed after its commit: {event}"
 
     async def document(self, run: RunId) -> Mapping[str, Any]:
         text = self._box(run).document
@@ -258,7 +201,7 @@ class MemoryLedger:
             raise QuestionNotFound(f"no question {question}", "list the open ones: workflow inbox")
         return self._standing(self._questions[question])
 
-    def _standing(self, kept: _Question) -> Standing:
+    def _standing(self, kept: Question) -> Standing:
         record = question_of_text(kept.text)
         letter = self._answered.get(record.id)
         if kept.status == "open" and self._boxes[kept.run].run.status in FINAL:
@@ -310,11 +253,11 @@ class MemoryLedger:
         return self._changes
 
     async def close(self) -> None:
-        for run in self._boxes:
-            self._police(run)
+        for box in self._boxes.values():
+            unchanged(box)
         self._owners.clear()
 
-    def _box(self, run: RunId) -> _Box:
+    def _box(self, run: RunId) -> Box:
         try:
             return self._boxes[run]
         except KeyError:

@@ -1,0 +1,46 @@
+"""What every ledger keeps, as sentences: the conformance suite of ports.ledger.Ledger.
+
+Subclass it in a test module of your own, give it a store, and pytest (with pytest-asyncio in its auto mode) runs every
+sentence on it:
+
+    class TestMyLedger(LedgerContract):
+        @pytest.fixture
+        async def ledger(self) -> AsyncIterator[Ledger]:
+            ledger = await open_my_ledger(...)
+            yield ledger
+            await ledger.close()
+
+        @pytest.fixture
+        async def elsewhere(self, ledger) -> AsyncIterator[Ledger]:
+            ...  # the same store, opened once more, as another process would
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from workflow_engine.testing.ledger.changes import ChangesContract
+from workflow_engine.testing.ledger.inbox import InboxContract
+from workflow_engine.testing.ledger.lists import ListsContract
+from workflow_engine.testing.ledger.order import OrderContract
+from workflow_engine.testing.ledger.ownership import OwnershipContract
+from workflow_engine.testing.ledger.state import StateContract
+
+
+class LedgerContract(StateContract, OrderContract, OwnershipContract, ListsContract, InboxContract, ChangesContract):
+    """Sentences about one ledger, some of them as seen through a second one on the same store."""
+
+    @pytest.fixture
+    async def ledger(self) -> Any:
+        """The ledger under test, empty."""
+        raise NotImplementedError("give the suite a ledger to test")
+
+    @pytest.fixture
+    async def elsewhere(self) -> Any:
+        """The same store as another process sees it."""
+        raise NotImplementedError("give the suite a second ledger on the same store")
+
+
+__all__ = ["LedgerContract"]
