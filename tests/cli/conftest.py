@@ -1,0 +1,72 @@
+"""A terminal of a test's own: a working directory, files in it, and `workflow` typed into it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import Cli, Spawn, Typed, Write
+from workflow_engine.cli.app import call
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Files of a working directory of its own, and what imports do to the interpreter undone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = dict(sys.modules)
+
+    def write(path: str, text: str) -> Path:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    yield write
+    for name in set(sys.modules) - set(before):
+        module = sys.modules[name]
+        if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def cli(write: Write, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """`cli("run", "ship.py")` types a command line in this process."""
+
+    def cli(*words: str) -> Typed:
+        capsys.readouterr()
+        code = call(words)
+        said = capsys.readouterr()
+        return Typed(int(code), said.out, said.err)
+
+    return cli
+
+
+@pytest.fixture
+def spawn(write: Write) -> Iterator[Spawn]:
+    """`spawn("run", "slow.py")` types a command line in a process of its own; whatever is left of it is killed."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def spawn(*words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "workflow_engine.cli", *words]
+        house = str(Path(__file__).parents[2])
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": house},
+        )
+        begun.append(process)
+        return process
+
+    yield spawn
+    for process in begun:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

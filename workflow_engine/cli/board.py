@@ -1,0 +1,129 @@
+"""The board: where each node of a run stands right now, folded from what a listener hears."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from workflow_engine.cli.figures import duration, line
+from workflow_engine.ports.listener import Began, Said
+from workflow_engine.record import events as e
+from workflow_engine.record.usage import Usage
+
+Standing = Literal["not reached", "running", "done", "looping", "retrying", "waiting", "failed", "interrupted"]
+
+
+@dataclass
+class Row:
+    """One node: its present visit and try, what that took, and what all its visits took together."""
+
+    node: str
+    kind: str = "function"
+    standing: Standing = "not reached"
+    visit: int = 0
+    attempt: int = 0
+    seconds: float = 0.0
+    took: float | None = None
+    usage: Usage = field(default_factory=Usage)
+    words: str = ""
+    since: float | None = None
+
+    def elapsed(self, now: float) -> float | None:
+        """Seconds so far, those of the step under way included; None where nothing has taken time yet."""
+        if self.since is None and self.took is None and not self.seconds:
+            return None
+        return self.seconds + (max(0.0, now - self.since) if self.since is not None else 0.0)
+
+
+class Board:
+    """Rows in the order of the edge table, then in that of arrival. `clock` counts seconds from anywhere."""
+
+    def __init__(self, nodes: Iterable[tuple[str, str]] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rows = {name: Row(name, kind) for name, kind in nodes}
+        self.clock = clock
+        self.begun: datetime | None = None
+
+    def row(self, node: str) -> Row:
+        return self.rows.setdefault(node, Row(node))
+
+    def hear(self, event: Any, *, past: bool = False) -> Row | None:
+        """Take one fact in; the row it changed, if any. `past` facts are told again: nothing is under way in them."""
+        now = None if past else self.clock()
+        match event:
+            case e.RunCreated():
+                self.begun = event.at
+                return None
+            case Began():
+                row = self._at(event.node, event.visit, event.attempt)
+                row.kind, row.standing = event.kind, "running"
+                row.since = now if row.since is None else row.since
+            case Said():
+                row = self.row(event.node)
+                row.words = event.words
+            case e.AttemptFailed():
+                row = self._at(event.node, event.visit, event.attempt)
+                row.standing = "retrying"
+                row.words = f"{event.failure.message}; again in {duration(event.wait)}"
+            case e.StepFinished():
+                row = self._left(event)
+                # A second visit has come by a loop, or by a person's answer: either way it is not the first try.
+                row.standing = "looping" if event.visit > 1 else "done"
+                row.words = finished_words(event)
+            case e.StepFailed():
+                row = self._left(event)
+                row.standing, row.words = "failed", event.failure.message
+            case e.QuestionAsked():
+                row = self._at(event.question.node, event.question.visit, row_attempt(self, event.question.node))
+                row.standing, row.since = "waiting", None
+                row.kind = "human" if event.question.asks == "human" else row.kind
+                row.words = line(event.question.message or event.question.title)
+            case e.QuestionExpired() | e.QuestionWithdrawn():
+                row = self.row(event.node)
+                row.words = "nobody answered in time" if event.type == "QuestionExpired" else "no longer asked"
+            case e.RunCancelled():
+                for each in self.rows.values():
+                    each.since = None
+                return None
+            case _:
+                return None
+        return row
+
+    def rest(self) -> None:
+        """Nothing is under way any more: a step that was is due again."""
+        now = self.clock()
+        for row in self.rows.values():
+            if row.since is not None:
+                row.seconds += max(0.0, now - row.since)
+                row.since, row.standing = None, "interrupted"
+
+    def _at(self, node: str, visit: int, attempt: int) -> Row:
+        row = self.row(node)
+        if visit != row.visit:
+            row.words, row.took = "", None
+        row.visit, row.attempt = visit, attempt
+        return row
+
+    def _left(self, event: e.StepFinished | e.StepFailed) -> Row:
+        row = self._at(event.node, event.visit, event.attempts)
+        row.kind, row.since = event.kind, None
+        row.took = event.seconds
+        row.seconds += event.seconds
+        row.usage = row.usage + (event.usage or Usage())
+        return row
+
+
+def row_attempt(board: Board, node: str) -> int:
+    """The try a node is at; asking is the end of its first."""
+    return max(1, board.row(node).attempt)
+
+
+def finished_words(event: e.StepFinished) -> str:
+    """What a step says of itself, and the words it was left by."""
+    decided = [word for _, word in event.routes]
+    if event.outcome is not None and event.outcome not in event.words:
+        decided.insert(0, event.outcome)
+    way = f"→ {', '.join(decided)}" if decided else ""
+    return line(" ".join(part for part in (event.words, way) if part))

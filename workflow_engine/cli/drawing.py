@@ -1,0 +1,70 @@
+"""Drawing from the command line: a workflow or a run into a file whose suffix says the format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workflow_engine.cli.voice import AMBER, say
+from workflow_engine.errors import DrawingError, UsageError
+
+if TYPE_CHECKING:
+    from workflow_engine.draw import Diagram, Format
+    from workflow_engine.runtime.view import RunView
+    from workflow_engine.spec.workflow import Workflow
+
+SUFFIXES: dict[str, Format] = {
+    ".svg": "svg",
+    ".png": "png",
+    ".pdf": "pdf",
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+}
+
+
+def format_of(path: Path) -> Format:
+    """The format a suffix asks for. Raises UsageError for one that nobody draws."""
+    found = SUFFIXES.get(path.suffix.lower())
+    if found is None:
+        raise UsageError(f"{path} has no suffix of a picture", f"end it in one of {', '.join(SUFFIXES)}")
+    return found
+
+
+def run_diagram(workflow: Workflow[Any], view: RunView[Any]) -> Diagram:
+    """A run on its workflow."""
+    from workflow_engine.draw.extract import diagram_of_run
+
+    return diagram_of_run(workflow, view.run, view.history, interrupted=view.interrupted)
+
+
+def draw_view(workflow: Workflow[Any], view: RunView[Any], path: Path) -> None:
+    """The picture of a run beside its report. A picture that fails is told, and does not change how the run ended."""
+    try:
+        save(run_diagram(workflow, view), path)
+    except (DrawingError, UsageError) as error:
+        say(f"no picture: {error.what}", AMBER)
+        return
+    say(f"picture of the run: {path}")
+
+
+def save(diagram: Diagram, path: Path, *, dark: bool = False) -> None:
+    """Draw into a file, all of it or nothing. Raises UsageError where the file cannot be written."""
+    from workflow_engine.draw import picture
+
+    wanted = format_of(path)
+    made = picture(diagram, wanted, dark=dark)
+    for note in made.notes:
+        say(note, AMBER)
+    if made.format != wanted:
+        raise DrawingError(
+            f"{path} was not drawn: no engine here draws {wanted}", f"take {path.with_suffix('.mmd')}, which needs none"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.part")
+        draft.write_bytes(made.data)
+        draft.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}", "name another file with -o") from None

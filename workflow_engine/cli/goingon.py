@@ -1,0 +1,61 @@
+"""Going on with a run: its code from the remembered file, its model as it was named, then a drive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from workflow_engine.cli.driving import Manner, drive
+from workflow_engine.cli.opening import reading
+from workflow_engine.cli.typed import typed
+from workflow_engine.errors import RunEnded, RunOwned, TargetError
+from workflow_engine.targets import Label, Loaded, from_label, load
+
+if TYPE_CHECKING:
+    from workflow_engine.engine import Engine
+    from workflow_engine.record.run import Run
+    from workflow_engine.runtime.view import RunView
+
+
+async def go_on(
+    name: str, manner: Manner, *, target: str | None = None, verb: Literal["resume", "answer"] = "resume"
+) -> RunView[Any]:
+    """Drive a run on until it rests. Raises RunOwned, RunEnded, TargetError, WorkflowChanged, ModelMissing."""
+    async with reading(manner.store) as engine:
+        view = await engine.get(name)
+    run = view.run
+    # Told before its code is looked for: what is wrong with the run comes first.
+    if view.owned:
+        raise RunOwned(f"run {run.id} is driven by a living process", typed("watch", run.id, store=manner.store))
+    if run.ended and run.status != "failed":
+        raise RunEnded(f"run {run.id} has {run.status}; there is nothing to resume", "begin a new run")
+    loaded = code_of(run, target, manner)
+    manner = remembered(run, manner)
+
+    async def act(engine: Engine) -> RunView[Any]:
+        return await engine.resume(run.id, executor=manner.executor, verb=verb)
+
+    return await drive(loaded, manner, act, before=run.id)
+
+
+def code_of(run: Run, target: str | None, manner: Manner) -> Loaded:
+    """The run's workflow: from TARGET if one is given, else from the file it remembers."""
+    if target is None:
+        return from_label(
+            run.target, run.workflow, ask=f"name it: {typed('resume', run.id, 'TARGET', store=manner.store)}"
+        )
+    loaded = load(target)
+    if loaded.workflow.name != run.workflow:
+        raise TargetError(
+            f"{loaded.label} is the workflow {loaded.workflow.name!r}; run {run.id} is one of {run.workflow!r}",
+            "give the TARGET the run was begun with",
+        )
+    return loaded
+
+
+def remembered(run: Run, manner: Manner) -> Manner:
+    """The manner with the model the run was begun with, unless another is named now."""
+    from dataclasses import replace
+
+    if manner.model is not None or run.target is None:
+        return manner
+    return replace(manner, model=Label.read(run.target).model)

@@ -1,0 +1,198 @@
+"""Inputs: `field=value` and `-i`, read through the state's types before anything begins, all mistakes at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_engine.cli.figures import line
+from workflow_engine.errors import InputError
+from workflow_engine.spec.state import Field
+from workflow_engine.spec.workflow import Workflow
+from workflow_engine.targets.place import near_names
+
+_LARGEST = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The same inputs twice: `plain` as JSON has them, `typed` as the state's fields want them."""
+
+    plain: Mapping[str, Any]
+    typed: Mapping[str, Any]
+
+
+def read_inputs(workflow: Workflow[Any], pairs: Sequence[str], documents: Sequence[str]) -> Inputs:
+    """The inputs of a command line. Raises InputError naming every unknown, mistyped, doubled and missing field.
+
+    A pair beats a document, a later document an earlier one.
+    """
+    problems: list[str] = []
+    plain: dict[str, Any] = {}
+    typed: dict[str, Any] = {}
+    for name, given in _documents(documents).items():
+        field = _field(workflow, name, problems)
+        if field is not None:
+            _take(field, given, plain, typed, problems)
+    for name, text in split_pairs(pairs).items():
+        field = _field(workflow, name, problems)
+        if field is not None:
+            _take_text(field, text, plain, typed, problems)
+    given_names = {*split_pairs(pairs), *_names(problems), *plain}
+    problems += [
+        f"{each.name}: missing ({type_name(each.type)})"
+        for each in workflow.fields.values()
+        if each.required and each.name not in given_names
+    ]
+    if problems:
+        raise InputError(f"the inputs do not fit {workflow.name}\n  " + "\n  ".join(problems), _takes(workflow))
+    return Inputs(plain, typed)
+
+
+def split_pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """field=value words as a table. Raises InputError for a word without `=` and a field given twice."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise InputError(f"{line(pair, 60)!r} is no field=value", "write it like request='add a tax report'")
+        if name in found:
+            raise InputError(f"{name} is given twice", "give each field once")
+        found[name] = text
+    return found
+
+
+def json_or_text(text: str) -> Any:
+    """What a word means where no type says: JSON if it is some, else the text itself.
+
+    >>> json_or_text("3"), json_or_text("three"), json_or_text('["a"]')
+    (3, 'three', ['a'])
+    """
+    try:
+        return strict_json(text)
+    except ValueError:
+        return text
+
+
+def strict_json(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError for what is none, NaN and bottomless nesting included."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def type_name(annotation: Any) -> str:
+    """A field's type as its declaration has it.
+
+    >>> type_name(str), type_name(list[int]), type_name(str | None)
+    ('str', 'list[int]', 'str | None')
+    """
+    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
+        return annotation.__name__
+    return str(annotation).replace("typing.", "")
+
+
+def _documents(texts: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, content = _content(text)
+        try:
+            document = strict_json(content.removeprefix("\ufeff"))
+        except ValueError as error:
+            raise InputError(f"{name} is no JSON: {error}", 'it holds one object, like {"request": "..."}') from None
+        if not isinstance(document, dict):
+            raise InputError(
+                f"{name} holds a JSON {_json_type(document)}, not an object", 'write {"field": value, ...}'
+            )
+        found.update(document)
+    return found
+
+
+def _content(text: str) -> tuple[str, str]:
+    if text in ("-", "@-"):
+        return "standard input", sys.stdin.read(_LARGEST)
+    if text.startswith("{"):
+        return "-i", text
+    path = Path(text.removeprefix("@"))
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InputError(f"{path} is larger than {_LARGEST >> 20} MB", "a state holds at most that much")
+        return str(path), path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text", "save it as UTF-8") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {why}", "give -i @file.json, or -i - for standard input") from None
+
+
+def _field(workflow: Workflow[Any], name: str, problems: list[str]) -> Field | None:
+    field = workflow.fields.get(name)
+    if field is None:
+        near = near_names(name, workflow.fields)
+        problems.append(f"{line(name, 60)}: no such field" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+    return field
+
+
+def _take_text(field: Field, text: str, plain: dict[str, Any], typed: dict[str, Any], problems: list[str]) -> None:
+    if text.encode("utf-8", "replace").decode() != text:
+        problems.append(f"{field.name}: holds bytes that are no UTF-8")
+        return
+    try:
+        value = strict_json(text)
+    except ValueError:
+        value = text
+    # JSON, but not of this type: then it is the text itself, as in request=42 for a str. Where neither fits, what looks
+    # like an object is told as one.
+    if not _fits(field, value) and (not isinstance(value, dict | list) or _fits(field, text)):
+        value = text
+    _take(field, value, plain, typed, problems)
+
+
+def _fits(field: Field, value: Any) -> bool:
+    from pydantic import ValidationError
+
+    try:
+        field.adapter.validate_json(json.dumps(value))
+    except ValidationError:
+        return False
+    return True
+
+
+def _take(field: Field, value: Any, plain: dict[str, Any], typed: dict[str, Any], problems: list[str]) -> None:
+    from pydantic import ValidationError
+
+    try:
+        typed[field.name] = field.adapter.validate_json(json.dumps(value))
+        plain[field.name] = value
+    except ValidationError as error:
+        plain.pop(field.name, None)
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        where = [".".join(map(str, (field.name, *each["loc"]))) for each in details]
+        told = dict.fromkeys(f"{at}: {each['msg']}" for at, each in zip(where, details, strict=True))
+        problems.extend(list(told)[:5])
+    except RecursionError:
+        problems.append(f"{field.name}: nested too deeply")
+
+
+def _names(problems: Sequence[str]) -> set[str]:
+    return {each.partition(":")[0].partition(".")[0] for each in problems}
+
+
+def _takes(workflow: Workflow[Any]) -> str:
+    required = [f"{each.name}=({type_name(each.type)})" for each in workflow.fields.values() if each.required]
+    return f"{workflow.name} takes {' '.join(required)}" if required else f"{workflow.name} needs no input"
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _json_type(value: Any) -> str:
+    names = {str: "string", list: "list", bool: "boolean", int: "number", float: "number", type(None): "null"}
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,71 @@
+"""workflow model: the playbook that answers in a model's place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workflow_engine.cli.options import Target
+
+if TYPE_CHECKING:
+    from workflow_engine.spec.nodes import Agent
+    from workflow_engine.spec.workflow import Workflow
+
+group = typer.Typer(
+    help="What stands behind the agents.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+)
+
+
+@group.callback()
+def _model() -> None:
+    """What stands behind the agents."""
+
+
+@group.command("stub")
+def stub(
+    target: Target,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="where to (beside TARGET); '-' is stdout")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="write over a playbook that is there")] = False,
+) -> None:
+    """Write a playbook to edit: one answer for each agent that fits its type."""
+    from workflow_engine.agents import playbook_beside, stub_playbook
+    from workflow_engine.cli.proving import prove
+    from workflow_engine.cli.typed import typed
+    from workflow_engine.cli.voice import emit, point, say
+    from workflow_engine.errors import UsageError
+    from workflow_engine.spec.nodes import Agent
+    from workflow_engine.targets import load
+
+    loaded = load(target)
+    prove(loaded.workflow)
+    agents = [node for node in loaded.workflow.nodes.values() if isinstance(node, Agent)]
+    if not agents:
+        raise UsageError(f"{loaded.workflow.name} has no agents, so no model is needed", typed("run", loaded.label))
+    text = stub_playbook([(node.name, _output(loaded.workflow, node)) for node in agents])
+    if out is not None and str(out) == "-":
+        emit(text.rstrip())
+        return
+    path = out or playbook_beside(loaded.file)
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already", "edit it, or write over it with --force") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}", "name another file with -o") from None
+    say(f"playbook written: {path}")
+    point(("run", typed("run", loaded.label, "--model", "offline")))
+
+
+def _output(workflow: Workflow[Any], node: Agent[Any, Any]) -> Any:
+    """The type the agent's answer must have: what `finish` takes, else the written field's, never None."""
+    from workflow_engine.bodies.agent import required
+    from workflow_engine.bodies.scene import parameters_of
+
+    if node.finish is not None:
+        return parameters_of(node.finish)[0].type
+    return required(workflow.fields[node.writes[0]].type)

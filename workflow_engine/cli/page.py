@@ -1,0 +1,103 @@
+"""The page of a run: header, steps, state and questions as lines. Values are shortened unless all is asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from workflow_engine.cli.figures import NOTHING, ago, cost, duration, line, plain, room, tokens, value
+from workflow_engine.cli.grid import Cell, grid
+from workflow_engine.cli.report import failure_lines, question_lines, status_word, summary
+from workflow_engine.cli.signs import sign
+from workflow_engine.cli.voice import BOLD, DIM, painted
+
+if TYPE_CHECKING:
+    from workflow_engine.record.history import StepRecord
+    from workflow_engine.runtime.view import RunView
+
+_VALUE = 160
+
+
+def run_lines(view: RunView[Any], *, full: bool = False) -> list[str]:
+    """Everything a person wants to know first."""
+    run, out = view.run, sys.stdout
+    lines = [f"{painted(line(run.workflow), BOLD, out)}  {summary(view)}"]
+    facts = [f"begun {ago(run.created)} ({run.created:%Y-%m-%d %H:%M} UTC)", f"fingerprint {run.shape}"]
+    if run.target is not None:
+        facts.append(line(run.target))
+    if not run.answered_by and any(each.kind == "agent" for each in view.history.steps):
+        facts.append("no model has answered")
+    lines.append(painted("  ".join(facts), DIM, out))
+    lines += failure_lines(view)
+    steps = [_row(each) for each in view.history.steps] + _under_way(view)
+    if steps:
+        head = ["step", "", "node", "visit", "tries", "time", "tokens", "cost", "last word"]
+        lines += ["", *grid(head, steps, out, room=room(out))]
+    lines += question_lines(view, whole=True)
+    if view.values:
+        lines += ["", painted("state", DIM, out), *state_lines(view.values, full=full)]
+    return lines
+
+
+def state_lines(values: Any, *, full: bool = False) -> list[str]:
+    """One field a line, long values shortened; in full, a block for each value that does not fit one."""
+    broad = max((len(name) for name in values), default=0)
+    lines = []
+    for name, each in values.items():
+        if not full:
+            lines.append(f"  {name.ljust(broad)}  {value(each, max(40, min(_VALUE, room(sys.stdout) - broad - 4)))}")
+            continue
+        text = plain(
+            each if isinstance(each, str) else json.dumps(each, ensure_ascii=False, indent=2)
+        ).splitlines() or [""]
+        lines.append(f"  {name.ljust(broad)}  {text[0]}")
+        lines += [f"  {' ' * broad}  {more}" for more in text[1:]]
+    return lines
+
+
+def _row(step: StepRecord) -> list[Cell]:
+    again = step.status == "finished" and step.visit > 1
+    mark = sign("looping" if again else step.status)
+    used = step.usage
+    return [
+        Cell("" if step.step is None else str(step.step), DIM, right=True),
+        Cell(mark.on(sys.stdout), mark.ansi),
+        Cell(line(step.node, 30)),
+        Cell(str(step.visit), right=True),
+        Cell(str(step.attempts) if step.attempts > 1 else "", "33", right=True),
+        Cell(NOTHING if step.seconds is None else duration(step.seconds), right=True),
+        Cell("" if used is None or not used.requests else tokens(used.input_tokens + used.output_tokens), right=True),
+        Cell("" if used is None or used.cost is None else cost(used.cost), right=True),
+        Cell(line(said(step)), mark.ansi if step.status in ("failed", "waiting") else DIM),
+    ]
+
+
+def _under_way(view: RunView[Any]) -> list[list[Cell]]:
+    """Nodes that are due and neither rest nor gave up: under way, or to be begun when somebody goes on."""
+    run = view.run
+    if run.status not in ("running", "queued", "waiting"):
+        return []
+    word = "running" if view.owned else status_word(view)
+    mark = sign(word)
+    empty = Cell("")
+    return [
+        [
+            empty,
+            Cell(mark.on(sys.stdout), mark.ansi),
+            Cell(line(node, 30)),
+            Cell(str(run.frontier.visits.get(node, 1)), right=True),
+            *[empty] * 4,
+            Cell("under way" if view.owned else "due", DIM),
+        ]
+        for node in run.frontier.due
+        if node not in run.resting
+    ]
+
+
+def said(step: StepRecord) -> str:
+    """What a step said of itself and the words it was left by."""
+    words = [word for _, word in step.routes]
+    if step.outcome is not None and step.outcome not in step.words:
+        words.insert(0, step.outcome)
+    return " ".join(part for part in (step.words, f"→ {', '.join(words)}" if words else "") if part)

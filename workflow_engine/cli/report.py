@@ -1,0 +1,128 @@
+"""The report of a run at rest: how it ended, what it cost, who answered, what it asks, and what to type next."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workflow_engine.cli.exits import Exit, exit_of_run
+from workflow_engine.cli.figures import ago, cost, duration, line, plain, room, tokens
+from workflow_engine.cli.signs import sign
+from workflow_engine.cli.typed import ways_on
+from workflow_engine.cli.voice import BOLD, DIM, emit, emit_json, painted, point
+
+if TYPE_CHECKING:
+    from workflow_engine.record.inbox import Standing
+    from workflow_engine.record.run import Run
+    from workflow_engine.runtime.view import RunView
+
+_PLAYBOOK = "offline-playbook/"
+
+
+def report(view: RunView[Any], *, store: Path | None, as_json: bool) -> Exit:
+    """Print how a run stands, and return the exit code that says the same."""
+    if as_json:
+        emit_json(view.document())
+    else:
+        emit("")
+        emit(summary(view))
+        for text in (*failure_lines(view), *question_lines(view)):
+            emit(text)
+    point(*ways_on(view, store))
+    return exit_of_run(view)
+
+
+def summary(view: RunView[Any]) -> str:
+    """One line: status, run, time, tokens, cost, and which model answered."""
+    word = status_word(view)
+    mark, out, run = sign(word), sys.stdout, view.run
+    parts = [
+        painted(f"{mark.on(out)} {word}", mark.ansi, out),
+        f"run {painted(run.id, BOLD, out)}",
+        duration((run.updated - run.created).total_seconds()),
+    ]
+    used = run.usage.input_tokens + run.usage.output_tokens
+    if used:
+        parts.append(f"{tokens(used)} tokens")
+    if run.usage.cost is not None:
+        parts.append(cost(run.usage.cost))
+    if run.answered_by:
+        parts.append(f"answered by {answered_by(run)}")
+    return "  ".join(parts)
+
+
+def status_word(view: RunView[Any]) -> str:
+    """The status, or interrupted where nobody drives a run that has begun."""
+    return "interrupted" if view.interrupted and not view.letters else view.status
+
+
+def answered_by(run: Run) -> str:
+    """The models that really answered. A playbook says so: it is none, and claims nothing."""
+    named = ", ".join(line(each, 80) for each in run.answered_by)
+    return f"{named} (no model was called)" if all(each.startswith(_PLAYBOOK) for each in run.answered_by) else named
+
+
+def failure_lines(view: RunView[Any]) -> list[str]:
+    """Why a run failed: the step's message and the user's part of its trace."""
+    failure = view.run.error
+    if failure is None or view.run.status != "failed":
+        return []
+    if view.run.frontier.ended is not None:
+        return [f"  it reached FAIL({failure.message!r})"]
+    tried = f" after {failure.attempts} tries" if failure.attempts > 1 else ""
+    lines = [f"  {failure.node} failed{tried}: {plain(failure.message)}"]
+    if failure.trace:
+        lines += [painted(f"  {each}", DIM, sys.stdout) for each in plain(failure.trace).rstrip().splitlines()[-12:]]
+    return lines
+
+
+def question_lines(view: RunView[Any], *, whole: bool = False) -> list[str]:
+    """What is asked; `whole` with everything that was tried and all the evidence."""
+    lines: list[str] = []
+    for each in view.open_questions:
+        lines += ["", *question_block(each, whole=whole)]
+    return lines
+
+
+def question_block(standing: Standing, *, whole: bool = False) -> list[str]:
+    """One question as lines."""
+    asked, out = standing.question, sys.stdout
+    amber = sign("waiting")
+    lines = [f"  {painted(f'{asked.node} asks', amber.ansi, out)}  {painted(asked.id, DIM, out)}"]
+    lines += [f"  {each}" for each in plain(asked.message).splitlines()]
+
+    def fact(name: str, text: str) -> None:
+        lines.append(f"    {painted(name.ljust(8), DIM, out)}  {text}")
+
+    for tried in asked.tried if whole else asked.tried[-4:]:
+        fact("tried", line(f"{tried.node} (visit {tried.visit}): {tried.outcome}", room(out) - 14))
+    if asked.choices:
+        fact("choices", ", ".join(asked.choices))
+    for name, form in form_fields(asked.schema):
+        fact("field", f"{name}: {form}")
+    if asked.due is not None:
+        fact("due", f"{ago(asked.due)} ({asked.due:%Y-%m-%d %H:%M} UTC)")
+    if whole:
+        for number, piece in enumerate(asked.evidence, 1):
+            lines.append(f"    {painted(f'evidence {number}', DIM, out)}")
+            lines += [f"      {each}" for each in plain(piece).splitlines()]
+    elif asked.evidence:
+        fact("evidence", f"{len(asked.evidence)} in: workflow show {asked.run}")
+    return lines
+
+
+def form_fields(schema: Any) -> list[tuple[str, str]]:
+    """The fields of a form beside its choice: name, and what it holds."""
+    if schema.get("type") != "object":
+        return []
+    required = schema.get("required", ())
+    found = []
+    for name, each in schema.get("properties", {}).items():
+        if name == "choice" and "enum" in each:
+            continue
+        form = line(
+            str(each.get("type") or " | ".join(str(part.get("type", "…")) for part in each.get("anyOf", ())) or "…")
+        )
+        found.append((name, form if name in required else f"{form}, may be left out"))
+    return found

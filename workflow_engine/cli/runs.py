@@ -1,0 +1,114 @@
+"""workflow runs: the runs of a store, newest first."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workflow_engine.cli.options import Json, Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workflow_engine.engine import Engine
+    from workflow_engine.ports.ledger import Listed
+
+
+class StatusName(StrEnum):
+    """What runs can be picked by."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+def runs(
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", metavar="NAME", help="only runs of this workflow")
+    ] = None,
+    status: Annotated[StatusName | None, typer.Option("--status", help="only runs with this status")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="at most so many")] = 20,
+    before: Annotated[str | None, typer.Option("--before", metavar="RUN", help="the page after this run")] = None,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """List runs, newest first."""
+    from workflow_engine.cli.stopping import run_loop
+    from workflow_engine.cli.typed import typed
+    from workflow_engine.cli.voice import emit, emit_json, point, say
+
+    listed = run_loop(_listed(workflow, status, limit, before, store))
+    if json:
+        emit_json([_document(each) for each in listed])
+    elif listed:
+        for text in _lines(listed):
+            emit(text)
+    else:
+        say("no run is like that" if workflow or status or before else "there is no run yet")
+    if not listed:
+        point(("begin", typed("run", "TARGET", store=store)))
+        return
+    more = [("more", typed("runs", "--before", listed[-1].run, store=store))] if len(listed) == limit else []
+    point(*more, ("look", typed("show", listed[0].run, store=store)))
+
+
+async def _listed(
+    workflow: str | None, status: str | None, limit: int, before: str | None, store: Path | None
+) -> list[Listed]:
+    from workflow_engine.cli.opening import reading
+
+    async with reading(store) as engine:
+        after = None if before is None else await engine.find(before)
+        page = await engine.runs(workflow=workflow, status=status, limit=limit, before=after)
+        return [await _as_it_stands(engine, each) for each in page]
+
+
+async def _as_it_stands(engine: Engine, listed: Listed) -> Listed:
+    """Only the lock can tell whether somebody drives a run; the list says what the journal says."""
+    if listed.status not in ("running", "queued") and not (listed.status == "waiting" and listed.letters):
+        return listed
+    view = await engine.get(listed.run)
+    return replace(listed, status=view.status, reason="interrupted" if view.interrupted else view.run.reason)
+
+
+def _document(listed: Listed) -> dict[str, Any]:
+    return {
+        "run": listed.run,
+        "workflow": listed.workflow,
+        "status": listed.status,
+        "reason": listed.reason,
+        "created": listed.created.isoformat(),
+        "updated": listed.updated.isoformat(),
+        "steps": listed.steps,
+    }
+
+
+def _lines(listed: list[Listed]) -> list[str]:
+    from workflow_engine.cli.figures import ago, line, several
+    from workflow_engine.cli.grid import Cell, grid
+    from workflow_engine.cli.signs import sign
+
+    rows = []
+    for each in listed:
+        word = "interrupted" if each.reason == "interrupted" else each.status
+        mark = sign(word)
+        why = each.reason if each.reason and each.reason != word else ""
+        rows.append(
+            [
+                Cell(mark.on(sys.stdout), mark.ansi),
+                Cell(each.run, "1"),
+                Cell(line(each.workflow, 30)),
+                Cell(word, mark.ansi),
+                Cell(line(why, 40)),
+                Cell(several(each.steps, "step"), right=True),
+                Cell(ago(each.updated), "2", right=True),
+            ]
+        )
+    return grid(["", "run", "workflow", "status", "", "steps", "changed"], rows, sys.stdout)

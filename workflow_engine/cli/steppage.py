@@ -1,0 +1,143 @@
+"""The page of a step: one visit to one node, with its tries, its way on, and what it wrote."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from workflow_engine.cli.figures import cost, duration, line, plain, tokens
+from workflow_engine.cli.page import state_lines
+from workflow_engine.cli.report import question_block
+from workflow_engine.cli.signs import sign
+from workflow_engine.cli.voice import BOLD, DIM, painted
+from workflow_engine.errors import UsageError
+from workflow_engine.record.events import AttemptFailed, QuestionAnswered, StepFinished
+
+if TYPE_CHECKING:
+    from workflow_engine.ports.ledger import Recorded
+    from workflow_engine.record.history import StepRecord
+    from workflow_engine.runtime.view import RunView
+
+
+def find_step(view: RunView[Any], name: str) -> StepRecord:
+    """The step of a number, of a node (its last visit) or of node:visit. Raises UsageError with what there is."""
+    steps = view.history.steps
+    node, _, visit = name.rpartition(":")
+    for each in reversed(steps):
+        if name in (str(each.step), each.node) or (each.node == node and visit == str(each.visit)):
+            return each
+    there = ", ".join(dict.fromkeys(each.node for each in steps)) or "none yet"
+    raise UsageError(
+        f"run {view.id} has no step {line(name, 60)!r}", f"its steps are numbered 1 to {view.run.steps}: {there}"
+    )
+
+
+def step_document(view: RunView[Any], step: StepRecord, journal: Sequence[Recorded]) -> dict[str, Any]:
+    """One step as JSON: its entry in `show --json`, and all that is known beside it."""
+    entry = next(each for each in view.document()["steps"] if (each["node"], each["visit"]) == (step.node, step.visit))
+    return {
+        **entry,
+        "run": view.id,
+        "outcome": step.outcome,
+        "routes": [list(each) for each in step.routes],
+        "via": list(step.via),
+        "words": step.words,
+        "writes": list(_writes(step, journal)),
+        "tries": [
+            {"attempt": each.attempt, "kind": each.failure.kind, "message": each.failure.message, "wait": each.wait}
+            for each in _tries(step, journal)
+        ],
+        "trace": None if step.failure is None else step.failure.trace,
+        "usage": None
+        if step.usage is None
+        else {
+            "requests": step.usage.requests,
+            "input_tokens": step.usage.input_tokens,
+            "output_tokens": step.usage.output_tokens,
+            "cost": step.usage.cost,
+        },
+        "answered_by": list(step.answered_by),
+        "question": step.question,
+    }
+
+
+def step_lines(view: RunView[Any], step: StepRecord, journal: Sequence[Recorded], *, full: bool = False) -> list[str]:
+    """One step as lines."""
+    out, mark = sys.stdout, sign(step.status)
+    number = "" if step.step is None else f"  step {step.step}"
+    status, node = painted(f"{mark.on(out)} {step.status}", mark.ansi, out), painted(line(step.node), BOLD, out)
+    lines = [f"{status}  {node}  visit {step.visit}{number}  of run {view.id}"]
+
+    def fact(name: str, text: str) -> None:
+        if text:
+            lines.append(f"  {painted(name.ljust(11), DIM, out)}  {text}")
+
+    fact("kind", step.kind)
+    fact("began", "" if step.started is None else f"{step.started:%Y-%m-%d %H:%M:%S} UTC")
+    fact("took", "" if step.seconds is None else duration(step.seconds))
+    fact("last word", line(step.words))
+    fact("outcome", step.outcome or "")
+    for route, word in step.routes:
+        fact("route", f"{route}: {word}")
+    fact("way on", ", ".join(line(each) for each in step.via))
+    fact("answered by", ", ".join(step.answered_by))
+    if step.usage is not None and step.usage.requests:
+        used = f"{tokens(step.usage.input_tokens)} in, {tokens(step.usage.output_tokens)} out, {cost(step.usage.cost)}"
+        fact("used", f"{step.usage.requests} requests, {used}")
+    for each in _tries(step, journal):
+        fact(f"try {each.attempt}", f"{line(each.failure.message)}; waited {duration(each.wait)}")
+    if step.failure is not None:
+        fact("error", f"{step.failure.kind}: {plain(step.failure.message)}")
+        lines += [painted(f"    {each}", DIM, out) for each in plain(step.failure.trace).rstrip().splitlines()]
+    for standing in view.questions:
+        if (standing.question.node, standing.question.visit) == (step.node, step.visit):
+            lines += ["", *question_block(standing, whole=True)]
+    for answer in _answers(step, journal):
+        fact("answer", f"{line(str(answer.answer.value))} by {answer.answer.by} through {answer.answer.through}")
+    lines += _written(view, step, journal, full)
+    return lines
+
+
+def _written(view: RunView[Any], step: StepRecord, journal: Sequence[Recorded], full: bool) -> list[str]:
+    """The fields it wrote, with their values where no later step has written them anew."""
+    names = _writes(step, journal)
+    if not names:
+        return []
+    last = {name: event for each in journal if isinstance(event := each.event, StepFinished) for name in event.writes}
+    kept = {name for name in names if (last[name].node, last[name].visit) == (step.node, step.visit)}
+    lines = ["", painted("wrote", DIM, sys.stdout)]
+    lines += state_lines({name: view.values[name] for name in names if name in kept and name in view.values}, full=full)
+    lines += [
+        f"  {name}  (written again by {last[name].node}, visit {last[name].visit})"
+        for name in names
+        if name not in kept
+    ]
+    return lines
+
+
+def _writes(step: StepRecord, journal: Sequence[Recorded]) -> tuple[str, ...]:
+    return next(
+        (
+            each.event.writes
+            for each in journal
+            if isinstance(each.event, StepFinished) and (each.event.node, each.event.visit) == (step.node, step.visit)
+        ),
+        (),
+    )
+
+
+def _tries(step: StepRecord, journal: Sequence[Recorded]) -> list[AttemptFailed]:
+    return [
+        each.event
+        for each in journal
+        if isinstance(each.event, AttemptFailed) and (each.event.node, each.event.visit) == (step.node, step.visit)
+    ]
+
+
+def _answers(step: StepRecord, journal: Sequence[Recorded]) -> list[QuestionAnswered]:
+    return [
+        each.event
+        for each in journal
+        if isinstance(each.event, QuestionAnswered) and (each.event.node, each.event.visit) == (step.node, step.visit)
+    ]

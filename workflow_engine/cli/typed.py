@@ -1,0 +1,52 @@
+"""Commands to type: what is offered as the next step, quoted for a shell, on the store that was named."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workflow_engine.record.inbox import QuestionRecord
+    from workflow_engine.runtime.view import RunView
+
+
+def typed(*words: str, store: Path | None = None) -> str:
+    """The command of these words; `store` is what `--store` named, if it did.
+
+    >>> typed("answer", "k3", "retry", "hint=be brief")
+    "workflow answer k3 retry 'hint=be brief'"
+    """
+    place = () if store is None else ("--store", str(store))
+    return shlex.join(["workflow", *words, *place])
+
+
+def ways_on(view: RunView[Any], store: Path | None) -> list[tuple[str, str]]:
+    """What can be typed about a run at rest; the likeliest comes last."""
+    run = view.id
+    look = ("look", typed("show", run, store=store))
+    picture = ("picture", typed("draw", run, "-o", "run.png", store=store))
+    if view.open_questions and view.status == "waiting":
+        return [look, picture, *(("answer", answering(each.question, view, store)) for each in view.open_questions)]
+    if view.owned:
+        return [look, ("watch", typed("watch", run, store=store))]
+    if view.interrupted or view.status == "queued":
+        return [look, ("go on", typed("resume", run, store=store))]
+    if view.run.status == "failed" and view.run.frontier.ended is None:
+        return [look, picture, ("mended?", typed("resume", run, store=store))]
+    if view.run.status == "succeeded":
+        return [look, picture]
+    return [picture, look]
+
+
+def answering(question: QuestionRecord, view: RunView[Any] | None = None, store: Path | None = None) -> str:
+    """The command that answers a question, with a place for each field it must have."""
+    alone = view is not None and len(view.open_questions) == 1
+    words: list[str] = [question.run if alone else question.id]
+    words += question.choices[:1]
+    if question.schema.get("type") == "object":
+        required = [name for name in question.schema.get("required", ()) if name != "choice" or not question.choices]
+        words += [f"{name}=..." for name in required]
+    elif not question.choices:
+        words.append("...")
+    return typed("answer", *words, store=store)
