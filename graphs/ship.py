@@ -2,6 +2,7 @@
 
 Three agents write, and two functions find out whether it is true. The state is what counts: a step that needs files
 rebuilds its workspace from `patch`, so a run that was killed, or rested for days until a person answered, lost nothing.
+The edge table at the end reads like the diagram: begin there.
 """
 
 from __future__ import annotations
