@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agents.tracing import TracingProcessor, setup, trace
+from agents.tracing.provider import DefaultTraceProvider
 from pydantic import BaseModel
 
 from workflow_engine import errors
@@ -155,11 +157,16 @@ sys.addaudithook(watch)
 atexit.register(lambda: print(sorted(met), file=sys.__stdout__, flush=True))
 
 from workflow_engine.agents import Offline, open_runner
+from workflow_engine.errors import AgentFailed
 from workflow_engine.ports.agents import AgentTask
 
 async def main():
     runner = open_runner(Offline(Path(sys.argv[1])))
     answer = await runner.run(AgentTask("n", "i", "p", str))
+    try:
+        await runner.run(AgentTask("n", "i", "unknown", str))
+    except AgentFailed as failed:
+        assert failed.kind == "model"
     await runner.close()
     left = [thread.name for thread in threading.enumerate() if not thread.name.startswith(("MainThread", "asyncio"))]
     print(answer.value, left)
@@ -169,7 +176,7 @@ asyncio.run(main())
 
 
 def test_nothing_reaches_outside_whatever_keys_and_proxies_are_set(playbook: Path) -> None:
-    playbook.write_text("[[rule]]\ntext = 'hello'")
+    playbook.write_text("[[rule]]\nwhen.not_prompt = 'unknown'\ntext = 'hello'")
     environ = {
         **os.environ,
         "OPENAI_API_KEY": "sk-canary",
@@ -200,3 +207,41 @@ async def test_many_tasks_at_once_are_answered(playbook: Path) -> None:
     answers = await asyncio.gather(*map(runner.run, many))
     assert [answer.value.note for answer in answers] == [str(n) for n in range(30)]
     await runner.close()
+
+
+class Recording(TracingProcessor):
+    """A user's own processor, which our agents' prompts must not reach either."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def on_trace_start(self, trace: Any) -> None:
+        self.seen.append(trace)
+
+    def on_trace_end(self, trace: Any) -> None:
+        self.seen.append(trace)
+
+    def on_span_start(self, span: Any) -> None:
+        self.seen.append(span)
+
+    def on_span_end(self, span: Any) -> None:
+        self.seen.append(span)
+
+    def shutdown(self) -> None: ...
+
+    def force_flush(self) -> None: ...
+
+
+async def test_a_users_own_tracing_neither_ends_nor_sees_our_agents(
+    playbook: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, recording = DefaultTraceProvider(), Recording()
+    provider.register_processor(recording)
+    monkeypatch.setattr(setup, "GLOBAL_TRACE_PROVIDER", provider)
+    runner = open_runner(Offline(playbook))
+    await runner.run(implement("Request: add mean", {"calc.py": "def mean(): ..."}))
+    await runner.close()
+    assert recording.seen == []
+    with trace("the user's own"):
+        pass
+    assert recording.seen != []

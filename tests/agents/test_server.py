@@ -76,6 +76,12 @@ def test_responses_answers_and_calls(client: openai.OpenAI) -> None:
     assert [item.type for item in called.output] == ["function_call", "function_call"]
 
 
+def test_ids_of_calls_are_not_used_twice_in_a_conversation(client: openai.OpenAI) -> None:
+    earlier: Any = [{"type": "function_call", "call_id": "call_1", "name": "read", "arguments": "{}"}, *user("call")]
+    called: Any = client.responses.create(model="any", input=earlier, tools=TOOLS).output
+    assert [item.call_id for item in called] == ["call_2", "call_3"]
+
+
 def test_chat_completions_streams(client: openai.OpenAI) -> None:
     chunks = list(client.chat.completions.create(model="any", messages=user("say"), stream=True))
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
@@ -108,6 +114,7 @@ def test_an_unmatched_request_is_422_with_its_gist_and_never_an_echo(client: ope
 
 
 def test_an_edit_answers_the_next_request(client: openai.OpenAI, path: Path) -> None:
+    assert json.loads(client.responses.create(model="any", input="say").output_text) == {"said": "ü"}
     before = path.stat()
     path.write_text(PLAYBOOK.replace('"ü"', '"ä"'))
     # The same size at the same time stamp: only the content differs.

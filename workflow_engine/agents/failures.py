@@ -32,8 +32,6 @@ def explain(error: Exception, choice: ModelChoice) -> errors.WorkflowError:
             return _status(error, choice)
         case openai.APIConnectionError() | httpx2.TransportError():
             return _unreachable(error, choice)
-        case agents.AgentsException() if isinstance(error.__cause__, errors.WorkflowError):
-            return error.__cause__
         case _:
             detail = _short(f"{type(error).__name__}: {error}")
             return errors.AgentFailed(f"{_who(choice)} gave an answer that makes no sense: {detail}")
