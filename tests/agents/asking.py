@@ -34,7 +34,7 @@ def tool(name: str, answer: Any, **given: Any) -> Tool:
     async def take(arguments: Mapping[str, Any]) -> str:
         if isinstance(answer, BaseException):
             raise answer
-        return answer(arguments) if callable(answer) else str(answer)
+        return str(answer(arguments)) if callable(answer) else str(answer)
 
     return Tool(name, f"{name} a file", PATHS, take, **given)
 

@@ -132,7 +132,12 @@ class _Listening(RunHooks[None]):
     def __init__(self, visiting: Visit) -> None:
         self._visit = visiting
 
-    async def on_llm_end(self, _: RunContextWrapper[None], __: Agent[None], response: ModelResponse) -> None:
+    async def on_llm_end(
+        self,
+        context: RunContextWrapper[None],  # noqa: ARG002 (the SDK's signature)
+        agent: Agent[None],  # noqa: ARG002
+        response: ModelResponse,
+    ) -> None:
         self._visit.input_tokens += response.usage.input_tokens
         self._visit.output_tokens += response.usage.output_tokens
         for item in response.output:

@@ -82,11 +82,15 @@ class _Door(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Head and body are two writes; with Nagle's algorithm the second would wait for the first one's acknowledgement.
     disable_nagle_algorithm = True
-    server: _Http
+
+    @property
+    def _owner(self) -> PlaybookServer:
+        assert isinstance(self.server, _Http)
+        return self.server.owner
 
     def do_GET(self) -> None:
         if self.path.partition("?")[0] == "/v1/models":
-            self._send(200, wire.models(self.server.owner.choice.model))
+            self._send(200, wire.models(self._owner.choice.model))
         else:
             self._send(404, wire.failure(f"there is no {self.path} here", "not_found"))
 
@@ -109,9 +113,9 @@ class _Door(BaseHTTPRequestHandler):
         self._answer(request, node)
 
     def _answer(self, request: ChatRequest | ResponsesRequest, node: str | None) -> None:
-        choice = self.server.owner.choice
+        choice = self._owner.choice
         try:
-            playbook = self.server.owner.playbook()
+            playbook = self._owner.playbook()
         except errors.UsageError as error:
             return self._send(422, wire.failure(str(error), "playbook_broken"))
         evidence = request.evidence(node)
