@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import timedelta
 from typing import Any, Literal
@@ -14,9 +15,10 @@ from tests.draw.diagrams import run_of, waiting
 from tests.draw.geometry import of, parts
 from tests.draw.journey import Journey
 from tests.draw.workflows import RELEASE, SHIP, Change, build, smoke, tell
-from workflow_engine.draw import Card, Decision, Diagram, diagram_of, render, to_dot, to_mermaid
+from workflow_engine.draw import Card, Decision, Diagram, diagram_of, diagram_of_run, render, to_dot, to_mermaid
 from workflow_engine.errors import Failure
 from workflow_engine.record.usage import Usage
+from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
 from workflow_engine.spec.nodes import Node, function, human, route
 from workflow_engine.spec.question import Question
@@ -208,6 +210,22 @@ def test_any_workflow_can_be_drawn_and_names_every_node_once(table: tuple[list[E
     assert {name: named(drawn)[name] for name in made.nodes} == dict.fromkeys(made.nodes, 1)
     assert to_dot(drawn)
     assert to_mermaid(drawn)
+
+
+@given(st.permutations(SHIP.edges))
+@settings(max_examples=20)
+def test_shuffling_the_rows_of_the_table_changes_nothing(edges: list[Edge]) -> None:
+    shuffled = workflow("ship", state=Change, edges=edges, nodes=list(SHIP.nodes.values()))
+    assert diagram_of(shuffled) == diagram_of(SHIP)
+
+
+def test_a_run_is_drawn_the_same_without_its_code() -> None:
+    for made, journey in (
+        (SHIP, waiting()),
+        (RELEASE, Journey(RELEASE).did("build").asked("legal").did("compile_all")),
+    ):
+        kept = from_document(json.loads(json.dumps(to_document(made))))
+        assert diagram_of_run(kept, journey.run, journey.history) == run_of(journey)
 
 
 def test_the_picture_names_every_node_once() -> None:

@@ -60,12 +60,9 @@ class Plan:
 
 
 def plan(workflow: Workflow[Any]) -> Plan:
-    """What a picture of `workflow` consists of, in reading order."""
+    """What a picture of `workflow` consists of, in reading order. Shuffling the rows of the table changes nothing."""
     hosts = dict(_hosts(workflow))
-    ways = tuple(way for edge in workflow.edges for way in _ways(workflow, edge, hosts))
-    order = dict.fromkeys([START_NAME] * any(way.tail == START_NAME for way in ways))
-    order.update(dict.fromkeys(end for way in ways for end in (way.tail, way.head)))
-    order.update(dict.fromkeys(name for name in workflow.nodes if name not in hosts))
+    order, ways = _read(workflow, [way for edge in workflow.edges for way in _ways(workflow, edge, hosts)], hosts)
     routes = {host: route for route, host in hosts.items()}
     bars = {_bar(edge): edge for edge in workflow.edges}
     places = tuple(
@@ -75,6 +72,30 @@ def plan(workflow: Workflow[Any]) -> Plan:
     loops = [Loop(way.tail, way.head, way.edge.limit or 0) for way in ways if way.meaning == "loop"]
     onward = [(way.tail, way.head) for way in ways if way.meaning == "plain" and kinds[way.tail] != "human"]
     return Plan(places, ways, groups(loops, onward))
+
+
+def _read(workflow: Workflow[Any], ways: list[Way], hosts: Mapping[str, str]) -> tuple[list[str], tuple[Way, ...]]:
+    """The places and ways as a reader follows them: from START, first outcome first, then what is not reached."""
+    onward: dict[str, list[Way]] = {}
+    for way in sorted(ways, key=lambda way: _turn(workflow, way)):
+        onward.setdefault(way.tail, []).append(way)
+    loose = sorted({end for way in ways for end in (way.tail, way.head)} | {*workflow.nodes} - {*hosts})
+    seen: dict[str, None] = {}
+    ahead = [*reversed(loose), *([START_NAME] if START_NAME in onward else [])]
+    while ahead:
+        place = ahead.pop()
+        if place not in seen:
+            seen[place] = None
+            ahead += [way.head for way in reversed(onward.get(place, []))]
+    return list(seen), tuple(way for place in seen for way in onward.get(place, []))
+
+
+def _turn(workflow: Workflow[Any], way: Way) -> tuple[int, str, str, bool]:
+    """Where a way stands among those out of one place: by its outcome as declared, the way of a spent bound behind."""
+    node = None if way.source is None else workflow.nodes.get(way.source.node)
+    outcomes = () if node is None else node.outcomes
+    turn = -1 if not way.label else outcomes.index(way.label) if way.label in outcomes else len(outcomes)
+    return turn, way.label, way.edge.key, way.leg == "then"
 
 
 def _hosts(workflow: Workflow[Any]) -> Iterator[tuple[str, str]]:
