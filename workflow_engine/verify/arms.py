@@ -101,8 +101,12 @@ class _Tracing:
             waiting[source] = here
             if len(waiting) == len(set(edge.sources)):
                 del self.at_join[edge]
-                self.enter(source, edge, edge.targets, self.closed(edge, waiting))
-        elif edge.forks:
+                self.follow(source, edge, self.closed(edge, waiting))
+        else:
+            self.follow(source, edge, here)
+
+    def follow(self, source: Source, edge: Edge, here: Arm | None) -> None:
+        if edge.forks:
             for number, target in enumerate(edge.targets):
                 self.enter(source, edge, (target,), self.arm(edge, number, here))
         else:
@@ -128,9 +132,10 @@ class _Tracing:
     def crossed(self, target: str, known: Arm | None, arm: Arm | None, edge: Edge) -> None:
         both = [each for each in (known, arm) if each is not None]
         if len(both) == 2 and both[0].fork is both[1].fork and both[0].outer is both[1].outer:
-            heads = " and ".join(sorted({each.fork.targets[each.number] for each in both}))
-            what = f"is entered from the arms {heads} of one fork, which run at the same time"
-            self.say("W509", target, what, f"wait for both: (..., ...) >> {target}")
+            heads = sorted({each.fork.targets[each.number] for each in both})
+            if len(heads) > 1:  # else the fork names one node twice, which W507 says
+                what = f"is entered from the arms {' and '.join(heads)} of one fork, which run at the same time"
+                self.say("W509", target, what, f"wait for both: (..., ...) >> {target}")
             return
         inner = max(both, key=lambda each: len(each.lineage))
         how = "a bounded edge" if edge.limit is not None else "an edge"

@@ -27,7 +27,9 @@ from workflow_engine.verify.routes import routes
 from workflow_engine.verify.shape import names
 from workflow_engine.verify.walk import Walk, walk
 
-STATES = 20_000
+STATES = 5_000
+WORK = 200_000
+"""How many states, and how many counts in all of them, are looked at before an upper bound has to do."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def ceiling(workflow: Workflow[Any], *, states: int = STATES) -> Ceiling | None:
     if broken(ends(course)):
         return None
     among = any(isinstance(node, Human) and lie.of.get(name) is not None for name, node in graph.nodes.items())
-    counted = walk(graph, states, interleave=among)
+    counted = walk(graph, min(states, WORK // (1 + len(graph.bounded))), interleave=among)
     if counted is not None:
         return _counted(counted)
     steps = _Bound(course, lie).steps()

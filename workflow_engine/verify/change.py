@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,67 +10,133 @@ from pydantic import ValidationError
 
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value
-from workflow_engine.spec.nodes import Human, Route
+from workflow_engine.spec.edges import Edge, Source
+from workflow_engine.spec.nodes import Function, Human, Node, Route
 from workflow_engine.spec.workflow import Workflow
-from workflow_engine.verify.finding import Finding, near, where_of
+from workflow_engine.verify.accepts import holds
+from workflow_engine.verify.arms import Arm, Arms, arms
+from workflow_engine.verify.course import Course
+from workflow_engine.verify.finding import Finding, called, near
+from workflow_engine.verify.flow import Flow, fields_of
+from workflow_engine.verify.graph import Graph
+from workflow_engine.verify.signatures import reads_of, writes_of
 
 
 def fits(run: Run, state: Mapping[str, Value], workflow: Workflow[Any]) -> tuple[Finding, ...]:
-    """Why a run cannot go on under this workflow; nothing where it can.
+    """Why a run cannot go on under this workflow, of which nothing else is broken; empty where it can.
 
-    It stands on nodes that exist, of a kind that can go on from there; arms that arrived belong to joins that exist;
-    what is stored fits the fields' types, and every input is there.
+    It stands on nodes that exist, of a kind that can go on from there; the arms it stands in are all arms of their
+    forks, so that every join completes; what is stored fits the fields' types, every input is there, and what it will
+    read was written.
     """
-    return tuple(sorted({*_position(run, workflow), *_state(state, workflow)}))
+    graph = Graph(workflow)
+    lie = arms(graph)
+    found = {*_position(graph, run), *_state(graph, state)}
+    if not found:
+        found = {*_brackets(graph, lie, run), *_ahead(graph, lie, run, state)}
+    return tuple(sorted(found, key=lambda each: (each.code, each.place, each.what)))
 
 
-def _position(run: Run, workflow: Workflow[Any]) -> Iterator[Finding]:
+# Where it stands
+
+
+def _position(graph: Graph, run: Run) -> Iterator[Finding]:
     for name in run.frontier.due:
-        node = workflow.nodes.get(name)
-        if node is None or isinstance(node, Route):
-            yield _broken(
-                workflow,
-                "W601",
-                name,
-                "the run stands at it, and it is gone",
-                f"{near(name, workflow.nodes)}keep it under this name",
-            )
-        elif (name in run.resting) and not isinstance(node, Human) and run.question(name).asks == "human":  # type: ignore[union-attr]
-            yield _broken(
-                workflow, "W602", name, f"a person was asked here, and it is a {node.kind} now", "keep it a @human node"
-            )
-    joins = {edge.key for edge in workflow.edges if edge.joins}
-    bounded = {edge.key for edge in workflow.edges if edge.limit is not None}
-    for key in run.frontier.arrived:
-        if key not in joins:
-            yield _broken(
-                workflow, "W603", key, "an arm arrived at this join, and it is gone", "keep the fork and its join"
-            )
-    for key in run.frontier.counts:
-        if key not in bounded:
-            yield _broken(
-                workflow, "W604", key, "this bounded edge was counted, and it is gone", "keep the edge, or its bound"
-            )
+        node = graph.nodes.get(name)
+        if node is None:
+            cure = f"{near(name, graph.nodes)}keep it under this name"
+            yield graph.finding("W601", name, "the run stands at it, and it is gone", cure)
+        elif isinstance(node, Route):
+            yield graph.finding("W601", name, "the run stands at it, and it is a route now", "keep it as a step")
+        else:
+            yield from _kind(graph, run, name, node)
+    joins = {edge.key for edge in graph.edges if edge.joins}
+    bounded = {edge.key for edge in graph.edges if edge.limit is not None}
+    for key in set(run.frontier.arrived) - joins:
+        yield graph.finding("W603", key, "an arm arrived at this join, and it is gone", "keep the fork and its join")
+    for key in set(run.frontier.counts) - bounded:
+        what = "this bounded edge was counted, and it is gone"
+        yield graph.finding("W604", key, what, "keep the edge with a bound, if another one")
 
 
-def _state(state: Mapping[str, Value], workflow: Workflow[Any]) -> Iterator[Finding]:
+def _kind(graph: Graph, run: Run, name: str, node: Node) -> Iterator[Finding]:
+    question = run.question(name)
+    effect = isinstance(node, Function) and node.effect
+    if question is not None and question.asks == "human" and not isinstance(node, Human):
+        what = f"a person was asked here, and it is a {node.kind} now"
+        yield graph.finding("W602", name, what, "keep it a @human node")
+    if name in run.doubts and not effect:
+        what = "it was begun as an effect, and is none now: it would be repeated unasked"
+        yield graph.finding("W602", name, what, "keep effect=True until the run is past it")
+
+
+def _brackets(graph: Graph, lie: Arms, run: Run) -> Iterator[Finding]:
+    """A run stands at one place in each arm of each fork it is in, and at one place outside of all forks."""
+    inside: dict[Arm | None, set[str]] = defaultdict(set)
+    forks: dict[Edge, Arm | None] = {}
+    for place, name in _standing(graph, run):
+        arm = lie.of.get(name)
+        inside[arm].add(place)
+        for each in arm.lineage if arm is not None else ():
+            inside[each.outer].add(f"the fork after {each.fork.sources[0]}")
+            forks[each.fork] = each.outer
+    for places in inside.values():
+        if len(places) > 1:
+            what = f"the run stands at {' and '.join(sorted(places))} at once, and now these lie in one path"
+            yield graph.finding("W608", min(places), what, "keep the fork as it was while runs are in it")
+    occupied = {(arm.fork, arm.number) for arm in inside if arm is not None}
+    for fork in forks:
+        for number, target in enumerate(fork.targets):
+            if (fork, number) not in occupied:
+                what = f"the run is past the fork after {fork.sources[0]}, and nobody began its arm {target}"
+                yield graph.finding("W608", target, what, "keep the fork as it was while runs are in it")
+
+
+def _standing(graph: Graph, run: Run) -> Iterator[tuple[str, str]]:
+    for name in run.frontier.due:
+        yield name, name
+    for source in _arrived(graph, run):
+        yield f"the join of {source}", source.node
+
+
+def _arrived(graph: Graph, run: Run) -> Iterator[Source]:
+    for edge in graph.edges:
+        there = run.frontier.arrived.get(edge.key, ())
+        yield from (source for source in edge.sources if str(source) in there)
+
+
+# What it knows
+
+
+def _state(graph: Graph, state: Mapping[str, Value]) -> Iterator[Finding]:
+    fields = graph.workflow.fields
     for name, value in state.items():
-        field = workflow.fields.get(name)
-        if field is None:
-            cure = f"{near(name, workflow.fields)}keep the field"
-            yield _broken(workflow, "W605", name, "the run has a value for it, and the field is gone", cure)
+        if name not in fields:
+            cure = f"{near(name, fields)}keep the field"
+            yield graph.finding("W605", name, "the run has a value for it, and the field is gone", cure)
             continue
         try:
-            field.adapter.validate_json(value.whole)
+            fields[name].adapter.validate_json(value.whole)
         except ValidationError as error:
             what = f"the run's value does not fit its new type: {error.errors(include_url=False)[0]['msg']}"
-            yield _broken(workflow, "W606", name, what, "let the type accept what was written before")
-    for name, field in workflow.fields.items():
+            yield graph.finding("W606", name, what, "let the type accept what was written before")
+    for name, field in fields.items():
         if field.required and name not in state:
-            yield _broken(
-                workflow, "W607", name, "it became an input, and the run began without it", "give it a default"
-            )
+            what = "it became an input, and the run began without it"
+            yield graph.finding("W607", name, what, "give it a default")
 
 
-def _broken(workflow: Workflow[Any], code: str, place: str, what: str, cure: str) -> Finding:
-    return Finding(code, place, what, cure, where_of(workflow, place))
+def _ahead(graph: Graph, lie: Arms, run: Run, state: Mapping[str, Value]) -> Iterator[Finding]:
+    """What nodes ahead of the run read although neither it nor they will have written it."""
+    workflow = graph.workflow
+    bits = fields_of(workflow.fields, {name: writes_of(workflow, node) for name, node in graph.nodes.items()})
+    unwritten = sum(bit for name, bit in bits.begun.items() if name not in state)
+    course = Course(graph, sane=False)
+    here = dict.fromkeys(run.frontier.due, unwritten)
+    flow = Flow(graph, course.arcs, lie, bits, here, arrived=dict.fromkeys(_arrived(graph, run), unwritten))
+    for name, reached in flow.into.items():
+        for read in reads_of(workflow, graph.nodes[name]) if name in graph.nodes else ():
+            if reached & bits.begun[read.field] and not holds(read.type, workflow.fields[read.field].default):
+                what = f"reads '{read.field}', which this run has not written, and what writes it lies behind"
+                cure = f"take `{read.field}: {called(read.type)} | None`, or fork the run before what writes it"
+                yield graph.finding("W609", name, what, cure)

@@ -29,19 +29,21 @@ def state_fields(graph: Graph) -> Iterator[Finding]:
         if why := lost(field.type, info.metadata):
             cure = "use a model, or pydantic.JsonValue for plain JSON of any shape"
             yield graph.finding("W410", name, f"the field is {called(field.type)}, and {why}", cure)
-        elif not field.required and not _holds_itself(field):
-            what = f"its default {field.default!r} is no {called(field.type)}"
-            kind = f"{called(field.type)} | None" if field.default is None else "a type its default has"
-            cure = f"declare it as {kind}"
+        elif not field.required and (what := _odd_default(field)):
+            cure = f"declare it as {called(field.type)} | None, or give it a default of its type"
             yield graph.finding("W411", name, what, cure)
 
 
-def _holds_itself(field: Field) -> bool:
+def _odd_default(field: Field) -> str | None:
     try:
-        field.adapter.validate_python(field.default, strict=True)
-    except Exception:  # a validator is the user's function and may raise anything
-        return False
-    return True
+        default = field.default
+    except Exception as error:  # a factory is the user's function and may raise anything, as may a validator
+        return f"its default cannot be made: {type(error).__name__}: {error}"
+    try:
+        field.adapter.validate_python(default, strict=True)
+    except Exception:
+        return f"its default {default!r} is no {called(field.type)}"
+    return None
 
 
 def dataflow(course: Course, lie: Arms) -> Iterator[Finding]:

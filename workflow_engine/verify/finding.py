@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.workflow import Workflow
@@ -69,10 +69,20 @@ def near(word: str, known: Iterable[str]) -> str:
     return f"did you mean {offers[0]!r}? " if offers else ""
 
 
-def called(thing: Any) -> str:
-    """A type or value as its user would write it."""
-    if thing is type(None):
+def called(annotation: Any) -> str:
+    """A type as its user would write it."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is None or annotation is type(None):
         return "None"
-    if isinstance(thing, type) and not hasattr(thing, "__args__"):
-        return thing.__qualname__.rpartition("<locals>.")[2]
-    return inspect.formatannotation(thing).replace("typing.", "").replace("<locals>.", "")
+    if origin in (Union, UnionType):
+        return " | ".join(called(each) for each in arguments)
+    if origin is Annotated:
+        return called(arguments[0])
+    if origin is Literal:
+        return f"Literal[{', '.join(map(repr, arguments))}]"
+    if isinstance(annotation, list):
+        return f"[{', '.join(called(each) for each in annotation)}]"
+    if origin is not None and arguments:
+        return f"{called(origin)}[{', '.join('...' if each is ... else called(each) for each in arguments)}]"
+    named = getattr(annotation, "__qualname__", None) or getattr(annotation, "__name__", None)
+    return named.rpartition("<locals>.")[2] if isinstance(named, str) else repr(annotation).replace("typing.", "")

@@ -53,7 +53,10 @@ def fields_of(names: Iterable[str], writes: Mapping[str, Iterable[str]]) -> Fiel
 
 
 class Flow:
-    """What may have reached each place. `into[place]` are bits; a place no value reaches is not in it."""
+    """What may have reached each place from those it begins at. `into[place]` are bits, of places that are reached.
+
+    `certain` are bits a bound's `then` does not carry. `arrived` are ends of arms that wait at their join already.
+    """
 
     def __init__(
         self,
@@ -63,16 +66,19 @@ class Flow:
         fields: Fields,
         begin: Mapping[str, int],
         certain: Mapping[str, int] | None = None,
+        arrived: Mapping[Source, int] | None = None,
     ) -> None:
         self.graph = graph
         self.fields = fields
         self.lie = lie
         self.into: dict[str, int] = dict(begin)
         self.certain = certain or {}
+        self.arrived = arrived or {}
         self._from: dict[str, list[Arc]] = {}
         for arc in arcs:
             self._from.setdefault(arc.tail, []).append(arc)
         self._in_arm = _written_in_arms(lie, fields)
+        self._begun = _united(fields.begun.values())
         self._spread(begin)
 
     def _spread(self, begin: Iterable[str]) -> None:
@@ -89,6 +95,8 @@ class Flow:
     def leaving(self, source: Source) -> int | None:
         """The bits with which a node is left; None while nothing reaches it."""
         bits = self.into.get(source.node)
+        if bits is None and source in self.arrived:
+            return self.arrived[source]
         wrote_nothing = source.outcome in (FAILED, EXPIRED) and not self.graph.is_route(source.node)
         if bits is None or wrote_nothing:
             return bits
@@ -107,24 +115,24 @@ class Flow:
         left = {source: bits for source in edge.sources if (bits := self.leaving(source)) is not None}
         if len(left) < len(set(edge.sources)):
             return None
-        found = 0
-        unwritten = -1
-        for bits in left.values():
+        written, unwritten, elsewhere = 0, self._begun, -1
+        for source, bits in left.items():
+            theirs = self._in_arm.get(self.lie.of.get(source.node), 0)
+            written |= bits & theirs
             unwritten &= bits
-        for field, everything in self.fields.all.items():
-            writing = [source for source in left if self._in_arm.get(self.lie.of.get(source.node), 0) & everything]
-            for source in writing or list(left)[:1]:
-                found |= left[source] & everything & ~self.fields.begun[field]
-            found |= unwritten & self.fields.begun[field]
-        return found
+            elsewhere &= ~theirs
+        # What no arm writes is as it was before the fork, in any of them.
+        untouched = next(iter(left.values())) & elsewhere
+        return (written | untouched) & ~self._begun | unwritten
 
 
 def _written_in_arms(lie: Arms, fields: Fields) -> dict[Arm | None, int]:
+    """For each arm all bits of the fields that some node in it writes."""
     found: dict[Arm | None, int] = {}
     for node in fields.written:
         arm = lie.of.get(node)
         for each in arm.lineage if arm is not None else ():
-            found[each] = found.get(each, 0) | fields.made_by(node)
+            found[each] = found.get(each, 0) | fields.hidden_by(node)
     return found
 
 

@@ -72,12 +72,16 @@ class _Trial:
 
     def state(self) -> bool:
         """Whether the state's fields can be read at all."""
+        workflow = self.graph.workflow
+        cure = "name only types that are defined above it, and give defaults that can be made"
         try:
-            return bool(self.graph.workflow.fields) or True
+            if getattr(workflow.state, "__pydantic_complete__", True):
+                return len(workflow.fields) >= 0
+            what = f"the state {workflow.state.__name__} names a type that is not there"
+            self.findings.append(self.graph.finding("W113", str(workflow.name), what, cure))
         except Exception as error:
-            cure = "give every field a type pydantic knows and a default that can be made"
             self.findings.append(_unread(error, "the fields of its state cannot be read", cure, "W113"))
-            return False
+        return False
 
 
 def _unread(error: Exception, what: str, cure: str, code: str = "W190") -> Finding:

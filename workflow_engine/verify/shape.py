@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from workflow_engine.verify.graph import Graph
 from workflow_engine.verify.paths import ending, loops, shown, traps
 
 LONGEST = 64
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _RESERVED = (START_NAME, END_NAME, FAIL_PREFIX.rstrip(": "))
 
 
@@ -64,7 +66,8 @@ def _name(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
         what = f"the node under this name calls itself {node.name!r}"
         yield graph.finding("W104", name, what, "give it to workflow(...) under one name")
     if node.signature.problem is not None:
-        what = f"its annotations cannot be read: {' '.join(node.signature.problem.split())[:120]}"
+        problem = _ADDRESS.sub("", " ".join(node.signature.problem.split()))
+        what = f"its annotations cannot be read: {problem[:120]}"
         yield graph.finding("W111", name, what, "write a plain `def` whose annotations name things this file knows")
 
 

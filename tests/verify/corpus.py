@@ -1,0 +1,752 @@
+"""Broken workflows, each with the finding it must be refused with: every law several times, as people break it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, SecretStr
+
+from workflow_engine import (
+    END,
+    FAIL,
+    START,
+    Edge,
+    Failure,
+    Question,
+    Retry,
+    State,
+    Step,
+    Workflow,
+    agent,
+    append,
+    at_most,
+    function,
+    human,
+    route,
+    workflow,
+)
+from workflow_engine.spec.edges import Path
+from workflow_engine.spec.nodes import Node
+
+
+class Draft(BaseModel):
+    text: str
+
+
+class Review(BaseModel):
+    choice: Literal["publish", "again", "drop"]
+    words: str = ""
+
+
+class Article(State):
+    topic: str
+    draft: Draft | None = None
+    facts: Annotated[list[str], append] = Field(default_factory=list)
+    score: int | None = None
+    note: str = ""
+    review: Review | None = None
+
+
+@function(writes="draft")
+async def write(topic: str) -> Draft:
+    return Draft(text=topic)
+
+
+@function(writes="draft")
+async def improve(draft: Draft) -> Draft:
+    return draft
+
+
+@function(writes="score")
+async def rate(draft: Draft) -> int:
+    return len(draft.text)
+
+
+@function(writes="facts")
+async def look_up(topic: str) -> list[str]:
+    return [topic]
+
+
+@function(writes="note")
+async def remark(topic: str) -> str:
+    return topic
+
+
+@function
+async def publish(topic: str) -> None: ...
+
+
+@route
+def verdict(score: int) -> Literal["good", "bad"]:
+    return "good" if score > 3 else "bad"
+
+
+@human(writes="review")
+def ask(topic: str) -> Question[Review]:
+    return Question(topic)
+
+
+@human(within=timedelta(days=1))
+def hurry(topic: str) -> Question[str]:
+    return Question(topic)
+
+
+class Pool:
+    """A resource nobody declared."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A broken workflow: what is wrong, and the finding that says so."""
+
+    name: str
+    make: Callable[[], Workflow[Any]]
+    code: str
+    place: str
+    law: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "law", self.code[:2])
+
+
+CORPUS: list[Broken] = []
+
+
+def broken(code: str, place: str) -> Callable[[Callable[[], Any]], None]:
+    """Register what a function makes: a workflow, or the rows of one over Article."""
+
+    def keep(make: Callable[[], Any]) -> None:
+        def made() -> Workflow[Any]:
+            rows = make()
+            return rows if isinstance(rows, Workflow) else article(*rows)
+
+        CORPUS.append(Broken(make.__name__, made, code, place))
+
+    return keep
+
+
+def article(*rows: Path | Edge, nodes: tuple[Node, ...] = (), **settings: Any) -> Workflow[Any]:
+    return workflow("article", state=settings.pop("state", Article), edges=list(rows), nodes=nodes, **settings)
+
+
+Rows = tuple[Path | Edge, ...]
+
+
+# W1, shape
+
+
+@broken("W101", "write")
+def a_misspelt_name() -> Workflow[Any]:
+    return article(START >> write, Edge("write", "rat"), rate >> END, nodes=(rate,))
+
+
+@broken("W102", "END")
+def a_node_called_end() -> Rows:
+    node = write.named("END")
+    return START >> node >> rate, Edge(rate, END)
+
+
+@broken("W103", "<lambda>")
+def a_lambda_without_a_name() -> Rows:
+    node = function(lambda: None)
+    return (START >> node >> END,)
+
+
+@broken("W103", "a > b")
+def a_name_with_an_arrow_in_it() -> Rows:
+    return (START >> write.named("a > b") >> END,)
+
+
+@broken("W104", "write")
+def two_nodes_with_one_name() -> Rows:
+    return (START >> write >> improve.named("write") >> END,)
+
+
+@broken("W105", "START")
+def no_beginning() -> Rows:
+    return (write >> rate >> END,)
+
+
+@broken("W105", "START")
+def two_beginnings() -> Rows:
+    return START >> write >> END, START >> look_up >> END
+
+
+@broken("W105", "START")
+def nothing_at_all() -> Rows:
+    return (Edge("START", "END"),)
+
+
+@broken("W106", "write")
+def back_to_the_start() -> Rows:
+    return START >> write >> rate >> END, Edge("write", "START", outcome="failed")
+
+
+@broken("W107", "END")
+def on_from_the_end() -> Rows:
+    return START >> write >> END, Edge("END", rate), rate >> END
+
+
+@broken("W108", "rate")
+def a_node_nobody_leads_to() -> Rows:
+    return START >> write >> END, rate >> END
+
+
+@broken("W108", "publish")
+def a_bound_that_is_never_spent() -> Rows:
+    return START >> write >> at_most(2, improve, then=publish), improve >> END, publish >> END
+
+
+@broken("W109", "rate")
+def a_node_nothing_follows() -> Rows:
+    return (START >> write >> rate,)
+
+
+@broken("W110", "ask")
+def a_person_asked_for_ever() -> Rows:
+    return START >> ask, ask["publish"] >> ask, ask["again"] >> ask, ask["drop"] >> ask
+
+
+@broken("W111", "untold")
+def an_annotation_that_names_nothing() -> Rows:
+    @function
+    async def untold(topic: Unheard) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    return (START >> untold >> END,)
+
+
+@broken("W111", "everything")
+def a_body_with_stars() -> Rows:
+    @function
+    async def everything(**state: Any) -> None: ...
+
+    return (START >> everything >> END,)
+
+
+@broken("W112", "article")
+def an_edge_from_nowhere() -> Rows:
+    return START >> write >> END, Edge((), "write")
+
+
+@broken("W113", "article")
+def a_state_that_cannot_be_read() -> Workflow[Any]:
+    class Odd(State):
+        stream: Unheard  # type: ignore[name-defined]  # noqa: F821
+
+    return article(START >> publish >> END, state=Odd)
+
+
+# W2, routes
+
+
+@broken("W201", "verdict")
+def an_outcome_without_an_edge() -> Rows:
+    return START >> write >> rate >> verdict, verdict["good"] >> END
+
+
+@broken("W201", "ask")
+def an_answer_without_an_edge() -> Rows:
+    return START >> ask, ask["publish"] >> END, ask["drop"] >> FAIL("dropped")
+
+
+@broken("W202", "verdict")
+def a_misspelt_outcome() -> Rows:
+    return START >> write >> rate >> verdict, verdict["good"] >> END, Edge(verdict, END, outcome="bat")
+
+
+@broken("W202", "rate")
+def an_outcome_of_a_function() -> Rows:
+    return START >> write >> rate >> END, Edge(rate, publish, outcome="good"), publish >> END
+
+
+@broken("W203", "verdict")
+def a_route_left_without_an_outcome() -> Rows:
+    return START >> write >> rate >> verdict >> END, verdict["good"] >> END, verdict["bad"] >> END
+
+
+@broken("W204", "loose")
+def a_route_that_says_anything() -> Rows:
+    @route
+    def loose(topic: str) -> str:
+        return topic
+
+    return START >> loose, Edge(loose, END, outcome="any")
+
+
+@broken("W205", "write")
+def two_plain_edges() -> Rows:
+    return START >> write >> rate >> END, write >> look_up >> END
+
+
+@broken("W206", "ask")
+def an_expiry_without_a_time() -> Rows:
+    return START >> ask >> END, ask.expired >> FAIL("late")
+
+
+@broken("W207", "hurry")
+def a_time_without_an_expiry() -> Rows:
+    return (START >> hurry >> END,)
+
+
+@broken("W208", "shrug")
+def a_person_asked_nothing() -> Rows:
+    @human()
+    def shrug(topic: str):  # type: ignore[no-untyped-def]
+        return Question(topic)
+
+    return (START >> shrug >> END,)
+
+
+@broken("W209", "fate")
+def a_choice_called_failed() -> Rows:
+    @human()
+    def fate(topic: str) -> Question[Literal["failed", "fine"]]:
+        return Question(topic)
+
+    return START >> fate, fate["failed"] >> FAIL("failed"), fate["fine"] >> END
+
+
+@broken("W210", "ask")
+def a_plain_edge_nobody_takes() -> Rows:
+    ways = [Edge(ask, END, outcome=word) for word in ("publish", "again", "drop")]
+    return (START >> ask >> END, *ways)
+
+
+# W3, loops
+
+
+@broken("W301", "improve")
+def a_loop_without_a_bound() -> Rows:
+    return START >> write >> improve >> rate >> verdict, verdict["good"] >> END, verdict["bad"] >> improve
+
+
+@broken("W301", "improve")
+def a_then_that_begins_the_loop_anew() -> Rows:
+    return (
+        START >> write >> improve >> rate >> verdict,
+        verdict["good"] >> END,
+        verdict["bad"] >> at_most(2, improve, then=remark),
+        remark >> improve,
+    )
+
+
+@broken("W301", "hurry")
+def a_loop_nobody_answers() -> Rows:
+    return START >> hurry >> END, hurry.expired >> hurry
+
+
+@broken("W302", "verdict")
+def a_loop_of_routes() -> Rows:
+    return (
+        START >> write >> rate >> verdict,
+        verdict["good"] >> END,
+        verdict["bad"] >> at_most(3, verdict, then=END),  # type: ignore[arg-type, unused-ignore]
+    )
+
+
+@broken("W303", "verdict")
+def a_bound_of_nothing() -> Rows:
+    return (
+        START >> write >> improve >> rate >> verdict,
+        verdict["good"] >> END,
+        verdict["bad"] >> at_most(0, improve, then=END),
+    )
+
+
+@broken("W303", "verdict")
+def a_bound_of_true() -> Rows:
+    return (
+        START >> write >> improve >> rate >> verdict,
+        verdict["good"] >> END,
+        verdict["bad"] >> at_most(True, improve, then=END),
+    )
+
+
+@broken("W304", "verdict")
+def a_bound_without_a_then() -> Rows:
+    return (
+        START >> write >> improve >> rate >> verdict,
+        verdict["good"] >> END,
+        Edge(verdict["bad"], improve, limit=3),
+    )
+
+
+@broken("W305", "rate")
+def a_bounded_join() -> Rows:
+    return START >> write >> (rate, look_up) >> at_most(2, write, then=publish), publish >> END
+
+
+@broken("W306", "ask")
+def a_way_out_that_is_spent() -> Rows:
+    return (
+        START >> ask,
+        ask["publish"] >> at_most(1, publish, then=ask),
+        ask["again"] >> ask,
+        ask["drop"] >> ask,
+        publish >> hurry >> END,
+        hurry.expired >> ask,
+    )
+
+
+# W4, data flow
+
+
+@broken("W401", "reader")
+def a_parameter_that_names_nothing() -> Rows:
+    @function
+    async def reader(topics: str) -> None: ...
+
+    return (START >> reader >> END,)
+
+
+@broken("W401", "pooled")
+def a_resource_nobody_declared() -> Rows:
+    @function
+    async def pooled(pool: Pool) -> None: ...
+
+    return (START >> pooled >> END,)
+
+
+@broken("W401", "watching")
+def a_route_that_wants_the_step() -> Rows:
+    @route
+    def watching(step: Step) -> Literal["one"]:
+        return "one"
+
+    return START >> write >> watching, watching["one"] >> END
+
+
+@broken("W402", "improve")
+def a_read_before_the_write() -> Rows:
+    return (START >> improve >> END,)
+
+
+@broken("W402", "rate")
+def a_read_that_one_branch_forgot() -> Rows:
+    @route
+    def begun(topic: str) -> Literal["new", "old"]:
+        return "new"
+
+    return START >> begun, begun["new"] >> write >> rate >> END, begun["old"] >> rate
+
+
+@broken("W402", "improve")
+def a_read_of_what_failed_to_be_written() -> Rows:
+    return START >> write >> END, write.failed >> improve >> END
+
+
+@broken("W403", "strict")
+def a_reader_that_wants_less() -> Rows:
+    @function(writes="draft")
+    async def perhaps(topic: str) -> Draft | None:
+        return None
+
+    @function
+    async def strict(draft: Draft) -> None: ...
+
+    return (START >> perhaps >> strict >> END,)
+
+
+@broken("W404", "numbers")
+def a_write_of_another_type() -> Rows:
+    @function(writes="draft")
+    async def numbers(topic: str) -> int:
+        return 1
+
+    return (START >> numbers >> END,)
+
+
+@broken("W404", "one")
+def an_item_for_a_growing_list() -> Rows:
+    @function(writes="facts")
+    async def one(topic: str) -> str:
+        return topic
+
+    return (START >> one >> END,)
+
+
+@broken("W405", "scribble")
+def a_write_to_no_field() -> Rows:
+    @function(writes="drafts")
+    async def scribble(topic: str) -> Draft:
+        return Draft(text=topic)
+
+    return (START >> scribble >> END,)
+
+
+@broken("W406", "promise")
+def a_write_of_nothing() -> Rows:
+    @function(writes="draft")
+    async def promise(topic: str) -> None: ...
+
+    return (START >> promise >> END,)
+
+
+@broken("W406", "pair")
+def two_fields_and_one_value() -> Rows:
+    @function(writes=("draft", "score"))
+    async def pair(topic: str) -> Draft:
+        return Draft(text=topic)
+
+    return (START >> pair >> END,)
+
+
+@broken("W407", "waste")
+def a_value_nobody_keeps() -> Rows:
+    @function
+    async def waste(topic: str) -> Draft:
+        return Draft(text=topic)
+
+    return (START >> waste >> END,)
+
+
+@broken("W408", "improve")
+def two_arms_write_one_field() -> Rows:
+    return (START >> write >> (improve, improve.named("polish")) >> publish >> END,)
+
+
+@broken("W409", "rate")
+def an_arm_reads_what_another_writes() -> Rows:
+    return (START >> write >> (improve, rate) >> publish >> END,)
+
+
+@broken("W410", "key")
+def a_secret_in_the_state() -> Workflow[Any]:
+    class Keyed(Article):
+        key: SecretStr | None = None
+
+    return article(START >> publish >> END, state=Keyed)
+
+
+@broken("W410", "anything")
+def an_any_in_the_state() -> Workflow[Any]:
+    class Loose(Article):
+        anything: dict[str, Any] = Field(default_factory=dict)
+
+    return article(START >> publish >> END, state=Loose)
+
+
+@broken("W411", "limit")
+def a_default_of_another_type() -> Workflow[Any]:
+    class Odd(Article):
+        limit: int = None  # type: ignore[assignment]
+
+    return article(START >> publish >> END, state=Odd)
+
+
+@broken("W412", "mend")
+def a_failure_where_nothing_failed() -> Rows:
+    @function
+    async def mend(failure: Failure) -> None: ...
+
+    return START >> publish >> mend >> END, publish.failed >> mend
+
+
+@broken("W413", "helped")
+def a_tool_that_hides_its_types() -> Rows:
+    def search(query) -> str:  # type: ignore[no-untyped-def]
+        return str(query)
+
+    @agent(writes="draft", instructions="Write.", tools=[search])
+    def helped(topic: str) -> str:
+        return topic
+
+    return (START >> helped >> END,)
+
+
+@broken("W414", "counting")
+def an_agent_whose_prompt_is_a_number() -> Rows:
+    @agent(writes="draft", instructions="Write.")  # type: ignore[arg-type]
+    def counting(topic: str) -> int:
+        return 1
+
+    return (START >> counting >> END,)
+
+
+@broken("W415", "positional")
+def a_parameter_without_a_name() -> Rows:
+    @function
+    async def positional(topic: str, /) -> None: ...
+
+    return (START >> positional >> END,)
+
+
+# W5, forks, joins and policies
+
+
+@broken("W501", "rate")
+def an_end_inside_an_arm() -> Rows:
+    return START >> write >> (rate, look_up), Edge(rate, END), look_up >> END
+
+
+@broken("W502", "publish")
+def an_edge_out_of_an_arm() -> Rows:
+    return (
+        START >> write >> (rate >> verdict, look_up),
+        Edge((verdict["good"], look_up), remark),
+        verdict["bad"] >> publish,
+        remark >> publish >> END,
+    )
+
+
+@broken("W502", "write")
+def a_bounded_edge_out_of_an_arm() -> Rows:
+    return (
+        START >> write >> (rate >> verdict, look_up),
+        Edge((verdict["good"], look_up), publish),
+        verdict["bad"] >> at_most(2, write, then=remark),
+        remark >> rate,
+        publish >> END,
+    )
+
+
+@broken("W503", "verdict")
+def a_join_of_alternatives() -> Rows:
+    return START >> write >> rate >> verdict, Edge((verdict["good"], verdict["bad"]), publish), publish >> END
+
+
+@broken("W503", "look_up")
+def a_join_that_waits_for_ever() -> Rows:
+    return START >> write >> (rate, look_up), rate >> END, Edge((look_up, remark), publish), publish >> END
+
+
+@broken("W504", "rate")
+def an_arm_left_behind() -> Rows:
+    return START >> write >> (rate, look_up, remark), (rate, look_up) >> publish >> END, remark >> END
+
+
+@broken("W505", "write")
+def a_fork_with_two_joins() -> Rows:
+    good_and = Edge((verdict["good"], ask["publish"]), publish)
+    bad_and = Edge((verdict["bad"], ask["drop"]), remark)
+    return (
+        START >> write >> (rate >> verdict, ask),
+        good_and,
+        bad_and,
+        ask["again"] >> ask,
+        publish >> END,
+        remark >> END,
+    )
+
+
+@broken("W506", "rate")
+def a_join_straight_into_a_fork() -> Rows:
+    return (START >> write >> (rate, look_up) >> (publish, remark) >> publish.named("tell") >> END,)
+
+
+@broken("W507", "write")
+def a_fork_to_the_same_node_twice() -> Rows:
+    return START >> write, Edge("write", ("rate", "rate")), rate >> END
+
+
+@broken("W508", "rate")
+def a_failure_that_decides() -> Rows:
+    return START >> write >> rate >> verdict, verdict["good"] >> END, verdict["bad"] >> END, rate.failed >> verdict
+
+
+@broken("W508", "write")
+def a_failure_that_forks() -> Rows:
+    return START >> write >> END, write.failed >> (look_up, remark) >> publish >> END
+
+
+@broken("W509", "publish")
+def two_arms_into_one_node() -> Rows:
+    return START >> write >> (rate, look_up), rate >> publish, look_up >> publish >> END
+
+
+@broken("W521", "impatient")
+def a_retry_that_never_tries() -> Rows:
+    @function(retry=Retry(0))
+    async def impatient() -> None: ...
+
+    return (START >> impatient >> END,)
+
+
+@broken("W522", "hasty")
+def a_timeout_of_nothing() -> Rows:
+    @function(timeout=timedelta(0))
+    async def hasty() -> None: ...
+
+    return (START >> hasty >> END,)
+
+
+@broken("W522", "never")
+def a_question_that_is_late_at_once() -> Rows:
+    @human(within=timedelta(seconds=-1))
+    def never(topic: str) -> Question[str]:
+        return Question(topic)
+
+    return START >> never >> END, never.expired >> FAIL("late")
+
+
+@broken("W523", "waits")
+def an_async_route() -> Rows:
+    @route  # type: ignore[type-var]
+    async def waits(topic: str) -> Literal["one"]:
+        return "one"
+
+    return START >> waits, Edge(waits, END, outcome="one")
+
+
+@broken("W524", "verdict")
+def a_route_with_a_timeout() -> Rows:
+    slow = type(verdict)(name="verdict", body=verdict.body, timeout=timedelta(seconds=1))
+    return START >> write >> rate >> slow, slow["good"] >> END, slow["bad"] >> END
+
+
+@broken("W525", "mute")
+def an_agent_without_a_turn() -> Rows:
+    @agent(writes="draft", instructions="Write.", turns=0)
+    def mute(topic: str) -> str:
+        return topic
+
+    return (START >> mute >> END,)
+
+
+@broken("W526", "apart")
+def an_async_body_in_a_process() -> Rows:
+    @function(process=True)
+    async def apart(topic: str) -> None: ...
+
+    return (START >> apart >> END,)
+
+
+@broken("W526", "inner")
+def a_process_that_cannot_find_its_function() -> Rows:
+    @function(process=True)
+    def inner(topic: str) -> None: ...
+
+    return (START >> inner >> END,)
+
+
+@broken("W527", "plain")
+def a_timeout_on_a_thread() -> Rows:
+    @function(timeout=timedelta(seconds=5))
+    def plain(topic: str) -> None: ...
+
+    return (START >> plain >> END,)
+
+
+@broken("W528", "certain")
+def a_doubt_about_no_effect() -> Rows:
+    @function(in_doubt="rerun")
+    async def certain(topic: str) -> None: ...
+
+    return (START >> certain >> END,)
+
+
+def partly(topic: str, more: int) -> None: ...
+
+
+@broken("W111", "rest")
+def a_body_that_is_half_a_function() -> Rows:
+    return (START >> function(name="rest")(functools.partial(partly, more=1)) >> END,)
+
+
+def every_node() -> Iterator[Node]:
+    """The sound nodes above."""
+    yield from (write, improve, rate, look_up, remark, publish, verdict, ask, hurry)
