@@ -30,7 +30,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     yield write
     for name in set(sys.modules) - set(before):
         module = sys.modules[name]
-        if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+        # A folder without __init__.py is a module too, which has no file.
+        places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
+        if any(str(each).startswith(str(tmp_path)) for each in places):
             del sys.modules[name]
 
 

@@ -213,6 +213,19 @@ def test_a_file_named_like_an_installed_package_does_not_replace_it(write: Write
     assert hasattr(pydantic, "BaseModel")
 
 
+@pytest.mark.parametrize("folder", ["pydantic", "my-graphs", "class", "json"])
+def test_siblings_are_in_reach_whatever_the_folder_is_called(write: Write, folder: str) -> None:
+    write(f"{folder}/words.py", "WORD = 'x'\n")
+    write(f"{folder}/ship.py", "import words\nfrom .words import WORD\n" + plain("ship"))
+    assert load(f"{folder}/ship.py").workflow.name == "ship"
+    import json
+
+    import pydantic
+
+    assert hasattr(pydantic, "BaseModel")
+    assert hasattr(json, "loads")
+
+
 def test_an_edited_file_is_new_code_only_where_asked(write: Write) -> None:
     write("words.py", "WORD = 'old'\n")
     write("ship.py", "import words\n" + plain("ship").replace('workflow("ship"', "workflow(words.WORD"))

@@ -1,4 +1,4 @@
-"""workflow answer: record the one answer to a question, then go on with its run here where that is possible."""
+"""The command `answer`: record the one answer to a question, then go on with its run here where that is possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""workflow check: every law a workflow breaks, and the most steps it can take between two answers."""
+"""The command `check`: every law a workflow breaks, and the most steps it can take between two answers."""
 
 from __future__ import annotations
 

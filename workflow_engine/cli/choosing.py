@@ -59,7 +59,7 @@ async def choose_sandbox(
             f"{choice} would write code that runs unsandboxed here: {found.why}",
             "install bubblewrap and let it use user namespaces, take --model offline, or say --allow-unsandboxed",
         )
-    whose = "the playbook's code" if known else "a live model's code"
+    whose = "its code" if choice is None else "the playbook's code" if known else "a live model's code"
     say(f"UNSANDBOXED: {whose} runs with your rights, network and files ({found.why})", f"1;{AMBER}")
     return {Sandbox: partial(opener, unsandboxed="allowed")}
 

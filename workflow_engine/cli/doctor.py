@@ -1,4 +1,4 @@
-"""workflow doctor: what this machine has, and what hinders."""
+"""The command `doctor`: what this machine has, and what hinders."""
 
 from __future__ import annotations
 

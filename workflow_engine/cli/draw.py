@@ -1,4 +1,4 @@
-"""workflow draw: a workflow, or a run on its workflow, as a picture."""
+"""The command `draw`: a workflow, or a run on its workflow, as a picture."""
 
 from __future__ import annotations
 

@@ -39,14 +39,14 @@ def run_diagram(workflow: Workflow[Any], view: RunView[Any]) -> Diagram:
     return diagram_of_run(workflow, view.run, view.history, interrupted=view.interrupted)
 
 
-def draw_view(workflow: Workflow[Any], view: RunView[Any], path: Path) -> None:
-    """The picture of a run beside its report. A picture that fails is told, and does not change how the run ended."""
+def draw_view(workflow: Workflow[Any], view: RunView[Any], path: Path) -> Path | None:
+    """The picture beside a run's report. One that fails is told, and does not change how the run ended."""
     try:
         save(run_diagram(workflow, view), path)
     except (DrawingError, UsageError) as error:
         say(f"no picture: {error.what}", AMBER)
-        return
-    say(f"picture of the run: {path}")
+        return None
+    return path
 
 
 def save(diagram: Diagram, path: Path, *, dark: bool = False) -> None:

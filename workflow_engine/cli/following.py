@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_engine.cli.board import Board
 from workflow_engine.cli.figures import plain, width
@@ -25,35 +25,26 @@ _OFTEN = 8
 """Times a second a live table is drawn anew, so that its clocks tick."""
 
 
-class Following(Protocol):
-    """A listener that shows what it hears. `run` is the run it heard of last."""
-
-    run: RunId | None
-    board: Board
-
-    def hear(self, run: RunId, event: Any) -> None:
-        """Show one fact."""
-        ...
-
-    def recall(self, journal: Iterable[Recorded]) -> None:
-        """Take in what happened before, without telling it again."""
-        ...
-
-
-class _Hearing:
-    """What both ways of showing share: the board, and the name of the run."""
+class Following:
+    """A listener that shows what it hears: the board, and the run it heard of last."""
 
     def __init__(self, stream: TextIO, nodes: Iterable[tuple[str, str]] = ()) -> None:
         self.stream = stream
         self.board = Board(nodes)
         self.run: RunId | None = None
 
+    def hear(self, run: RunId, event: Any) -> None:
+        """Show one fact."""
+        self.run = run
+        self.board.hear(event)
+
     def recall(self, journal: Iterable[Recorded]) -> None:
+        """Take in what happened before, without telling it again."""
         for recorded in journal:
             self.board.hear(recorded.event, past=True)
 
 
-class Lines(_Hearing):
+class Lines(Following):
     """One line for each step that ended, failed a try, or asked. A reader that went away is no reason to stop a run."""
 
     def __init__(self, stream: TextIO, nodes: Iterable[tuple[str, str]] = (), *, several_runs: bool = False) -> None:
@@ -79,12 +70,8 @@ class Lines(_Hearing):
             self.stream.flush()
 
 
-class Table(_Hearing):
+class Table(Following):
     """A live table, drawn anew several times a second by a thread of its own."""
-
-    def hear(self, run: RunId, event: Any) -> None:
-        self.run = run
-        self.board.hear(event)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         from rich.text import Text

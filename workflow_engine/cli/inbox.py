@@ -1,4 +1,4 @@
-"""workflow inbox: the questions that wait for a person."""
+"""The command `inbox`: the questions that wait for a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""workflow model: the playbook that answers in a model's place."""
+"""The command `model`: the playbook that answers in a model's place."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def run_lines(view: RunView[Any], *, full: bool = False) -> list[str]:
     if steps:
         head = ["step", "", "node", "visit", "tries", "time", "tokens", "cost", "last word"]
         lines += ["", *grid(head, steps, out, room=room(out))]
-    lines += question_lines(view, whole=True)
+    lines += question_lines(view, whole=True, longest=None if full else 24)
     if view.values:
         lines += ["", painted("state", DIM, out), *state_lines(view.values, full=full)]
     return lines

@@ -10,7 +10,7 @@ from workflow_engine.cli.exits import Exit, exit_of_run
 from workflow_engine.cli.figures import ago, cost, duration, line, plain, room, tokens
 from workflow_engine.cli.signs import sign
 from workflow_engine.cli.typed import ways_on
-from workflow_engine.cli.voice import BOLD, DIM, emit, emit_json, painted, point
+from workflow_engine.cli.voice import BOLD, DIM, emit, emit_json, painted, point, say
 
 if TYPE_CHECKING:
     from workflow_engine.record.inbox import Standing
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from workflow_engine.runtime.view import RunView
 
 _PLAYBOOK = "offline-playbook/"
+_LONGEST = 24
 
 
-def report(view: RunView[Any], *, store: Path | None, as_json: bool) -> Exit:
-    """Print how a run stands, and return the exit code that says the same."""
+def report(view: RunView[Any], *, store: Path | None, as_json: bool, picture: Path | None = None) -> Exit:
+    """Print how a run stands, and return the exit code that says the same. `picture` is one that was drawn already."""
     if as_json:
         emit_json(view.document())
     else:
@@ -29,7 +30,10 @@ def report(view: RunView[Any], *, store: Path | None, as_json: bool) -> Exit:
         emit(summary(view))
         for text in (*failure_lines(view), *question_lines(view)):
             emit(text)
-    point(*ways_on(view, store))
+    if picture is not None:
+        say()
+        say(f"  picture of the run: {picture}")
+    point(*(way for way in ways_on(view, store) if picture is None or way[0] != "picture"))
     return exit_of_run(view)
 
 
@@ -77,15 +81,15 @@ def failure_lines(view: RunView[Any]) -> list[str]:
     return lines
 
 
-def question_lines(view: RunView[Any], *, whole: bool = False) -> list[str]:
-    """What is asked; `whole` with everything that was tried and all the evidence."""
+def question_lines(view: RunView[Any], *, whole: bool = False, longest: int | None = _LONGEST) -> list[str]:
+    """What is asked; `whole` with everything that was tried and all the evidence, `longest` lines of each piece."""
     lines: list[str] = []
     for each in view.open_questions:
-        lines += ["", *question_block(each, whole=whole)]
+        lines += ["", *question_block(each, whole=whole, longest=longest)]
     return lines
 
 
-def question_block(standing: Standing, *, whole: bool = False) -> list[str]:
+def question_block(standing: Standing, *, whole: bool = False, longest: int | None = _LONGEST) -> list[str]:
     """One question as lines."""
     asked, out = standing.question, sys.stdout
     amber = sign("waiting")
@@ -106,7 +110,10 @@ def question_block(standing: Standing, *, whole: bool = False) -> list[str]:
     if whole:
         for number, piece in enumerate(asked.evidence, 1):
             lines.append(f"    {painted(f'evidence {number}', DIM, out)}")
-            lines += [f"      {each}" for each in plain(piece).splitlines()]
+            told = plain(piece).splitlines()
+            lines += [f"      {each}" for each in told[:longest]]
+            if longest is not None and len(told) > longest:
+                lines.append(f"      … {len(told) - longest} more lines: --full")
     elif asked.evidence:
         fact("evidence", f"{len(asked.evidence)} in: workflow show {asked.run}")
     return lines

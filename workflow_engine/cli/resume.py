@@ -1,4 +1,4 @@
-"""workflow resume, recover and cancel: go on by request, go on with what a death left behind, end a run for good."""
+"""The commands `resume`, `recover`, `cancel`: go on by request, go on with what a death left behind, end for good."""
 
 from __future__ import annotations
 

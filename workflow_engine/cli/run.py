@@ -1,4 +1,4 @@
-"""workflow run: prove a workflow, begin a run of it, and drive it here until it ends or waits."""
+"""The command `run`: prove a workflow, begin a run of it, and drive it here until it ends or waits."""
 
 from __future__ import annotations
 
@@ -56,6 +56,5 @@ def run(
         return await engine.run(loaded.workflow, given.typed, label)
 
     view = run_loop(drive(loaded, manner, begin, choice=choice))
-    if picture is not None:
-        draw_view(loaded.workflow, view, picture)
-    raise typer.Exit(report(view, store=store, as_json=json))
+    drawn = None if picture is None else draw_view(loaded.workflow, view, picture)
+    raise typer.Exit(report(view, store=store, as_json=json, picture=drawn))

@@ -1,4 +1,4 @@
-"""workflow runs: the runs of a store, newest first."""
+"""The command `runs`: the runs of a store, newest first."""
 
 from __future__ import annotations
 

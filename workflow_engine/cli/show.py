@@ -1,4 +1,4 @@
-"""workflow show: one run, or one step of it, as it stands."""
+"""The command `show`: one run, or one step of it, as it stands."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def step_lines(view: RunView[Any], step: StepRecord, journal: Sequence[Recorded]
         lines += [painted(f"    {each}", DIM, out) for each in plain(step.failure.trace).rstrip().splitlines()]
     for standing in view.questions:
         if (standing.question.node, standing.question.visit) == (step.node, step.visit):
-            lines += ["", *question_block(standing, whole=True)]
+            lines += ["", *question_block(standing, whole=True, longest=None if full else 24)]
     for answer in _answers(step, journal):
         fact("answer", f"{line(str(answer.answer.value))} by {answer.answer.by} through {answer.answer.through}")
     lines += _written(view, step, journal, full)

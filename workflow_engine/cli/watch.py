@@ -1,4 +1,4 @@
-"""workflow watch: what happens in a run that another process drives, as it becomes durable."""
+"""The command `watch`: what happens in a run that another process drives, as it becomes durable."""
 
 from __future__ import annotations
 

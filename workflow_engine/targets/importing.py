@@ -23,6 +23,7 @@ from typing import Any
 from workflow_engine.errors import TargetError, WorkflowError
 from workflow_engine.targets.place import Place
 
+_APART = "workflow_files"
 _HERE = str(Path(__file__).resolve().parent.parent)
 # What earlier imports brought in, with the folder it came from: siblings of one folder are not those of another.
 _brought: dict[str, Path] = {}
@@ -81,7 +82,10 @@ def _module_name(place: Place) -> str:
     name = ".".join(parts)
     top = parts[0]
     if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts) or _taken(top, place.root):
-        return "workflow_file_" + "_".join("".join(c if c.isalnum() else "_" for c in part) for part in parts)
+        # A package made up for it, whose folder is the working directory, so that relative imports work all the same.
+        apart = sys.modules[_APART] = ModuleType(_APART)
+        apart.__path__ = [str(place.root)]
+        return f"{_APART}.{name}"
     return name
 
 

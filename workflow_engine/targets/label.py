@@ -1,4 +1,4 @@
-"""A label: what a run remembers of the command that began it. It comes out of a store: believed only beneath the cwd."""
+"""A label: what a run remembers of the command that began it. It comes out of a store, so it is not simply believed."""
 
 from __future__ import annotations
 
