@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -109,7 +109,7 @@ def workflow(
     for node in [*nodes, *(node for edge in flat for node in edge.nodes)]:
         if found.setdefault(node.name, node) is not node and node.name not in clashes:
             clashes.append(node.name)
-    caller = inspect.stack(0)[1]
+    caller = sys._getframe(1)  # inspect.stack() looks up the source of every frame, which takes milliseconds
     return Workflow(
         name=name,
         state=state,
@@ -117,7 +117,7 @@ def workflow(
         nodes=MappingProxyType(found),
         resources=MappingProxyType(dict(resources or {})),
         clashes=tuple(clashes),
-        where=f"{caller.filename}:{caller.lineno}",
+        where=f"{caller.f_code.co_filename}:{caller.f_lineno}",
     )
 
 

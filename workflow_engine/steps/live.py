@@ -3,12 +3,16 @@
 The invariant: everything changes in `post`, which advances the fold, numbers the events and hands the batch to the
 ledger without an `await` in between. So the batches of concurrent steps reach the disk in the order in which each saw
 the others, and a later batch's frontier contains the earlier ones. Nothing else here changes the run.
+
+`run` is therefore ahead of the disk by what is queued. Decisions are made on `run`; what a decision sets going waits
+for `kept`, the run as the disk knows it: no body begins before the commit that made its node due would survive a crash.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,15 +45,20 @@ class Surroundings:
 
 @dataclass(eq=False)
 class Live:
-    """One owned run. `wake` says that somebody should look again; `busy` are the nodes whose step is under way."""
+    """One owned run. `wake` says that somebody should look again; `busy` are the nodes whose step is under way.
+
+    `kept` is the run as of the last batch known to be on disk; `passed` counts how often this drive travelled an edge.
+    """
 
     workflow: Workflow[Any]
     around: Surroundings
     fence: Fence
     run: Run
     state: dict[str, Value]
+    kept: Run
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     busy: set[str] = field(default_factory=set)
+    passed: Counter[str] = field(default_factory=Counter)
     cleared: set[str] = field(default_factory=set)
     draining: bool = False
     mail: bool = True
@@ -57,7 +66,7 @@ class Live:
 
     @classmethod
     def of(cls, workflow: Workflow[Any], around: Surroundings, fence: Fence, snapshot: Snapshot) -> Live:
-        return cls(workflow, around, fence, snapshot.run, dict(snapshot.state))
+        return cls(workflow, around, fence, snapshot.run, dict(snapshot.state), snapshot.run)
 
     @property
     def stopping(self) -> bool:
@@ -68,8 +77,9 @@ class Live:
         """Due nodes whose step can begin now, in order of entry."""
         if self.stopping:
             return ()
-        resting = self.run.resting
-        return tuple(node for node in self.run.frontier.due if node not in resting and node not in self.busy)
+        unready = self.run.resting | self.kept.resting | self.busy
+        visits, kept = self.run.frontier.visits, self.kept.frontier.visits
+        return tuple(node for node in self.run.frontier.due if node not in unready and visits[node] == kept.get(node))
 
     def post(
         self,
@@ -82,15 +92,21 @@ class Live:
         run = self.run
         for event in events:
             run = advance(run, event)
+            move = getattr(event, "move", None)
+            if move is not None:
+                self.passed.update(move.via)
         self.run = run
         self.state = after(self.state, writes, run.seq)
         durable = self.around.ledger.commit(
             self.fence, Batch(run, tuple(events), tuple(writes), tuple(taken), document)
         )
-        return self._told(durable, events)
+        return self._told(durable, run, events)
 
-    async def _told(self, durable: Awaitable[None], events: Sequence[Any]) -> None:
+    async def _told(self, durable: Awaitable[None], run: Run, events: Sequence[Any]) -> None:
         await durable
+        if run.seq > self.kept.seq:
+            self.kept = run
+        self.wake.set()
         for event in events:
             self.tell(event)
 

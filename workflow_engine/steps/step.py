@@ -158,9 +158,7 @@ def finish(
         answered_by=taken.answered_by,
         words=taken.words,
     )
-    durable = live.post([*before, event], writes, letters)
-    live.wake.set()
-    return durable
+    return live.post([*before, event], writes, letters)
 
 
 async def fail(
@@ -186,9 +184,7 @@ async def fail(
         usage=taken.usage,
         answered_by=taken.answered_by,
     )
-    durable = live.post([*before, event], (), letters)
-    live.wake.set()
-    await durable
+    await live.post([*before, event], (), letters)
 
 
 def _seconds(started: datetime, now: datetime) -> float:

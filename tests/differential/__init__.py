@@ -1,0 +1,1 @@
+"""The two executors against each other, on random workflows that crash."""

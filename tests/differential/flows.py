@@ -1,0 +1,285 @@
+"""Random sound workflows, built from pieces that nest: steps, choices, loops, forks, people and failure edges.
+
+They are sound by construction, so the engine's own proof is no part of what makes them; it is asked about each of them.
+Every piece continues from the loose ends of the one before it. A region is the whole, or an arm of a fork.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import create_model
+
+from tests.differential.outside import Work, number, signed
+from workflow_engine import END, FAIL, START, Edge, Question, Retry, State, Workflow, append, total, workflow
+from workflow_engine.spec.edges import Outcome
+from workflow_engine.spec.nodes import Function, Human, Node, Route
+
+WITHIN = timedelta(days=10)
+WORDS = ("left", "right", "on")
+Ends: TypeAlias = list[Any]
+Flavour: TypeAlias = Literal["forks", "loops", "people"]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A workflow and what is known of it: the region of each node, and how people answer."""
+
+    seed: int
+    workflow: Workflow[Any]
+    regions: dict[str, str]
+    people: dict[str, Person]
+    works: dict[str, Work]
+
+    def answer(self, node: str, visit: int) -> Any:
+        """What a person says, or None for one who never answers."""
+        return self.people[node].answer(self.seed, node, visit)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Says one of the words; from the third visit on only the last, which leads onward. No words: a number."""
+
+    words: tuple[str, ...]
+    silent: frozenset[int] = frozenset()
+
+    def answer(self, seed: int, node: str, visit: int) -> Any:
+        if visit in self.silent:
+            return None
+        if not self.words:
+            return number(seed, node, visit) % 1000
+        return self.words[-1] if visit > 2 else self.words[number(seed, node, visit) % len(self.words)]
+
+
+@dataclass
+class Region:
+    """Where pieces are being put: its name, the fields a node here may read, and the field its own nodes share."""
+
+    name: str
+    readable: list[str]
+
+    @property
+    def shared(self) -> str:
+        return f"shared_{self.name}"
+
+
+@dataclass
+class Draft:
+    """A workflow in the making."""
+
+    seed: int
+    random: Random
+    budget: int
+    edges: list[Edge] = field(default_factory=list)
+    fields: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    regions: dict[str, str] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+    works: dict[str, Work] = field(default_factory=dict)
+    broken: bool = False
+    flavour: Flavour = "forks"
+
+    def chance(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def connect(self, ends: Ends, target: Any) -> None:
+        self.edges.extend(Edge(end, target) for end in ends)
+
+    def called(self, letter: str, region: Region) -> str:
+        name = f"{letter}{len(self.nodes)}"
+        self.regions[name] = region.name
+        return name
+
+    # Nodes
+
+    def work(self, region: Region, *, calm: bool = False, **more: Any) -> Node:
+        """A function. A calm one does nothing but work."""
+        name = self.called("f", region)
+        reads = tuple(sorted(self.random.sample(region.readable, min(len(region.readable), self.random.randint(0, 2)))))
+        writes = {f"of_{name}": "set"}
+        if self.chance(0.6):
+            writes["log"] = "append"
+        if self.chance(0.3):
+            writes["sum"] = "add"
+        if self.chance(0.4):
+            writes[region.shared] = "set"
+        flaky = self.random.choice((1, 2)) if self.chance(0.12) and not calm else 0
+        if self.chance(0.04) and not calm and not self.broken and not more:
+            more["broken"] = self.broken = True
+        effect = self.chance(0.15)
+        work = Work(self.seed, name, reads, writes, flaky, effect=effect, **more)
+        retry = Retry(flaky + 1, first=timedelta(seconds=self.random.choice((0, 1, 30))))
+        doubt: Any = self.random.choice(("ask", "rerun", work.probe())) if effect else "ask"
+        body = work.body(plain=self.chance(0.04))
+        node: Node = Function(name, body, tuple(writes), retry, effect=effect, in_doubt=doubt)
+        self.fields[f"of_{name}"] = (int, 0)
+        self.fields[region.shared] = (int, 0)
+        region.readable += [f"of_{name}", region.shared]
+        self.nodes[name], self.works[name] = node, work
+        return node
+
+    def route(self, region: Region, words: tuple[str, ...]) -> Route[Any, Any]:
+        name = self.called("r", region)
+        reads = tuple(sorted(set(self.random.choices(region.readable, k=2)))) if region.readable else ()
+
+        def decide(**given: Any) -> str:
+            return words[number(self.seed, name, sorted(given.items())) % len(words)]
+
+        node: Route[Any, Any] = Route(name, signed(decide, dict.fromkeys(reads, int), Literal[words]))
+        self.nodes[name] = node
+        return node
+
+    def person(self, region: Region, words: tuple[str, ...], *, silent: bool = False) -> Human[Any, Any]:
+        name = self.called("h", region)
+        reads = tuple(sorted(set(self.random.choices(region.readable, k=1)))) if region.readable else ()
+        answer: Any = Literal[words] if words else int
+
+        def ask(**given: Any) -> Question[Any]:
+            return Question(f"{name} with {sorted(given.items())}?")
+
+        node: Human[Any, Any] = Human(
+            name,
+            signed(ask, dict.fromkeys(reads, int), Question[answer]),
+            (f"of_{name}",) if not words or self.chance(0.5) else (),
+            within=WITHIN if silent else None,
+        )
+        if node.writes and words:
+            self.fields[f"of_{name}"] = (answer | None, None)
+        elif node.writes:
+            self.fields[f"of_{name}"] = (int, 0)
+            region.readable.append(f"of_{name}")
+        self.nodes[name] = node
+        self.people[name] = Person(words, frozenset({1, 3} if silent else ()))
+        return node
+
+    # Pieces: each continues from loose ends and returns its own
+
+    def sequence(self, region: Region, ends: Ends, depth: int, most: int) -> Ends:
+        for _ in range(self.random.randint(1, most)):
+            ends = self.piece(region, ends, depth)
+        return ends
+
+    def piece(self, region: Region, ends: Ends, depth: int) -> Ends:
+        if depth <= 0 or len(self.nodes) >= self.budget:
+            return self.step(region, ends)
+        liked = {"forks": self.fork, "loops": self.loop, "people": self.asking}[self.flavour]
+        pieces = (self.step, self.choice, self.catching, self.fork, self.loop, self.asking, liked, liked, liked)
+        made = self.random.choice(pieces)
+        return made(region, ends, depth)
+
+    def step(self, region: Region, ends: Ends, depth: int = 0) -> Ends:
+        node = self.work(region)
+        self.connect(ends, node)
+        return [node]
+
+    def choice(self, region: Region, ends: Ends, depth: int) -> Ends:
+        if any(isinstance(each, Outcome) and each.name in ("failed", "expired") for each in ends):
+            ends = self.step(region, ends)
+        words = WORDS[: self.random.choice((2, 2, 3))]
+        route = self.route(region, words)
+        self.connect(ends, route)
+        return self.branches(region, [route[word] for word in words], depth, fails=region.name == "whole")
+
+    def branches(self, region: Region, ways: Ends, depth: int, *, fails: bool) -> Ends:
+        """Each way gets a branch of its own, or none; one may end the run."""
+        ends: Ends = []
+        for place, way in enumerate(ways):
+            if fails and place == 0 < len(ways) - 1 and self.chance(0.15):
+                self.edges.append(Edge(way, FAIL(f"after {way!r}")))
+            elif self.chance(0.6):
+                ends += self.sequence(region, [way], depth - 1, 2)
+            else:
+                ends.append(way)
+        return ends
+
+    def loop(self, region: Region, ends: Ends, depth: int) -> Ends:
+        head = self.work(region)
+        self.connect(ends, head)
+        ends = [head]
+        if self.chance(0.7):
+            ends = self.sequence(region, ends, depth - 1, 2)
+        if any(isinstance(each, Outcome) and each.name in ("failed", "expired") for each in ends):
+            ends = self.step(region, ends)
+        route = self.route(region, ("again", "done", "again too")[: self.random.choice((2, 2, 2, 3))])
+        self.connect(ends, route)
+        onward: Ends = [route["done"]]
+        for word in route.outcomes:
+            if word == "done":
+                continue
+            limit = self.random.choice((1, 1, 2, 3))
+            if region.name == "whole" and self.chance(0.1):
+                self.edges.append(Edge(route[word], head, limit=limit, then=FAIL("spent")))
+            elif self.chance(0.5):
+                person = self.person(region, ("again", "stop"))
+                self.edges += [Edge(route[word], head, limit=limit, then=person), Edge(person["again"], head)]
+                onward.append(person["stop"])
+            else:
+                after = self.work(region)
+                self.edges.append(Edge(route[word], head, limit=limit, then=after))
+                onward.append(after)
+        return onward
+
+    def fork(self, region: Region, ends: Ends, depth: int) -> Ends:
+        start = ends[0]
+        if len(ends) > 1 or isinstance(start, Outcome):
+            (start,) = self.step(region, ends)
+        known = list(region.readable)
+        heads: list[Node] = []
+        tails: Ends = []
+        for number_ in range(self.random.choice((2, 2, 2, 3))):
+            arm = Region(f"{region.name}_{len(self.nodes)}_{number_}", list(known))
+            if self.chance(0.25):
+                head: Node = self.person(arm, ())
+            else:
+                head = self.work(arm)
+            inner: Ends = [head]
+            if self.chance(0.8):
+                inner = self.sequence(arm, inner, depth - 1, 2)
+            if len(inner) > 1 or isinstance(inner[0], Outcome):
+                inner = self.step(arm, inner)
+            heads.append(head)
+            tails += inner
+            region.readable += [each for each in arm.readable if each not in region.readable]
+        self.edges.append(Edge(start, heads))
+        if self.chance(0.3):
+            route = self.route(region, WORDS[:2])
+            self.edges.append(Edge(tails, route))
+            return [route[word] for word in WORDS[:2]]
+        join = self.work(region)
+        self.edges.append(Edge(tails, join))
+        return [join]
+
+    def asking(self, region: Region, ends: Ends, depth: int) -> Ends:
+        silent = self.chance(0.3)
+        words = () if self.chance(0.3) else WORDS[: self.random.choice((2, 3))]
+        person = self.person(region, words, silent=silent)
+        self.connect(ends, person)
+        ways: Ends = [person[word] for word in words] if words else [person]
+        if silent:
+            ways.append(person.expired)
+        return self.branches(region, ways, depth, fails=region.name == "whole")
+
+    def catching(self, region: Region, ends: Ends, depth: int) -> Ends:
+        node = self.work(region, calm=True, fails=frozenset(self.random.sample((1, 2, 3), 2)))
+        self.connect(ends, node)
+        rescue = self.work(region, calm=True)
+        self.edges.append(Edge(node.failed, rescue))
+        return [*self.sequence(region, [node], depth - 1, 1), rescue] if self.chance(0.5) else [node, rescue]
+
+
+def random_flow(seed: int, flavour: Flavour) -> Flow:
+    """The workflow that follows from a seed; it has more of its flavour than of the rest."""
+    random = Random(f"{flavour} {seed}")
+    draft = Draft(seed, random, budget=random.choice((3, 5, 7, 9, 12)), flavour=flavour)
+    draft.fields["log"] = (Annotated[list[str], append], [])
+    draft.fields["sum"] = (Annotated[int, total], 0)
+    draft.fields["given"] = (int, ...)
+    whole = Region("whole", ["given"])
+    ends = draft.sequence(whole, [START], random.choice((1, 2, 3)), 4)
+    draft.connect(ends, END)
+    state = create_model("Outside", __base__=State, **draft.fields)
+    flow = workflow(f"flow{seed}", state=state, edges=draft.edges, nodes=tuple(draft.nodes.values()))
+    return Flow(seed, flow, draft.regions, draft.people, draft.works)

@@ -1,0 +1,135 @@
+"""The world outside the engine: bodies that are pure functions of node, visit and reads, and a log of what really ran.
+
+Nothing here depends on the order in which arms run, so two runs of one workflow must end alike whatever the schedule.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from workflow_engine import Step
+
+
+class Process(Protocol):
+    """What a body can tell of the process it runs in."""
+
+    world: World
+
+    def turns(self) -> int:
+        """How many turns of the loop a body takes, at random."""
+
+    async def alive(self) -> None:
+        """Never comes back in a dead process."""
+
+    def beginning(self, node: str, visit: int) -> None:
+        """A body begins: the moment to check that it may."""
+
+
+PROCESS: ContextVar[Process] = ContextVar("PROCESS")
+
+
+def number(*parts: Any) -> int:
+    """A number that follows from the parts, the same in every process."""
+    return zlib.crc32(repr(parts).encode())
+
+
+@dataclass
+class World:
+    """What happened outside: bodies begun, effects done with their keys, and whether the broken node was mended."""
+
+    begun: list[tuple[str, int]] = field(default_factory=list)
+    effects: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    keys: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    mended: bool = False
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the body of one function node does.
+
+    `writes` maps the fields it writes to how: "set" a number, "append" a line, "add" to a sum. It raises for its first
+    `flaky` attempts, at the `fails` visits, and while the world is not `mended` if it is `broken`.
+    """
+
+    seed: int
+    node: str
+    reads: tuple[str, ...]
+    writes: Mapping[str, str]
+    flaky: int = 0
+    fails: frozenset[int] = frozenset()
+    broken: bool = False
+    effect: bool = False
+
+    def values(self, visit: int, given: Mapping[str, Any]) -> dict[str, Any]:
+        value = number(self.seed, self.node, visit, sorted(given.items())) % 1000
+        made = {"set": value, "append": [f"{self.node}#{visit}"], "add": value % 10}
+        return {name: made[how] for name, how in self.writes.items()}
+
+    def returned(self, values: Mapping[str, Any]) -> Any:
+        listed = tuple(values[name] for name in self.writes)
+        return None if not listed else listed[0] if len(listed) == 1 else listed
+
+    def body(self, *, plain: bool = False) -> Callable[..., Any]:
+        """The function a node is made of, with the parameters and the return type it would have been written with."""
+
+        async def run(**given: Any) -> Any:
+            process = PROCESS.get()
+            for _ in range(process.turns()):
+                await asyncio.sleep(0)
+            await process.alive()
+            return self.act(**given)
+
+        return self._signed(self.act if plain else run, {"step": Step})
+
+    def probe(self) -> Callable[..., Any]:
+        """Looks whether the effect is there."""
+
+        async def look(**given: Any) -> Any:
+            done = PROCESS.get().world.effects.get((self.node, given["step"].visit))
+            return None if done is None else self.returned(done)
+
+        return self._signed(look, {"step": Step})
+
+    def act(self, step: Step, **given: Any) -> Any:
+        process = PROCESS.get()
+        process.beginning(self.node, step.visit)
+        world = process.world
+        world.begun.append((self.node, step.visit))
+        if step.attempt <= self.flaky or step.visit in self.fails or (self.broken and not world.mended):
+            raise RuntimeError(f"{self.node} cannot do visit {step.visit}")
+        values = self.values(step.visit, given)
+        if self.effect:
+            world.keys.setdefault((self.node, step.visit), set()).add(step.key)
+            world.effects[self.node, step.visit] = values
+        return self.returned(values)
+
+    def _signed(self, function: Callable[..., Any], more: Mapping[str, Any]) -> Callable[..., Any]:
+        types = {"set": int, "append": list[str], "add": int}
+        written = [types[how] for how in self.writes.values()]
+        returns = None if not written else written[0] if len(written) == 1 else tuple[tuple(written)]  # type: ignore[misc]
+        return signed(function, {**dict.fromkeys(self.reads, int), **more}, returns)
+
+
+def signed(function: Callable[..., Any], parameters: Mapping[str, Any], returns: Any) -> Callable[..., Any]:
+    """The function, showing these parameters and this return type."""
+
+    async def waiting(**given: Any) -> Any:
+        return await function(**given)
+
+    def plain(**given: Any) -> Any:
+        return function(**given)
+
+    shown: Any = waiting if inspect.iscoroutinefunction(function) else plain
+    kind = inspect.Parameter.KEYWORD_ONLY
+    listed = [inspect.Parameter(name, kind, annotation=each) for name, each in parameters.items()]
+    shown.__signature__ = inspect.Signature(listed, return_annotation=returns)
+    shown.__annotations__ = {**parameters, "return": returns}
+    return shown  # type: ignore[no-any-return]

@@ -1,0 +1,183 @@
+"""One process that may die: its view of a ledger that outlives it, and the moment at which it is killed.
+
+A batch is durable only some turns of the loop after it was handed over, alone or with the ones behind it, as on a disk
+that several runs share. A kill loses what is still in the queue. From then on nothing of the process acts: whatever it
+asks of its ledger, and whatever body it would begin, waits for ever, until the test clears the process away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Literal
+
+from tests.differential.outside import World
+from workflow_engine.ports.ledger import Batch, Fence
+from workflow_engine.record.events import StepFailed, StepFinished
+from workflow_engine.record.ids import RunId
+from workflow_engine.record.run import Run
+from workflow_engine.stores.memory import MemoryLedger
+
+
+class Wrong(AssertionError):
+    """The engine broke a promise."""
+
+
+@dataclass
+class Disk:
+    """What outlives every process: the ledger, and what is known to be on it."""
+
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    runs: dict[RunId, Run] = field(default_factory=dict)
+    left: set[tuple[str, int]] = field(default_factory=set)
+    commits: int = 0
+    wrongs: list[str] = field(default_factory=list)
+
+    def keep(self, batch: Batch) -> None:
+        """Remember a batch that is durable now."""
+        self.commits += 1
+        self.runs[batch.run.id] = batch.run
+        for event in batch.events:
+            if isinstance(event, StepFinished) or (isinstance(event, StepFailed) and event.move is not None):
+                if (event.node, event.visit) in self.left:
+                    self.wrongs.append(f"{event.node} visit {event.visit} was committed twice")
+                self.left.add((event.node, event.visit))
+
+
+class Process:
+    """Implements ports.ledger.Ledger over a disk, and outside.Process for the bodies. Dies at its `kill`-th batch."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        world: World,
+        random: Random,
+        *,
+        kill: int | None = None,
+        when: Literal["before", "after"] = "before",
+        on_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.disk, self.world, self.random = disk, world, random
+        self.kill, self.when, self.on_commit = kill, when, on_commit
+        self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.dead = False
+        self.written = 0
+        self._queue: deque[tuple[Fence | None, Batch, asyncio.Future[Any]]] = deque()
+        self._writing = False
+
+    # For bodies
+
+    def turns(self) -> int:
+        return self.random.choice((0, 0, 1, 2, 5, 12))
+
+    async def alive(self) -> None:
+        if self.dead:
+            await asyncio.Future()
+
+    def beginning(self, node: str, visit: int) -> None:
+        # Remembered rather than raised: for the engine, what a body raises is a failure of the step.
+        (run,) = self.disk.runs.values()
+        if (node, visit) in self.disk.left:
+            self.disk.wrongs.append(f"{node} visit {visit} runs again, and is committed")
+        elif node not in run.frontier.due or run.frontier.visits[node] != visit:
+            self.disk.wrongs.append(f"{node} visit {visit} begins before the step that leads to it is on disk")
+
+    # The ledger
+
+    async def create(self, batch: Batch) -> Fence:
+        return await self._written(None, batch)  # type: ignore[no-any-return]
+
+    def commit(self, fence: Fence, batch: Batch) -> Awaitable[None]:
+        return self._written(fence, batch)
+
+    async def claim(self, run: RunId) -> Any:
+        await self._pause()
+        await self.alive()
+        return await self.disk.ledger.claim(run)
+
+    async def release(self, fence: Fence) -> None:
+        while self._queue:  # noqa: ASYNC110 (a few turns of the loop)
+            await asyncio.sleep(0)
+        if not self.dead:
+            await self.disk.ledger.release(fence)
+
+    def __getattr__(self, name: str) -> Any:
+        async def ask(*args: Any, **kwargs: Any) -> Any:
+            await self._pause()
+            await self.alive()
+            return await getattr(self.disk.ledger, name)(*args, **kwargs)
+
+        return ask
+
+    async def _pause(self) -> None:
+        for _ in range(self.random.choice((0, 0, 1, 3))):
+            await asyncio.sleep(0)
+
+    def _written(self, fence: Fence | None, batch: Batch) -> asyncio.Future[Any]:
+        durable: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self.dead:
+            return durable
+        self._queue.append((fence, batch, durable))
+        if not self._writing:
+            self._writing = True
+            self._later(self.random.choice((0, 1, 2, 6)))
+        return durable
+
+    def _later(self, turns: int) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._write if turns == 0 else lambda: self._later(turns - 1))
+
+    def _write(self) -> None:
+        """Make what is queued durable, or the first part of it."""
+        many = self.random.randint(1, len(self._queue)) if self._queue else 0
+        for _ in range(many):
+            if self.dead:
+                return
+            self.written += 1
+            fence, batch, durable = self._queue.popleft()
+            if self.written == self.kill and self.when == "before":
+                return self._die()
+            self._keep(fence, batch, durable)
+            if self.written == self.kill:
+                return self._die()
+        self._writing = bool(self._queue)
+        if self._writing:
+            self._later(self.random.choice((0, 1, 3)))
+
+    def _keep(self, fence: Fence | None, batch: Batch, durable: asyncio.Future[Any]) -> None:
+        kept = self._stored(fence, batch)
+
+        def acknowledge(kept: asyncio.Future[Any]) -> None:
+            failure = kept.exception()
+            if failure is None:
+                self.disk.keep(batch)
+            if self.dead or durable.done():
+                return
+            if failure is None:
+                durable.set_result(kept.result())
+                self.on_commit()
+            else:
+                durable.set_exception(failure)
+
+        kept.add_done_callback(acknowledge)
+
+    def _stored(self, fence: Fence | None, batch: Batch) -> asyncio.Future[Any]:
+        if fence is not None:
+            return asyncio.ensure_future(self.disk.ledger.commit(fence, batch))
+        # Run to its end here and now: a process that dies in the next turn must not become the owner after its death.
+        made: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        try:
+            self.disk.ledger.create(batch).send(None)
+        except StopIteration as done:
+            made.set_result(done.value)
+        return made
+
+    def _die(self) -> None:
+        self.dead = True
+        self._queue.clear()
+        self.disk.ledger.abandon()
+        if not self.died.done():
+            self.died.set_result(None)

@@ -1,0 +1,20 @@
+"""Done when 7: a third of a thousand random workflows with many loops, on both executors, through crashes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.differential.agreement import all_agree
+
+
+@pytest.mark.slow
+def test_both_executors_end_alike_on_loops_whatever_crashes_between() -> None:
+    tally = all_agree(range(334), "loops")
+    assert tally.kills > 300
+    assert tally.drains > 30
+    assert tally.resumes > 500
+
+
+@pytest.mark.crash
+def test_both_executors_end_alike_on_three_thousand_more_with_loops() -> None:
+    all_agree(range(334, 3334), "loops")

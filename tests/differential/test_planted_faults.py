@@ -1,0 +1,123 @@
+"""A fault planted in one life is caught by the comparison: without this, agreement would prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.differential.agreement import Disagreement, agree
+from tests.differential.flows import Flavour
+from tests.differential.life import Tally
+from tests.differential.process import Wrong
+from workflow_engine.errors import WorkflowError
+from workflow_engine.frontier import leave
+from workflow_engine.spec.edges import Edge, Source
+from workflow_engine.steps import attempt
+from workflow_engine.steps.live import Live
+
+Walk: Any = leave._Walk
+Fault = Callable[[pytest.MonkeyPatch], None]
+
+
+def counts_never_restart(patch: pytest.MonkeyPatch) -> None:
+    enter = Walk.enter
+    patch.setattr(Walk, "enter", lambda walk, target, bounded: enter(walk, target, True))
+
+
+def bounded_entries_restart_counts(patch: pytest.MonkeyPatch) -> None:
+    enter = Walk.enter
+    patch.setattr(Walk, "enter", lambda walk, target, bounded: enter(walk, target, False))
+
+
+def a_bound_is_one_too_many(patch: pytest.MonkeyPatch) -> None:
+    count = Walk.count
+    patch.setattr(Walk, "count", lambda walk, key: max(0, count(walk, key) - 1))
+
+
+def a_join_fires_at_its_first_arm(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Walk, "complete", lambda walk, edge, source: True)
+
+
+def a_join_fires_before_its_last_arm(patch: pytest.MonkeyPatch) -> None:
+    def complete(walk: Any, edge: Edge, source: Source) -> bool:
+        there = (*walk.frontier.arrived.get(edge.key, ()), str(source))
+        walk.arrived[edge.key] = there
+        return len(there) == max(2, len(edge.sources) - 1)
+
+    patch.setattr(Walk, "complete", complete)
+
+
+def a_join_forgets_that_it_fired(patch: pytest.MonkeyPatch) -> None:
+    complete = Walk.complete
+
+    def forgetful(walk: Any, edge: Edge, source: Source) -> bool:
+        done: bool = complete(walk, edge, source)
+        if done:
+            walk.arrived[edge.key] = (str(source),)
+        return done
+
+    patch.setattr(Walk, "complete", forgetful)
+
+
+def a_fork_forgets_its_last_arm(patch: pytest.MonkeyPatch) -> None:
+    run = Walk.run
+
+    def forgetful(walk: Any, source: Source) -> None:
+        run(walk, source)
+        if len(walk.entered) > 1:
+            walk.entered.pop()
+
+    patch.setattr(Walk, "run", forgetful)
+
+
+def a_step_begins_before_the_one_before_it_is_on_disk(patch: pytest.MonkeyPatch) -> None:
+    def startable(live: Live) -> tuple[str, ...]:
+        if live.stopping:
+            return ()
+        unready = live.run.resting | live.busy
+        return tuple(node for node in live.run.frontier.due if node not in unready)
+
+    def told(live: Live, durable: Any, run: Any, events: Any) -> Any:
+        live.kept = run
+        live.wake.set()
+        return durable
+
+    patch.setattr(Live, "startable", startable)
+    patch.setattr(Live, "_told", told)
+
+
+def a_key_differs_between_attempts(patch: pytest.MonkeyPatch) -> None:
+    keys = iter(range(10**9))
+    patch.setattr(attempt, "step_key", lambda run, node, visit: f"{run}/{node}/{visit}/{next(keys)}")
+
+
+FAULTS: list[tuple[Fault, Flavour]] = [
+    (counts_never_restart, "loops"),
+    (bounded_entries_restart_counts, "loops"),
+    (a_bound_is_one_too_many, "loops"),
+    (a_join_fires_at_its_first_arm, "forks"),
+    (a_join_fires_before_its_last_arm, "forks"),
+    (a_join_forgets_that_it_fired, "forks"),
+    (a_fork_forgets_its_last_arm, "forks"),
+    (a_step_begins_before_the_one_before_it_is_on_disk, "forks"),
+    (a_key_differs_between_attempts, "forks"),
+]
+
+
+@pytest.mark.parametrize(("fault", "flavour"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
+def test_a_planted_fault_is_caught(fault: Fault, flavour: Flavour) -> None:
+    @contextmanager
+    def planted() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            fault(patch)
+            yield
+
+    def every_seed() -> None:
+        for seed in range(200):
+            agree(seed, flavour, Tally(), planted)
+
+    with pytest.raises((Disagreement, Wrong, WorkflowError)):
+        every_seed()
