@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CODE := workflow_engine tests docs $(wildcard graphs bench)
-RUN ?= graphs/ship.py --model offline -i @graphs/ship.json
+RUN ?= graphs/ship.py --model offline -i @graphs/ship.json --picture run.png
 PYTEST := $(BIN)/python -m pytest
 
 # No command may need a writable HOME, or leave its cache anywhere but here.
