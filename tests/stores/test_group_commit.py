@@ -266,6 +266,45 @@ async def test_a_reader_that_failed_is_replaced(opened: Opened, plan: list[Any])
     assert await ledger.changed(seen) != seen
 
 
+async def test_a_reader_that_was_replaced_meanwhile_still_notices_a_change(opened: Opened, plan: list[Any]) -> None:
+    ledger, elsewhere = await opened(factory=Faulty), await opened()
+    seen = await ledger.changed(0)
+    await elsewhere.create(Tale("r1").begun())
+    plan.append(("SELECT", "before", IOERR))
+    with pytest.raises(StoreError, match="disk"):
+        await ledger.find("r")
+    assert await ledger.changed(seen) != seen
+
+
+async def test_a_run_is_let_go_of_only_once_its_commits_are_on_disk(opened: Opened) -> None:
+    ledger, elsewhere = await opened(), await opened()
+    ((tale, fence),) = await created(ledger, 1)
+    commit = asyncio.ensure_future(ledger.commit(fence, tale.stepped()))
+    releasing = asyncio.create_task(ledger.release(fence))
+    await asyncio.sleep(0)
+    # The loop has not turned since, so no thread can have reported the commit.
+    assert (commit.done(), elsewhere._owners.taken(tale.id)) == (False, True)
+    releasing.cancel()
+    await commit
+    await elsewhere.claim(tale.id)
+
+
+async def test_a_claim_nobody_waits_for_keeps_others_out_until_it_is_over(opened: Opened) -> None:
+    ledger, elsewhere = await opened(), await opened()
+    ((tale, fence),) = await created(ledger, 1)
+    await ledger.release(fence)
+    claiming = asyncio.create_task(ledger.claim(tale.id))
+    await asyncio.sleep(0)
+    claiming.cancel()
+    await asyncio.sleep(0)
+    # It is still on its way to raise the epoch: somebody who claimed now would lose the fence to it.
+    assert (claiming.done(), elsewhere._owners.taken(tale.id)) == (True, True)
+    await ledger._writer.drained()
+    await asyncio.sleep(0)
+    again, _ = await elsewhere.claim(tale.id)
+    await elsewhere.commit(again, tale.stepped())
+
+
 async def test_a_writer_that_waits_too_long_says_who_to_look_for(
     opened: Opened, plan: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +314,29 @@ async def test_a_writer_that_waits_too_long_says_who_to_look_for(
     plan.append(("BEGIN IMMEDIATE", "before", sqlite3.SQLITE_BUSY))
     with pytest.raises(StoreError, match="locked by another process"):
         await ledger.commit(fence, tale.stepped())
+
+
+async def test_a_loop_that_cancels_everything_leaves_nobody_waiting(opened: Opened) -> None:
+    ledger = await opened()
+    ((tale, fence),) = await created(ledger, 1)
+    before = tale.run
+    commits = [ledger.commit(fence, tale.stepped()) for _ in range(3)]
+    (writer,) = [task for task in asyncio.all_tasks() if task.get_name() == "ledger writer"]
+    writer.cancel()
+    for each in commits:
+        with pytest.raises(StoreError, match="closed"):
+            await each
+    await ledger.release(fence)
+    assert (await ledger.read(tale.id)).run == before
+
+
+async def test_what_people_store_stays_out_of_the_debug_log(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    ledger = await opened()
+    fence = await ledger.create((tale := Tale("r1")).begun(text="a private word"))
+    await ledger.commit(fence, tale.stepped(*sets({"text": "a private word"})))
+    await ledger.read(tale.id)
+    assert "private" not in caplog.text
 
 
 async def test_a_writer_waits_for_another_process(opened: Opened, plan: list[Any]) -> None:

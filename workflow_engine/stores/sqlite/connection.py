@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import quote
 
 import aiosqlite
@@ -69,8 +69,13 @@ class Connection:
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What the function returns or raises."""
         assert self._raw is not None
-        line: Any = self._line
-        result: T = await line._execute(work, self._raw)
+        raw, line = self._raw, cast("Any", self._line)
+
+        def act() -> T:
+            return work(raw)
+
+        # Not the work itself: aiosqlite writes what it is given into its debug log, and the work holds people's values.
+        result: T = await line._execute(act)
         return result
 
     async def close(self) -> None:

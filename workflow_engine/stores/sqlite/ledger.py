@@ -42,7 +42,10 @@ async def open_ledger(
     `factory` is the connection class, for tests that plant faults below the store.
     """
     # Resolved, so that a later chdir does not lead elsewhere and two names of one file share its locks.
-    where = Path(path).resolve()
+    try:
+        where = Path(path).resolve()
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"{path} cannot be followed: {error}", "name another file with --store") from error
     owners = prepare(where, create=create)
     connect = partial(Connection, where, synchronous=synchronous, factory=factory)
     writing_line, reading_line = connect(), connect()
@@ -93,7 +96,6 @@ class SqliteLedger:
         return self._own(replace(packed.row, key=key))
 
     async def claim(self, run: RunId) -> tuple[Fence, Snapshot]:
-        await self._reader.read(partial(reading.row, run=run))
         self._lock(run)
         row, snapshot = await self._owning(run, partial(writing.claim, run=run), writing.claimed)
         return self._own(row), snapshot

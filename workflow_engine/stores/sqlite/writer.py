@@ -23,7 +23,7 @@ from typing import Any
 
 from workflow_engine.errors import StoreError
 from workflow_engine.stores.sqlite.connection import Connection
-from workflow_engine.stores.sqlite.faults import fault, leaves_doubt
+from workflow_engine.stores.sqlite.faults import busy, fault, leaves_doubt
 from workflow_engine.stores.sqlite.transaction import InDoubt, Job, Outcome, Owned, found, impatient, transact
 
 MOST = 1000
@@ -58,7 +58,7 @@ class Writer:
         """Queue a job, at once; the future has its result."""
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._task is None or self._task.done():
-            _settle(done, Outcome(error=StoreError(f"{self._path} is closed", "open it again")))
+            _settle(done, Outcome(error=self._closed()))
             return done
         self._queue.append(Job(work, landed, done, owned))
         self._put += 1
@@ -90,14 +90,25 @@ class Writer:
         await self._drop()
 
     async def _serve(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                jobs = [self._queue.popleft() for _ in range(min(len(self._queue), MOST))]
-                for job, outcome in zip(jobs, await self._do(jobs), strict=True):
-                    _settle(job.done, outcome)
-                self._reach(self._done + len(jobs))
+        jobs: list[Job] = []
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    jobs = [self._queue.popleft() for _ in range(min(len(self._queue), MOST))]
+                    for job, outcome in zip(jobs, await self._do(jobs), strict=True):
+                        _settle(job.done, outcome)
+                    self._reach(self._done + len(jobs))
+        finally:
+            # Nothing is left when `close` ends it; but who cancels every task of a loop must not leave others waiting.
+            for job in (*jobs, *self._queue):
+                _settle(job.done, Outcome(error=self._closed()))
+            self._queue.clear()
+            self._reach(self._put)
+
+    def _closed(self) -> StoreError:
+        return StoreError(f"{self._path} is closed", "open it again")
 
     def _reach(self, number: int) -> None:
         self._done = number
@@ -111,29 +122,28 @@ class Writer:
         """The outcome of each job, whatever happens."""
         try:
             outcomes = await self._transaction(jobs)
-        except (sqlite3.Error, StoreError) as error:
-            if len(jobs) > 1:
+        except Exception as error:
+            if isinstance(error, StoreError) or (isinstance(error, sqlite3.Error) and busy(error)):
+                outcomes = [
+                    Outcome(error=self._ours(error)) for _ in jobs
+                ]  # of no one job, and the next fares no better
+            elif len(jobs) > 1:
                 outcomes = [outcome for job in jobs for outcome in await self._do([job])]
             else:
                 outcomes = await self._again(jobs, error)
-        except Exception as error:  # a fault of ours, or a value SQLite cannot take: it is this job's, if it is alone
-            if len(jobs) == 1:
-                outcomes = [Outcome(error=error)]
-            else:
-                outcomes = [outcome for job in jobs for outcome in await self._do([job])]
         for job, outcome in zip(jobs, outcomes, strict=True):
             if outcome.error is not None and job.owned is not None:
                 job.owned.lost = True
         return outcomes
 
-    async def _again(self, jobs: Sequence[Job], error: sqlite3.Error | StoreError) -> list[Outcome]:
+    async def _again(self, jobs: Sequence[Job], error: Exception) -> list[Outcome]:
         """One more try for a job that is alone and whose connection was dropped: it may do better on a new one."""
-        if isinstance(error, StoreError) or not leaves_doubt(error):
-            return [Outcome(error=self._ours(error))]
-        try:
-            return await self._transaction(jobs)
-        except (sqlite3.Error, StoreError) as last:
-            return [Outcome(error=self._ours(last))]
+        if isinstance(error, sqlite3.Error) and leaves_doubt(error):
+            try:
+                return await self._transaction(jobs)
+            except Exception as last:
+                error = last
+        return [Outcome(error=self._ours(error))]
 
     async def _transaction(self, jobs: Sequence[Job]) -> list[Outcome]:
         try:
@@ -177,8 +187,8 @@ class Writer:
             "look at the disk, then resume: a run goes on from what is there",
         )
 
-    def _ours(self, error: sqlite3.Error | StoreError) -> StoreError:
-        return error if isinstance(error, StoreError) else fault(error, self._path)
+    def _ours(self, error: Exception) -> Exception:
+        return fault(error, self._path) if isinstance(error, sqlite3.Error) else error
 
 
 def _settle(done: asyncio.Future[Any], outcome: Outcome) -> None:
