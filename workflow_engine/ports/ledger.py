@@ -121,7 +121,7 @@ class Ledger(Protocol):
         ...
 
     async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
-        """The state as of an event's number."""
+        """The state as of an event's number. A batch is one moment: what it wrote counts from its first event on."""
         ...
 
     async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
