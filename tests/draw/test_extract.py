@@ -86,6 +86,26 @@ def test_a_route_that_two_nodes_lead_to_has_a_card_of_its_own() -> None:
     assert all(each.decision is None for each in diagram_of(made).cards)
 
 
+def test_a_route_that_an_outcome_leads_to_has_a_card_of_its_own() -> None:
+    @route
+    def which(request: str) -> Literal["again", "failed"]:
+        return "again"
+
+    made = workflow(
+        "ruling",
+        state=Change,
+        edges=[
+            START >> SHIP.nodes["review"],
+            Edge("review", "which", "retry"),
+            Edge("review", "END", "abandon"),
+            which["again"] >> build >> END,
+            which["failed"] >> FAIL("no"),
+        ],
+    )
+    assert card(diagram_of(made), "which").kind == "route"
+    assert ("which", "FAIL: no", "failed", "", "plain") in arrows(diagram_of(made))
+
+
 def test_a_fork_and_its_join_are_bars_between_the_arms() -> None:
     drawn = diagram_of(RELEASE)
     fork, join = (next(each.id for each in drawn.cards if each.kind == kind) for kind in ("fork", "join"))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
+from fontTools.fontBuilder import FontBuilder  # type: ignore[import-untyped]
 from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
+from fontTools.ttLib.tables._g_l_y_f import Glyph  # type: ignore[import-untyped]
 
-from workflow_engine.draw.fonts import SHIPPED, uncovered
+from workflow_engine.draw.fonts import SHIPPED, uncovered, undrawable
 from workflow_engine.draw.labels import SIGN_FACE, TEXT_FACE
 from workflow_engine.draw.palette import KIND_SIGNS, SIGNS
 
@@ -17,6 +20,9 @@ RELEASED = {
     "Inter_400Regular.ttf": "a414b48aa577ef2c62ebb135341ddeef33ee26a4f5dc9f787f93c1aab08ebb50",
     "Inter_700Bold.ttf": "fbe825cbfc749317f57a1433d3905aa9d3f388732fd29b8e8a36f34845e3bc3e",
 }
+
+# For private use, in the last plane: no font of a developer's machine has them.
+ONE, OTHER = "\U0010fff0", "\U0010fff1"
 
 
 def test_the_fonts_are_as_they_were_released() -> None:
@@ -56,6 +62,26 @@ def test_every_sign_is_in_the_font_it_is_set_in() -> None:
 def test_the_faces_have_the_names_the_labels_ask_for() -> None:
     named = {TTFont(SHIPPED / name)["name"].getDebugName(1) for name in RELEASED}
     assert named == {TEXT_FACE, SIGN_FACE}
+
+
+def test_a_font_of_the_machine_is_found_where_the_shipped_ones_lack_a_character(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = FontBuilder(1000)
+    made.setupGlyphOrder([".notdef", "number"])
+    made.setupCharacterMap({ord(ONE): "number"})
+    made.setupGlyf({".notdef": Glyph(), "number": Glyph()})
+    made.setupHorizontalMetrics({".notdef": (500, 0), "number": (1000, 0)})
+    made.setupHorizontalHeader(ascent=800, descent=-200)
+    made.setupNameTable({"familyName": "One Character", "styleName": "Regular"})
+    made.setupOS2()
+    made.setupPost()
+    made.save(tmp_path / "one.ttf")
+    configured = tmp_path / "fonts.conf"
+    configured.write_text(f'<?xml version="1.0"?><fontconfig><dir>{tmp_path}</dir></fontconfig>')
+    assert undrawable(ONE + OTHER) == ONE + OTHER
+    monkeypatch.setenv("FONTCONFIG_FILE", str(configured))
+    assert undrawable(ONE + OTHER) == OTHER
 
 
 def test_what_no_shipped_font_draws_is_found() -> None:
