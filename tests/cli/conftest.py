@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def cli(write: Write, capsys: pytest.CaptureFixture[str]) -> Cli:
 @pytest.fixture
 def spawn(write: Write) -> Iterator[Spawn]:
     """`spawn("run", "slow.py")` types a command line in a process of its own; whatever is left of it is killed."""
-    begun: list[subprocess.Popen[str]] = []
+    begun: list[tuple[subprocess.Popen[str], threading.Timer]] = []
 
     def spawn(*words: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "workflow_engine.cli", *words]
@@ -64,11 +65,16 @@ def spawn(write: Write) -> Iterator[Spawn]:
             text=True,
             env={**os.environ, "PYTHONPATH": house},
         )
-        begun.append(process)
+        # A child that never says what a test waits for must not hold it for ever.
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        begun.append((process, watchdog))
         return process
 
     yield spawn
-    for process in begun:
+    for process, watchdog in begun:
+        watchdog.cancel()
         if process.poll() is None:
             process.kill()
         process.communicate()

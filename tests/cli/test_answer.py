@@ -145,6 +145,7 @@ def test_the_second_answer_exits_7(run: str, cli: Cli) -> None:
     assert cli("answer", question, "retry").code == 0
     typed = cli("answer", question, "abandon")
     assert typed.code == 7
+    assert cli("answer", question, "nonsense").code == 7
     assert "answered by" in typed.err
 
 

@@ -240,6 +240,7 @@ def test_a_dumb_terminal_gets_lines(write: Write) -> None:
     code, said = terminal("run", "loud.py", TERM="dumb")
     assert code == 0
     assert "\x1b" not in said
+    assert "last word" not in said
     assert "✔  shout" in said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -226,7 +227,20 @@ def test_siblings_are_in_reach_whatever_the_folder_is_called(write: Write, folde
     assert hasattr(json, "loads")
 
 
-def test_an_edited_file_is_new_code_only_where_asked(write: Write) -> None:
+def test_what_the_engine_loads_later_is_not_the_users_file(write: Write) -> None:
+    assert "colorsys" not in sys.modules
+    write("graphs/colorsys.py", "raise RuntimeError('the wrong file')\n")
+    write("graphs/late.py", "WORD = 'late'\n")
+    write("graphs/ship.py", plain("ship"))
+    load("graphs/ship.py")
+    import colorsys
+
+    assert colorsys.rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+    assert importlib.import_module("late").WORD == "late"  # a body may
+
+
+def test_an_edited_file_is_new_code_only_where_asked(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     write("words.py", "WORD = 'old'\n")
     write("ship.py", "import words\n" + plain("ship").replace('workflow("ship"', "workflow(words.WORD"))
     first = load("ship.py").workflow
@@ -257,6 +271,16 @@ def test_a_label_that_leads_elsewhere_asks_for_a_target(write: Write, label: str
     with pytest.raises(TargetError) as refused:
         from_label(label, "other", ask="type: workflow resume RUN TARGET")
     assert refused.value.cure is not None
+
+
+def test_a_label_is_not_followed_out_of_the_working_directory(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("ship.py", plain("ship"))
+    monkeypatch.chdir(write("inside/empty.txt", "").parent)
+    for label in ("../ship.py:ship", f"{tmp_path}/ship.py:ship", f"{tmp_path}/inside/../ship.py:ship"):
+        with pytest.raises(TargetError, match="not beneath the working directory"):
+            from_label(label, "ship")
 
 
 def test_a_label_whose_file_holds_another_workflow_now_is_refused(write: Write) -> None:
