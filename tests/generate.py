@@ -1,10 +1,10 @@
-"""Random workflows that are sound by construction, with bodies that really run. Seeded, so any of them can be had again.
+"""Random workflows that are sound by construction, with bodies that really run. Seeded: any of them can be had again.
 
-A workflow is grown from blocks that are sound alone and stay so when put in a row or into one another: a step, a choice,
-a bounded loop, a poll (a step that repeats itself), a fork with its join, a question that may send the run back, a step
-whose failure is caught. Every value is a checksum of what its node read, so two executions of one workflow on one seed
-end in the same state exactly if each step read the same and was taken as often; bodies and answers depend on the seed
-alone.
+A workflow is grown from blocks that are sound alone and stay so when put in a row or into one another: a step, a
+choice, a bounded loop, a poll (a step that repeats itself), a fork with its join, a question that may send the run
+back, a step whose failure is caught. Every value is a checksum of what its node read, so two executions of one workflow
+on one seed end in the same state exactly if each step read the same and was taken as often; bodies and answers depend
+on the seed alone.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ class _Maker:
         def block(**given: Any) -> Any:
             return work(given)
 
-        body = _signed(block if self.rng.random() < 0.15 else wait, name, parameters, list[int] if listed else int)
+        body = signed(block if self.rng.random() < 0.15 else wait, name, parameters, list[int] if listed else int)
         return Function(name=name, body=body, writes=(writes,)), writes
 
     def route(self, ticker: _Block, words: list[str], arm: Arm, sure: frozenset[str]) -> Route[Any, str]:
@@ -270,7 +270,7 @@ class _Maker:
             told = sorted(given.items())
             return words[mix(name, len(given[clock]), told) % len(words)]
 
-        return Route(name=name, body=_signed(decide, name, parameters, Literal[tuple(words)]))
+        return Route(name=name, body=signed(decide, name, parameters, Literal[tuple(words)]))
 
     def human(self, words: tuple[str, ...], arm: Arm, sure: frozenset[str]) -> Human[Any, str]:
         name = self.name("person")
@@ -280,7 +280,7 @@ class _Maker:
         def ask(**given: Any) -> Question[Any]:
             return Question(f"{name}: {mix(name, sorted(given.items()))}?")
 
-        return Human(name=name, body=_signed(ask, name, parameters, Question[answer]))
+        return Human(name=name, body=signed(ask, name, parameters, Question[answer]))
 
 
 def _parted(one: Arm, other: Arm) -> bool:
@@ -288,7 +288,7 @@ def _parted(one: Arm, other: Arm) -> bool:
     return any(mine[0] == theirs[0] and mine[1] != theirs[1] for mine, theirs in zip(one, other, strict=False))
 
 
-def _signed(body: Callable[..., Any], name: str, parameters: Mapping[str, Any], returns: Any) -> Callable[..., Any]:
+def signed(body: Callable[..., Any], name: str, parameters: Mapping[str, Any], returns: Any) -> Callable[..., Any]:
     """The body under a name, with the signature it would have had if somebody had written it."""
     given = [
         inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY, annotation=kind) for each, kind in parameters.items()

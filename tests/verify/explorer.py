@@ -7,7 +7,7 @@ checked without any analysis: a join must close exactly the arms of one fork, an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,11 +51,43 @@ class TooMany(Exception):
 
 def explore(workflow: Workflow[Any], most: int = 20_000) -> Explored:
     """Sound or not, and why not."""
-    return _Game(workflow, most).play()
+    return Game(workflow, most).play()
 
 
-class _Game:
+def unwritten_reads(
+    workflow: Workflow[Any], needs: Mapping[str, frozenset[str]], writes: Mapping[str, frozenset[str]]
+) -> set[tuple[str, str]]:
+    """Every (node, field) such that some way of playing comes to the node with the field it needs unwritten."""
+    game = Game(workflow, 20_000)
+    found: set[tuple[str, str]] = set()
+    known: frozenset[str] = frozenset()
+
+    def look(name: str) -> None:
+        found.update((name, each) for each in needs.get(name, frozenset()) - known)
+
+    game.look = look
+    empty = Place(frozenset(), frozenset(), tuple(0 for _ in workflow.edges))
+    ahead = [(place, known) for place, _ in game.take(empty, Source("START"), (), frozenset())]
+    seen = set(ahead)
+    while ahead:
+        place, before = ahead.pop()
+        for token in place.tokens:
+            for source, _ in game.ways(token[0]):
+                failed = source.outcome in ("failed", "expired")
+                known = before if failed else before | writes.get(token[0], frozenset())
+                left = Place(place.tokens - {token}, place.waiting, place.counts)
+                for after, _ in game.take(left, source, token[1], frozenset()):
+                    if (after, known) not in seen:
+                        seen.add((after, known))
+                        ahead.append((after, known))
+    return found
+
+
+class Game:
+    """The rules: which moves there are from a place, and what is wrong with some of them."""
+
     def __init__(self, workflow: Workflow[Any], most: int) -> None:
+        self.look: Callable[[str], None] = lambda _: None
         self.workflow = workflow
         self.most = most
         self.edges = list(workflow.edges)
@@ -100,7 +132,7 @@ class _Game:
         starts = [each for each in self.edges if Source("START") in each.sources]
         if len(starts) != 1:
             raise Unsound("not one beginning")
-        self.explored.begin = list(self._take(empty, Source("START"), (), frozenset()))
+        self.explored.begin = list(self.take(empty, Source("START"), (), frozenset()))
         ahead = [place for place, _ in self.explored.begin]
         moves = self.explored.moves
         while ahead:
@@ -118,8 +150,14 @@ class _Game:
 
     def _moves_of(self, place: Place, token: Token) -> Iterator[tuple[Place, int, bool]]:
         name, brackets = token
-        node = self.workflow.nodes[name]
         left = Place(place.tokens - {token}, place.waiting, place.counts)
+        for source, answer in self.ways(name):
+            for after, entered in self.take(left, source, brackets, frozenset()):
+                yield after, entered, answer
+
+    def ways(self, name: str) -> list[tuple[Source, bool]]:
+        """The ways out of a step, and whether a person's answer takes them."""
+        node = self.workflow.nodes[name]
         ways: list[tuple[Source, bool]] = []
         if isinstance(node, Human):
             words = node.outcomes or (None,)
@@ -132,14 +170,12 @@ class _Game:
             ways.append((Source(name), False))
         if self._edge(Source(name, "failed")) is not None:
             ways.append((Source(name, "failed"), False))
-        for source, answer in ways:
-            for after, entered in self._take(left, source, brackets, frozenset()):
-                yield after, entered, answer
+        return ways
 
     def _edge(self, source: Source) -> int | None:
         return next((at for at, each in enumerate(self.edges) if source in each.sources), None)
 
-    def _take(
+    def take(
         self, place: Place, source: Source, brackets: Brackets, routes: frozenset[str]
     ) -> Iterator[tuple[Place, int]]:
         """Follow the edge of a way out; routes are decided at once, every way they can."""
@@ -212,13 +248,14 @@ class _Game:
         if node is None:
             raise Unsound(f"no node {target}")
         self.visited.add(target)
+        self.look(target)
         if self.brackets.setdefault(target, brackets) != brackets:
             raise Unsound(f"{target} lies in different arms")
         if isinstance(node, Route):
             if target in routes:
                 raise Unsound(f"{target} decides twice on one state")
             for word in node.outcomes:
-                yield from self._take(place, Source(target, word), brackets, routes | {target})
+                yield from self.take(place, Source(target, word), brackets, routes | {target})
             return
         if any(name == target for name, _ in place.tokens):
             raise Unsound(f"two tokens on {target}")

@@ -78,32 +78,61 @@ def edge(sources: list[Source], targets: list[str], limit: int | None = None, th
 
 
 def drawn(rng: random.Random, size: int) -> Workflow[Any]:
-    """A random graph: mostly whole (every way out has one edge), sometimes broken."""
+    """A random graph: mostly whole (every way out has one edge), often orderly (edges lead on, loops are bounded)."""
     kinds = {name: rng.choices(KINDS, (10, 6, 3, 1, 1))[0] for name in NAMES[:size]}
     ways = [way for name, kind in kinds.items() for way in ways_of(kind, name)]
-    ways += [Source(name, "failed") for name, kind in kinds.items() if kind == "function" and rng.random() < 0.15]
-    if rng.random() < 0.05:
+    ways += [Source(name, "failed") for name in kinds if rng.random() < 0.1 and kinds[name] != "route"]
+    if rng.random() < 0.04:
         ways.remove(rng.choice(ways))
     if ways and rng.random() < 0.03:
         ways.append(rng.choice(ways))
     rng.shuffle(ways)
+    orderly, tangled = rng.random() < 0.8, rng.random() < 0.4
     places = [*kinds, "END"]
-    tangled = rng.random() < 0.5
-    edges: list[Edge] = []
-    begin = rng.sample(list(kinds), min(size, 2)) if tangled and rng.random() < 0.3 else [rng.choice(list(kinds))]
-    edges.append(edge([Source("START")], begin))
+
+    def place(way: Source) -> str:
+        at = NAMES.index(way.node)
+        return rng.choice(places[at + 1 : at + 3]) if orderly and rng.random() < 0.85 else rng.choice(places)
+
+    begin = places[:2] if tangled and size > 1 and rng.random() < 0.2 else ["a"]
+    edges = [edge([Source("START")], begin)]
+    if size > 2 and rng.random() < 0.3:
+        edges += _forked(rng, kinds, ways)
     while ways:
-        luck = rng.random()
-        if tangled and luck < 0.25 and len(ways) > 1:
-            count = 3 if luck < 0.03 and len(ways) > 2 else 2
-            edges.append(edge([ways.pop() for _ in range(count)], [rng.choice(places)]))
-        elif tangled and luck < 0.45 and size > 1:
-            edges.append(edge([ways.pop()], rng.sample(list(kinds), 3 if luck < 0.28 and size > 2 else 2)))
-        elif luck > 0.75:
-            edges.append(edge([ways.pop()], [rng.choice(list(kinds))], rng.choice((1, 1, 2, 3)), rng.choice(places)))
+        way, luck = ways.pop(), rng.random()
+        if tangled and luck < 0.3 and ways:
+            pair = [way, ways.pop()]
+            edges.append(edge(pair, [place(max(pair, key=lambda each: each.node))]))
+        elif tangled and luck < 0.5 and size > 2:
+            at = NAMES.index(way.node)
+            heads = places[at + 1 : at + 3] if orderly and at + 2 < size else rng.sample(list(kinds), 2)
+            edges.append(edge([way], heads))
+        elif luck > 0.8:
+            edges.append(edge([way], [rng.choice(list(kinds))], rng.choice((1, 1, 2, 3)), place(way)))
         else:
-            edges.append(edge([ways.pop()], [rng.choice(places)]))
+            edges.append(edge([way], [place(way)]))
     return made(kinds, edges)
+
+
+def _forked(rng: random.Random, kinds: dict[str, str], ways: list[Source]) -> list[Edge]:
+    """A fork after `a`, its join, and loops in its arms. The ways out this uses up are taken away."""
+
+    def one_of(name: str) -> list[Source]:
+        chosen = [each for each in ways if each.node == name and each.outcome not in ("failed", "expired")][:1]
+        for each in chosen:
+            ways.remove(each)
+        return chosen
+
+    after = "d" if "d" in kinds else "END"
+    rows = [(one_of("a"), ["b", "c"]), (one_of("b") + one_of("c"), [after])]
+    edges = [edge(sources, heads) for sources, heads in rows if sources]
+    for name in "bc":
+        for each in [each for each in ways if each.node == name and rng.random() < 0.8]:
+            ways.remove(each)
+            other = rng.choice(["e", name]) if "e" in kinds and name == "c" else name
+            edges.append(edge([each], [other], rng.randint(1, 2), rng.choice([other, name])))
+    edges += [edge([each], [rng.choice("ac")]) for each in one_of("e") if rng.random() < 0.8]
+    return edges
 
 
 def counted(size: int, kinds: tuple[str, ...], limits: tuple[int, ...], *, forks: bool) -> Iterator[Workflow[Any]]:

@@ -121,10 +121,10 @@ def _accepts(reader: Any, writer: Any, depth: int) -> bool:
         return all(_accepts(reader, each, depth + 1) for each in get_args(writer))
     if (spelt := _spelt_out(writer)) and get_origin(_first_literal(reader)) is Literal:
         return all(_accepts_word(reader, word, depth) for word in spelt)
-    if get_origin(reader) in _UNIONS:
-        return any(_accepts(each, writer, depth + 1) for each in get_args(reader))
     if get_origin(writer) is Literal:
         return all(_accepts_word(reader, word, depth) for word in get_args(writer))
+    if get_origin(reader) in _UNIONS:
+        return any(_accepts(each, writer, depth + 1) for each in get_args(reader))
     if get_origin(reader) is Literal:
         return False
     return _accepts_class(reader, writer, depth)

@@ -12,7 +12,7 @@ from workflow_engine.spec.nodes import Agent, Signature
 from workflow_engine.spec.step import Step
 from workflow_engine.verify.accepts import accepts
 from workflow_engine.verify.finding import Finding, called
-from workflow_engine.verify.graph import Graph
+from workflow_engine.verify.graph import Graph, fields_written
 from workflow_engine.verify.signatures import signature_of
 
 
@@ -24,8 +24,8 @@ def agents(graph: Graph) -> Iterator[Finding]:
 
 
 def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
-    if len(node.writes) != 1:
-        what = f"is an agent and writes {len(node.writes)} fields"
+    if len(fields_written(node)) != 1:
+        what = f"is an agent and writes {len(fields_written(node))} fields"
         yield graph.finding("W414", name, what, '@agent(writes="field"): one field, of a model with all of it')
     if not accepts(str, node.signature.returns):
         what = f"is an agent, and its body returns {called(node.signature.returns)}, not its prompt"
@@ -33,8 +33,8 @@ def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
     if callable(node.finish) and not signature_of(node.finish).parameters:
         yield graph.finding("W414", name, "its finish takes no answer", "def finish(answer: Answer, ...) -> ...")
     seen: set[str] = set()
-    tools: tuple[Any, ...] = node.tools
-    for tool in tools:
+    tools: Any = node.tools
+    for tool in tools if isinstance(tools, tuple | list) else (tools,):
         called_as = getattr(tool, "__name__", type(tool).__name__)
         if not callable(tool):
             yield graph.finding("W413", name, f"its tool {tool!r} is no function", "list plain typed functions")

@@ -50,12 +50,13 @@ def ceiling(workflow: Workflow[Any], *, states: int = STATES) -> Ceiling | None:
 
     `states` bounds how many states are counted before an upper bound has to do.
     """
-    graph = Graph(workflow)
-    lie = arms(graph)
-    if broken((*names(graph), *routes(graph), *bounds(graph), *lie.findings)):
-        return None
-    course = Course(graph, sane=True)
-    if broken(ends(course)):
+    try:
+        graph = Graph(workflow)
+        lie = arms(graph)
+        course = Course(graph, sane=True)
+        if broken((*names(graph), *routes(graph), *bounds(graph), *lie.findings)) or broken(ends(course)):
+            return None
+    except Exception:  # it cannot even be looked at, which `verify` reports
         return None
     among = any(isinstance(node, Human) and lie.of.get(name) is not None for name, node in graph.nodes.items())
     counted = walk(graph, min(states, WORK // (1 + len(graph.bounded))), interleave=among)

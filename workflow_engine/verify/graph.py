@@ -100,7 +100,7 @@ class Graph:
 
     def finding(self, code: str, place: str, what: str, cure: str, severity: Severity = "finding") -> Finding:
         """A finding at a place of this workflow."""
-        return Finding(code, place, what, cure, where_of(self.workflow, place), severity)
+        return Finding(code, str(place), what, cure, where_of(self.workflow, place), severity)
 
 
 def is_bound(edge: Edge) -> bool:
@@ -111,6 +111,12 @@ def is_bound(edge: Edge) -> bool:
 def is_count(number: Any) -> bool:
     """Whether this is a whole number of at least one."""
     return isinstance(number, int) and not isinstance(number, bool) and number >= 1
+
+
+def fields_written(node: Node) -> tuple[str, ...]:
+    """The names a node writes to, if they are names."""
+    writes: Any = node.writes
+    return writes if isinstance(writes, tuple) and all(isinstance(each, str) for each in writes) else ()
 
 
 def has_code(node: Node) -> bool:
@@ -137,12 +143,21 @@ def _is_edge(edge: Any) -> bool:
     # `Edge` can be made by hand from anything: what the type promises may not hold.
     sources, targets, then = (getattr(edge, part, None) for part in ("sources", "targets", "then"))
     return (
-        isinstance(sources, tuple)
+        _is_hashable(edge)
+        and isinstance(sources, tuple)
         and isinstance(targets, tuple)
         and all(isinstance(each, Source) and _is_way(each.node, each.outcome) for each in sources)
         and all(isinstance(each, str) for each in targets)
         and (then is None or isinstance(then, str))
     )
+
+
+def _is_hashable(edge: Edge) -> bool:
+    try:
+        hash(edge)
+    except Exception:  # a limit may be anything
+        return False
+    return True
 
 
 def _is_way(node: Any, outcome: Any) -> bool:

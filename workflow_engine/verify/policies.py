@@ -110,7 +110,7 @@ def _function(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Fin
 
 
 def _process(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Finding]:
-    body = inspect.unwrap(node.body)
+    body = _inner(node.body)
     if "<" in getattr(body, "__qualname__", "<"):
         what = "has process=True, but a process can only find functions at the top of a module"
         yield graph.finding("W526", name, what, "move the function out of the function it is written in")

@@ -15,7 +15,7 @@ from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.accepts import accepts, members_of, never, stored, unknown, without_none
 from workflow_engine.verify.carried import lost
 from workflow_engine.verify.finding import Finding, called, near
-from workflow_engine.verify.graph import Graph
+from workflow_engine.verify.graph import Graph, fields_written
 
 Meaning: TypeAlias = Literal["step", "resource", "field", "failure", "nothing"]
 
@@ -137,7 +137,7 @@ def _by_name(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
 
 def _given(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
     """The type of what a node hands to each field it names; Any where its annotations do not say."""
-    fields, writes = workflow.fields, node.writes
+    fields, writes = workflow.fields, fields_written(node)
     match node:
         case Agent():
             if callable(node.finish):
@@ -167,10 +167,14 @@ def _parts(returns: Any, count: int) -> list[Any] | None:
 
 
 def _gives(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
-    fields = graph.workflow.fields
-    for field in sorted({each for each in node.writes if node.writes.count(each) > 1}):
+    fields, writes = graph.workflow.fields, fields_written(node)
+    if writes != node.writes:
+        yield graph.finding(
+            "W405", name, f"writes={node.writes!r} names no field", 'writes="field", or a tuple of fields'
+        )
+    for field in sorted({each for each in writes if writes.count(each) > 1}):
         yield graph.finding("W405", name, f"names '{field}' twice in writes=", "name each field once")
-    for field in dict.fromkeys(node.writes):
+    for field in dict.fromkeys(writes):
         if field not in fields:
             cure = near(field, fields) + f"the fields are {', '.join(sorted(fields)) or 'none'}"
             yield graph.finding("W405", name, f"writes '{field}', which is no field of the state", cure)
@@ -188,14 +192,15 @@ def _gives(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
 
 def _returned(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Finding]:
     returns, nothing = node.signature.returns, members_of(node.signature.returns) == (type(None),)
-    if node.writes and nothing:
-        what = f"writes {', '.join(map(repr, node.writes))} and returns nothing"
+    writes = fields_written(node)
+    if writes and nothing:
+        what = f"writes {', '.join(map(repr, writes))} and returns nothing"
         yield graph.finding("W406", name, what, "return the value, or remove writes=")
-    elif len(node.writes) > 1 and _parts(returns, len(node.writes)) is None:
-        what = f"writes {len(node.writes)} fields and returns {called(returns)}"
-        cure = f"return a tuple, one value each for {', '.join(node.writes)}"
+    elif len(writes) > 1 and _parts(returns, len(writes)) is None:
+        what = f"writes {len(writes)} fields and returns {called(returns)}"
+        cure = f"return a tuple, one value each for {', '.join(writes)}"
         yield graph.finding("W406", name, what, cure)
-    elif not node.writes and not nothing and not unknown(returns) and not never(returns):
+    elif not writes and not nothing and not unknown(returns) and not never(returns):
         what = f"returns {called(returns)} and writes no field"
         yield graph.finding("W407", name, what, '@function(writes="field"), or return None')
 
