@@ -23,11 +23,10 @@ from typing import (
     Union,
     get_args,
     get_origin,
-    is_typeddict,
 )
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from typing_extensions import TypeAliasType
+from typing_extensions import TypeAliasType, is_typeddict
 
 _DEEPEST = 24
 _MARKS = ("Final", "ClassVar", "Required", "NotRequired", "ReadOnly")

@@ -11,11 +11,11 @@ import pathlib
 import types
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any, ForwardRef, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, ForwardRef, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, JsonValue, SecretBytes, SecretStr, TypeAdapter
 from pydantic.functional_serializers import PlainSerializer, WrapSerializer
-from typing_extensions import TypeAliasType
+from typing_extensions import TypeAliasType, is_typeddict
 
 from workflow_engine.verify.accepts import unknown
 
