@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 from workflow_engine.bodies.human import choice_in
-from workflow_engine.errors import Failure, StepError
+from workflow_engine.errors import Conflict, Failure, StepError, StoreError
 from workflow_engine.record.events import (
     QuestionAnswered,
     QuestionAsked,
@@ -62,14 +59,19 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
     stored = await live.around.ledger.question(question.id)
     asked = stored.question
     node = live.workflow.nodes[question.node]
-    taken = Taken(node, question.visit, asked.asked or now, words=_words(answer))
+    # Only a declared word leads anywhere: a person who types "failed" as free text has not made the step fail.
+    said = choice_in(answer.value)
+    word = said if said in asked.choices else None
+    taken = Taken(node, question.visit, asked.asked or now, words=f"{word or 'answered'} (by {answer.by})")
     try:
         if question.asks == "human":
-            writes = _written(live, node.writes, answer.value)
-            durable = finish(live, taken, writes, choice_in(answer.value), [taken_up], [letter.id])
+            writes = _decoded(live, dict.fromkeys(node.writes, answer.value))
+            durable = finish(live, taken, writes, word, [taken_up], [letter.id])
         else:
             durable = _engine_answer(live, taken, answer, taken_up, letter)
-    except (StepError, ValidationError) as error:
+    except (StoreError, Conflict):
+        raise
+    except Exception as error:  # validators, reducers and routes are the user's code
         await live.post(_asked_again(live, asked, error, now), (), [letter.id])
         return
     await durable
@@ -87,10 +89,6 @@ def _engine_answer(live: Live, taken: Taken, answer: Answer, taken_up: QuestionA
             # A commit of its own, before the body: a second death asks a second question, never reuses this answer.
             live.cleared.add(taken.node.name)
             return live.post([taken_up], (), [letter.id])
-
-
-def _written(live: Live, names: Sequence[str], value: Any) -> tuple[Write, ...]:
-    return _decoded(live, dict.fromkeys(names, value))
 
 
 def _decoded(live: Live, values: dict[str, Any]) -> tuple[Write, ...]:
@@ -122,8 +120,3 @@ async def _expire(live: Live, question: Open, now: datetime) -> None:
     except StepError as error:
         durable = fail(live, taken, failure_of(node.name, error, 1), [expired])
     await durable
-
-
-def _words(answer: Answer) -> str:
-    word = choice_in(answer.value)
-    return f"{word or 'answered'} (by {answer.by})"

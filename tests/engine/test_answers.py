@@ -1,0 +1,118 @@
+"""Answers of every type: what was said is data, and only a declared choice says where the run goes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import AfterValidator
+
+from workflow_engine import END, START, Question, State, append, function, human, workflow
+
+
+class Talk(State):
+    said: str = ""
+    count: int = 0
+    sure: bool = False
+    lines: Annotated[list[str], append] = []
+    way: str = "no way yet"
+
+
+@function(writes="way")
+async def plainly() -> str:
+    return "plain"
+
+
+@function(writes="way")
+async def badly() -> str:
+    return "bad"
+
+
+@pytest.mark.parametrize("word", ["failed", "expired", "retry", ""])
+async def test_free_text_never_chooses_a_way_out(opened: Any, word: str) -> None:
+    @human(writes="said", within=timedelta(days=1))
+    def say() -> Question[str]:
+        return Question("Say something")
+
+    talk = workflow(
+        "talk",
+        state=Talk,
+        edges=[START >> say >> plainly >> END, say.failed >> badly >> END, say.expired >> badly],
+    )
+    async with opened(talk) as engine:
+        run = (await engine.run(talk)).id
+        await engine.answer(run, word)
+        view = await engine.resume(run)
+    assert view.status == "succeeded"
+    assert (view.state.said, view.state.way) == (word, "plain")
+    assert view.history.steps[0].outcome is None
+
+
+async def test_a_long_answer_is_not_repeated_in_the_steps(opened: Any) -> None:
+    @human(writes="said")
+    def say() -> Question[str]:
+        return Question("Say something")
+
+    talk = workflow("talk", state=Talk, edges=[START >> say >> END])
+    async with opened(talk) as engine:
+        run = (await engine.run(talk)).id
+        await engine.answer(run, "long " * 1000, by="ana")
+        view = await engine.resume(run)
+    assert len(view.state.said) == 5000
+    assert view.history.steps[0].words == "answered (by ana)"
+
+
+def unlucky(number: int) -> int:
+    return {1: 1, 2: 2}[number]  # raises KeyError, which is no ValueError, for anything else
+
+
+async def test_an_answer_its_type_chokes_on_is_asked_again(opened: Any) -> None:
+    class Counted(State):
+        count: Annotated[int, AfterValidator(unlucky)] = 1
+
+    @human(writes="count")
+    def how_many() -> Question[int]:
+        return Question("How many?")
+
+    counted = workflow("counted", state=Counted, edges=[START >> how_many >> END])
+    async with opened(counted) as engine:
+        run = (await engine.run(counted)).id
+        await engine.answer(run, 3)
+        view = await engine.resume(run)
+        assert view.status == "waiting"
+        [again] = view.open_questions
+        assert "KeyError: 3" in again.question.message
+        await engine.answer(run, 2)
+        view = await engine.resume(run)
+    assert (view.status, view.state.count) == ("succeeded", 2)
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "answer", "stored"),
+    [
+        ("sure", bool, False, False),
+        ("count", int, 7, 7),
+        ("lines", list[str], ["a", "b"], ["a", "b"]),
+        ("said", Literal["yes", "no"], "no", "no"),
+        (None, type(None), None, None),
+        (None, bool, True, None),
+    ],
+)
+async def test_an_answer_may_have_any_plain_type(
+    opened: Any, field: str | None, kind: Any, answer: Any, stored: Any
+) -> None:
+    def body() -> Any:
+        return Question("What?")
+
+    body.__annotations__["return"] = Question[kind]
+    ask = human(writes=field, name="ask")(body)
+    words = ask.outcomes
+    edges = [START >> ask, *(ask[word] >> END for word in words)] if words else [START >> ask >> END]
+    asking = workflow("asking", state=Talk, edges=edges)
+    async with opened(asking) as engine:
+        run = (await engine.run(asking)).id
+        await engine.answer(run, answer)
+        view = await engine.resume(run)
+    assert view.status == "succeeded"
+    assert view.values == ({} if field is None else {field: stored})
