@@ -17,6 +17,7 @@ from workflow_engine import (
     Edge,
     Failure,
     Question,
+    Reducer,
     Retry,
     State,
     Step,
@@ -469,6 +470,20 @@ def an_item_for_a_growing_list() -> Rows:
     return (START >> one >> END,)
 
 
+@broken("W404", "longest")
+def an_item_for_a_reducer_of_ones_own() -> Workflow[Any]:
+    class Ranked(State):
+        best: Annotated[list[int], Reducer("best", lambda old, new: sorted([*old, *new])[-3:])] = Field(
+            default_factory=list
+        )
+
+    @function(writes="best")
+    async def longest() -> int:
+        return 3
+
+    return article(START >> longest >> END, state=Ranked)
+
+
 @broken("W405", "scribble")
 def a_write_to_no_field() -> Rows:
     @function(writes="drafts")
@@ -544,6 +559,18 @@ def a_failure_where_nothing_failed() -> Rows:
     async def mend(failure: Failure) -> None: ...
 
     return START >> publish >> mend >> END, publish.failed >> mend
+
+
+@broken("W412", "mend")
+def a_failure_that_is_only_a_word() -> Rows:
+    @route
+    def outcome(topic: str) -> Literal["failed", "fine"]:
+        return "fine"
+
+    @function
+    async def mend(failure: Failure) -> None: ...
+
+    return START >> publish >> outcome, outcome["fine"] >> END, outcome["failed"] >> mend >> END
 
 
 @broken("W413", "helped")

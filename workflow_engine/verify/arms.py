@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from workflow_engine.spec.edges import START_NAME, Edge, Source, is_end
-from workflow_engine.spec.nodes import FAILED
 from workflow_engine.verify.course import spendable
 from workflow_engine.verify.finding import Finding
 from workflow_engine.verify.graph import Graph
@@ -195,7 +194,7 @@ def _malformed(graph: Graph) -> Iterator[Finding]:
             cure = f'a second place needs a name of its own: {twice}.named("...")'
             yield graph.finding("W507", place, f"{twice} stands twice in one fork ({edge.key})", cure)
         for source in edge.sources:
-            if source.outcome == FAILED and source.node in graph.nodes and not graph.is_route(source.node):
+            if graph.fails(source) and source.node in graph.nodes:
                 yield from _after_failure(graph, edge, source)
 
 

@@ -90,6 +90,10 @@ class Graph:
         """Whether this way out is left by a person's answer."""
         return isinstance(self.nodes.get(source.node), Human) and source.outcome not in (FAILED, EXPIRED)
 
+    def fails(self, source: Source) -> bool:
+        """Whether this way out is left by a step that gave up; a route may have a word "failed" like any other."""
+        return source.outcome == FAILED and not self.is_route(source.node)
+
     def written(self, source: Source) -> str:
         """A way out as its user writes it: `verdict["passed"]`, `deploy.failed`."""
         if source.outcome is None:

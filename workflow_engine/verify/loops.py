@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from workflow_engine.spec.edges import Edge
 from workflow_engine.verify.course import Course
 from workflow_engine.verify.finding import Finding
-from workflow_engine.verify.graph import Arc, Graph, is_count
+from workflow_engine.verify.graph import Graph, is_count
 from workflow_engine.verify.paths import Reach, ending, loops, shown, traps
 
 
@@ -70,14 +69,11 @@ def pitfalls(course: Course) -> Iterator[Finding]:
 
 def _never_restarted(course: Course) -> Iterator[Finding]:
     graph = course.graph
-    for edge in graph.bounded:
+    restarted = {arc.head for arc in course.unbounded}
+    doubtful = [each for each in graph.bounded if each.key in course.spent and each.targets[0] not in restarted]
+    reach = Reach(course.arcs if doubtful else ())
+    for edge in doubtful:
         target, source = edge.targets[0], edge.sources[0].node
-        if edge.key not in course.spent or any(arc.head == target for arc in course.unbounded):
-            continue
-        if Reach(_without(edge, course.arcs)).leads(str(edge.then), source):
+        if reach.leads(str(edge.then), source):
             what = f"{edge.key} is counted over the whole run: {target} has no unbounded entry to restart it"
             yield graph.finding("W353", source, what, f"lead an outer loop or an answer to {target}", "warning")
-
-
-def _without(edge: Edge, arcs: tuple[Arc, ...]) -> list[Arc]:
-    return [arc for arc in arcs if not (arc.edge is edge and arc.how == "bounded")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 from workflow_engine.errors import Failure
-from workflow_engine.spec.nodes import FAILED, Agent, Function, Human, Node, Parameter, Route, Signature
+from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
 from workflow_engine.spec.state import Field
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
@@ -116,7 +116,7 @@ def _failure(graph: Graph, name: str, whose: str, parameter: Parameter) -> Itera
         what = f"{whose}parameter 'failure' is a {called(parameter.type)}, and a Failure is what it is given"
         yield graph.finding("W412", name, what, "failure: Failure | None")
     arcs = graph.arcs_into.get(name, ())
-    by_other = sorted({graph.written(arc.source) for arc in arcs if arc.source.outcome != FAILED or arc.edge.joins})
+    by_other = sorted({graph.written(arc.source) for arc in arcs if arc.edge.joins or not graph.fails(arc.source)})
     if (by_other or not arcs) and not accepts(parameter.type, type(None)):
         what = f"{whose}reads a failure, and is entered without one by {', '.join(by_other) or 'nothing'}"
         yield graph.finding("W412", name, what, "take `failure: Failure | None`")
@@ -206,8 +206,6 @@ def _returned(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Fin
 
 
 def _fits(field: Field, kind: Any) -> bool:
-    if field.reducer is not None and field.reducer.name not in ("append", "union", "total"):
-        return True  # a reducer of the user's own may take what it likes
     # True is an int to Python, but not to typed JSON.
     members = [each for each in members_of(field.type) if kind is not bool or each not in (int, float)]
     return any(accepts(each, kind) for each in members) or (kind is not bool and accepts(field.type, kind))
