@@ -70,7 +70,10 @@ async def arguments(scene: Scene, parameters: Iterable[Parameter]) -> dict[str, 
     return {
         each.name: await argument(scene, each)
         for each in parameters
-        if not each.has_default or each.name in scene.workflow.fields or hidden(each.type, scene.workflow)
+        if not each.has_default
+        or each.name == "failure"
+        or each.name in scene.workflow.fields
+        or hidden(each.type, scene.workflow)
     }
 
 
