@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sysconfig
 import tempfile
 import traceback
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ from workflow_engine.spec.step import Step
 from workflow_engine.steps.live import Live, log
 
 T = TypeVar("T")
+_NOT_THEIRS = tuple({sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")} | {"<frozen"})
 
 
 class Attempt:
@@ -37,6 +39,13 @@ class Attempt:
         self.live.tell(Began(self.node.name, self.node.kind, self.visit, self.number))
         try:
             return await _within(self.node, act(self.live.scene(self._step())))
+        except asyncio.CancelledError as error:
+            # A body may await something of its own that was cancelled: nobody wants this step to stop then.
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise StepError(f"{self.node.name} awaited something that was cancelled") from error
+        except SystemExit as error:
+            raise StepError(f"{self.node.name} called sys.exit({error.code!r})", "raise an error instead") from error
         finally:
             self._stopped = True
             if self._workspace is not None:
@@ -102,7 +111,9 @@ def failure_of(node: str, error: BaseException, attempts: int) -> Failure:
 
 def _trace(error: BaseException) -> str:
     ours = str(Path(__file__).resolve().parent.parent)
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(ours)]
+    every = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(ours)]
+    # The user's own lines; those of the standard library and of installed packages only where there are no others.
+    frames = [each for each in every if not each.filename.startswith(_NOT_THEIRS)] or every
     return _clean("".join(traceback.format_list(frames[-8:])))[-4000:]
 
 

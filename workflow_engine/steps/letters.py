@@ -42,6 +42,8 @@ async def take_letters(live: Live) -> None:
 
 async def cancel(live: Live) -> None:
     """Commit the end of a run that somebody cancelled, once its steps have stopped."""
+    if live.run.ended:  # the last step finished instead of stopping
+        return
     now = live.around.clock.now()
     withdrawn = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in live.run.open]
     letters = await live.around.ledger.letters(live.run.id)

@@ -22,7 +22,7 @@ def onward(
     def ask(route: Route[Any, Any]) -> Any:
         try:
             return decide(workflow, state, route)
-        except Exception as error:  # a route is the user's function
+        except (Exception, SystemExit) as error:  # a route is the user's function
             raise RouteFailed(f"route {route.name!r} raised {failure_of(route.name, error, 1).message}") from error
 
     return leave(workflow, frontier, node, outcome, ask)
