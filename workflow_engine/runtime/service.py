@@ -100,11 +100,14 @@ class Service:
         except StepError as error:
             raise InputError(f"{workflow.name} cannot begin: {error.what}", error.cure) from error
         created = RunCreated(now, run_id, workflow.name, workflow.shape, workflow.bodies, left.move, label)
-        claimed = self._claimed("run", 1, self._executor)
-        first = advance(begin(created), claimed)
-        fence = await self._ledger.create(Batch(first, (created, claimed), writes, (), to_document(workflow)))
+        first = begin(created)
+        events: tuple[Any, ...] = (created,)
+        if not first.ended:  # routes alone may lead from START to an end, and an ended run takes no event any more
+            events = (created, self._claimed("run", 1, self._executor))
+            first = advance(first, events[1])
+        fence = await self._ledger.create(Batch(first, events, writes, (), to_document(workflow)))
         live = Live.of(workflow, self._around, fence, Snapshot(first, after({}, writes, first.seq)))
-        for event in (created, claimed):
+        for event in events:
             live.tell(event)
         await self._driven(live, self._executor)
         return cast("RunView[S]", await self.get(run_id))
