@@ -120,6 +120,9 @@ class Life:
         else:
             task.result()
         await service.close()
+        left = [each.get_name() for each in asyncio.all_tasks() if self.run and each.get_name().startswith(self.run)]
+        if left:
+            raise Wrong(f"the drive has ended and left tasks behind: {left}")
 
     async def _acts(self, service: Service, process: Process) -> None:
         PROCESS.set(process)

@@ -21,11 +21,11 @@ Place: TypeAlias = tuple[tuple[str, int], ...]
 
 @dataclass
 class Region:
-    """One region: its steps in order of the table, and under each fork's key the places of its arms."""
+    """One region: its steps in order of the table, and under each fork's key the places of its arms by their heads."""
 
     place: Place
     steps: list[str] = field(default_factory=list)
-    forks: dict[str, list[Place]] = field(default_factory=dict)
+    forks: dict[str, dict[str, Place]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def _led_to(
         return [(target, here[:-1]) for target in edge.targets] if len(there) == len(edge.sources) else []
     if not edge.forks:
         return [(target, here) for target in edge.leads_to]
-    arms: list[Place] = [(*here, (edge.key, number)) for number in range(len(edge.targets))]
+    arms: dict[str, Place] = {head: (*here, (edge.key, number)) for number, head in enumerate(edge.targets)}
     all_[here].forks[edge.key] = arms
-    for arm in arms:
+    for arm in arms.values():
         all_.setdefault(arm, Region(arm))
-    return list(zip(edge.targets, arms, strict=True))
+    return list(arms.items())

@@ -36,20 +36,19 @@ class Scheme:
 
     def _compiled(self, place: Place, name: str) -> Graph:
         region = self.regions.all[place]
-        labels = _Labels()
         graph = StateGraph(Nothing, Session)
-        # A region's ways on by the name of what is due: a step leads to itself, a fork to all of its arms.
-        ways: dict[str, tuple[str, ...]] = {name: (labels(name),) for name in region.steps}
-        for fork, arms in region.forks.items():
-            ways[fork] = tuple(labels(f"{fork} ({number})") for number in range(len(arms)))
+        # Where the router leads by the name of what is due: a step to itself, a fork to all of its arms. No node's name
+        # has a space in it (W103), and no two forks lead to one node (W5).
+        ways: dict[str, tuple[str, ...]] = {name: (name,) for name in region.steps}
+        ways |= {fork: tuple(f"arm {head}" for head in arms) for fork, arms in region.forks.items()}
         route = _router(region, ways)
         ends = (*(label for way in ways.values() for label in way), END)
         for step in region.steps:
-            graph.add_node(ways[step][0], _take(step, route), destinations=ends)
+            graph.add_node(step, _take(step, route), destinations=ends)
         for fork, arms in region.forks.items():
-            for label, arm in zip(ways[fork], arms, strict=True):
+            for label, arm in zip(ways[fork], arms.values(), strict=True):
                 graph.add_node(label, self._compiled(arm, label))
-            join = labels(f"{fork} joined")
+            join = f"join of {', '.join(arms)}"
             graph.add_node(join, _follow(route), destinations=ends)
             graph.add_edge(list(ways[fork]), join)
         graph.add_conditional_edges(START, _enter(route), list(ends))
@@ -83,20 +82,6 @@ def _follow(route: Router) -> Any:
         return Command(goto=route(runtime.context))
 
     return follow
-
-
-class _Labels:
-    """Names as LangGraph takes them: its two reserved characters replaced, and none given twice."""
-
-    def __init__(self) -> None:
-        self._given = {START, END}
-
-    def __call__(self, name: str) -> str:
-        label = name.replace("|", "/").replace(":", "/")
-        while label in self._given:
-            label += "'"
-        self._given.add(label)
-        return label
 
 
 _SCHEMES: WeakKeyDictionary[Workflow[Any], Scheme] = WeakKeyDictionary()

@@ -131,14 +131,14 @@ class Service:
         try:
             _must_go_on(snapshot.run)
             changes = self._changes(snapshot, workflow)
+            live = Live.of(workflow, self._around, fence, snapshot)
+            reshaped = bool(changes) and changes[0].shape is not None
+            await live.post(
+                [*changes, self._claimed(verb, fence.epoch, name)], document=to_document(workflow) if reshaped else None
+            )
         except BaseException:
             await self._ledger.release(fence)
             raise
-        live = Live.of(workflow, self._around, fence, snapshot)
-        reshaped = bool(changes) and changes[0].shape is not None
-        await live.post(
-            [*changes, self._claimed(verb, fence.epoch, name)], document=to_document(workflow) if reshaped else None
-        )
         await self._driven(live, name)
         return await self.get(run_id)
 
@@ -166,8 +166,7 @@ class Service:
         """Finish the steps under way and begin none; every run here is left resumable."""
         self._draining = True
         for live in self._lives.values():
-            live.draining = True
-            live.wake.set()
+            live.drain()
 
     async def cancel(self, run: str, *, by: str = "unknown") -> RunView[Any]:
         """End a run for good. A living owner is told and stops; otherwise it ends here and now."""
@@ -282,7 +281,8 @@ class Service:
         """Drive an owned run, then let go of it; once more if a letter came in the moment between."""
         run_id = live.run.id
         self._lives[run_id] = live
-        live.draining = self._draining
+        if self._draining:
+            live.drain()
         self._listen()
         try:
             await self._executors[executor](live)

@@ -60,13 +60,32 @@ class Live:
     busy: set[str] = field(default_factory=set)
     passed: Counter[str] = field(default_factory=Counter)
     cleared: set[str] = field(default_factory=set)
-    draining: bool = False
+    halt: asyncio.Event = field(default_factory=asyncio.Event)
     mail: bool = True
     cancelled_by: str | None = None
 
     @classmethod
     def of(cls, workflow: Workflow[Any], around: Surroundings, fence: Fence, snapshot: Snapshot) -> Live:
         return cls(workflow, around, fence, snapshot.run, dict(snapshot.state), snapshot.run)
+
+    @property
+    def draining(self) -> bool:
+        """Whether somebody asked to finish the steps under way and begin none."""
+        return self.halt.is_set()
+
+    def drain(self) -> None:
+        """Begin no step any more, and no further attempt of one that waits for it."""
+        self.halt.set()
+        self.wake.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait this long, or until somebody drains."""
+        waits = [asyncio.ensure_future(each) for each in (self.around.clock.sleep(seconds), self.halt.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
 
     @property
     def stopping(self) -> bool:

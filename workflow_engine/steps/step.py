@@ -101,7 +101,7 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
             wait = decision.time.total_seconds()
             now = live.around.clock.now()
             await live.post([AttemptFailed(now, node.name, visit, number, failure, wait)])
-            await live.around.clock.sleep(wait)
+            await live.pause(wait)
             if live.draining or live.cancelled_by is not None:
                 return True
         if durable is not None:
