@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -96,19 +96,16 @@ class Engine(Service):
             from workflow_engine.stores.sqlite import open_ledger
 
             ledger = await open_ledger(Path(store), create=create)
-        opened = Resources(resources)
-        runner = _Model(model, agents)
-        engine: Self | None = None
-        try:
+        async with AsyncExitStack() as closing:  # whatever does not close, the store is closed last
+            closing.push_async_callback(ledger.close)
+            opened = Resources(resources)
+            closing.push_async_callback(opened.close)
+            runner = _Model(model, agents)
+            closing.push_async_callback(runner.close)
             around = Surroundings(ledger, clock or SystemClock(), mint or SystemMint(), opened, runner.get, listeners)
             engine = cls(around, workflows, EXECUTORS, executor, has_model=runner.chosen)
+            closing.push_async_callback(engine.close)
             yield engine
-        finally:
-            if engine is not None:
-                await engine.close()
-            await runner.close()
-            await opened.close()
-            await ledger.close()
 
     @classmethod
     @asynccontextmanager
