@@ -31,7 +31,7 @@ class Resources:
         return await asyncio.shield(held.opened)
 
     async def close(self) -> None:
-        """Close everything opened, last first. After them all raises errors.Infrastructure for the first that failed."""
+        """Close everything opened, last first. After them all raises errors.Infrastructure for the first that fails."""
         problems: list[WorkflowError] = []
         while self._held:
             _, held = self._held.popitem()
