@@ -34,7 +34,8 @@ class InvalidWorkflow(WorkflowError):
     """The workflow breaks laws; `findings` holds every one of them."""
 
     def __init__(self, name: str, findings: Sequence[object]) -> None:
-        laws = "1 law" if len(findings) == 1 else f"{len(findings)} laws"
+        broken = {str(getattr(finding, "code", finding))[:2] for finding in findings}
+        laws = "1 law" if len(broken) == 1 else f"{len(broken)} laws"
         lines = "\n".join(str(finding) for finding in findings)
         super().__init__(f"{name} breaks {laws}\n{lines}")
         self.name = name

@@ -99,6 +99,7 @@ async def test_a_bare_word_is_an_answer_where_it_is_a_choice(opened: Any) -> Non
         ("maybe", "'maybe' is not of type 'object'"),
         ({"choice": "maybe"}, "choice: 'maybe' is not one of"),
         ({"hint": "x"}, "'choice' is a required property"),
+        ({"choice": "retry", "hnit": "x"}, "'hnit' was unexpected"),
         ({"choice": "retry", "weight": -1}, "weight: -1 is less than the minimum"),
         (None, "None is not of type 'object'"),
     ],
@@ -155,6 +156,41 @@ async def test_a_question_nobody_answers_expires_at_the_next_resume(opened: Any,
     assert (view.status, view.run.reason) == ("failed", "nobody answered")
     assert [each.status for each in view.questions] == ["expired"]
     assert view.state.ruling is None
+
+
+async def test_recover_goes_on_with_a_run_whose_question_expired(opened: Any, clock: Any) -> None:
+    async with opened(CASE) as engine:
+        await engine.run(CASE, n=7)
+        assert await engine.recover() == []
+        clock.advance(timedelta(days=2).total_seconds())
+        assert [each.reason for each in await engine.recover()] == ["nobody answered"]
+
+
+async def test_a_question_expires_while_another_arm_is_at_work(opened: Any, clock: Any) -> None:
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    @function
+    async def other_arm(n: int) -> None:
+        await over.wait()
+
+    @function
+    async def note(n: int) -> None:
+        over.set()
+
+    class Ear:
+        def hear(self, run: Any, event: Any) -> None:
+            if type(event).__name__ == "QuestionAsked":
+                asked.set()
+
+    rows = [START >> attempt >> (review, other_arm), review.expired >> note, review["retry"] >> note]
+    both = workflow("both", state=Case, edges=[*rows, review["abandon"] >> note, (note, other_arm) >> END])
+    async with opened(both, listeners=[Ear()]) as engine:
+        running = asyncio.create_task(engine.run(both, n=7))
+        await asked.wait()
+        clock.advance(timedelta(days=2).total_seconds())
+        view = await asyncio.wait_for(running, 20)
+    assert view.status == "succeeded"
+    assert [each.outcome for each in view.history.of("review")] == ["expired"]
 
 
 async def test_an_answer_given_in_time_counts_even_if_taken_late(opened: Any, clock: Any) -> None:

@@ -120,7 +120,7 @@ async def test_a_spent_loop_goes_on_by_its_then(opened: Any) -> None:
         view = await engine.run(loop, n=0)
         assert (view.status, view.run.reason) == ("failed", "never enough")
         assert view.state.sum == 4, "the first visit plus three"
-        with pytest.raises(RunEnded, match="no step of it failed"):
+        with pytest.raises(RunEnded, match="nowhere to go on"):
             await engine.resume(view.id)
 
 

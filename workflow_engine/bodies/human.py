@@ -28,7 +28,13 @@ async def run(node: Human[Any, Any], scene: Scene) -> Ask:
 
 def answer_schema(node: Human[Any, Any]) -> dict[str, Any]:
     """The JSON Schema an answer must fit; anything goes where the annotation does not say."""
-    return {} if node.answer is None else TypeAdapter(node.answer).json_schema()
+    if node.answer is None:
+        return {}
+    schema = TypeAdapter(node.answer).json_schema()
+    if "properties" in schema:
+        # pydantic would drop a field it does not know; a person who misspelt one must be told.
+        schema.setdefault("additionalProperties", False)
+    return schema
 
 
 def choice_in(answer: Any) -> str | None:

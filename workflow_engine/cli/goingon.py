@@ -27,7 +27,8 @@ async def go_on(
     if view.owned:
         raise RunOwned(f"run {run.id} is driven by a living process", typed("watch", run.id, store=manner.store))
     if run.ended and run.status != "failed":
-        raise RunEnded(f"run {run.id} has {run.status}; there is nothing to resume", "begin a new run")
+        was = "succeeded" if run.status == "succeeded" else "was cancelled"
+        raise RunEnded(f"run {run.id} {was}; there is nothing to resume", "begin a new run")
     loaded = code_of(run, target, manner)
     manner = remembered(run, manner)
 

@@ -143,8 +143,13 @@ class Service:
         return await self.get(run_id)
 
     async def recover(self, on_problem: Callable[[RunId, WorkflowError], None] | None = None) -> list[RunView[Any]]:
-        """Go on with every run of the known workflows whose process died; one run's problem stops no other."""
-        found = [run for run in await self._ledger.unfinished() if not await self._ledger.owned(run)]
+        """Go on with every run of the known workflows whose process died, whose answer nobody took up, or whose
+        question expired; one run's problem stops no other.
+        """
+        now = self._around.clock.now()
+        overdue = [each.question.run for each in await self.inbox() if each.question.due and each.question.due <= now]
+        left = dict.fromkeys([*await self._ledger.unfinished(), *overdue])
+        found = [run for run in left if not await self._ledger.owned(run)]
 
         async def one(run: RunId) -> RunView[Any] | None:
             try:
@@ -180,7 +185,7 @@ class Service:
             return await self.get(run_id)
         try:
             if snapshot.run.status in ("succeeded", "cancelled") or snapshot.run.frontier.ended:
-                raise RunEnded(f"run {run_id} has {snapshot.run.status}; there is nothing to cancel")
+                raise RunEnded(f"run {run_id} has ended ({snapshot.run.status}); there is nothing to cancel")
             events: list[Any] = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in snapshot.run.open]
             events.append(RunCancelled(now, by))
             ended = snapshot.run
@@ -301,6 +306,10 @@ class Service:
         seen = 0
         while self._lives:
             await asyncio.sleep(EAR)
+            moment = self._around.clock.now()
+            for run_id, live in self._lives.items():
+                if any(each.due is not None and each.due <= moment for each in live.run.open):
+                    self._wake(run_id)
             now = await self._ledger.changed(seen)
             if now != seen:
                 seen = now
@@ -379,6 +388,7 @@ class Service:
 
 def _must_go_on(run: Run) -> None:
     if run.status in ("succeeded", "cancelled"):
-        raise RunEnded(f"run {run.id} has {run.status}; there is nothing to resume", "begin a new run")
+        was = "succeeded" if run.status == "succeeded" else "was cancelled"
+        raise RunEnded(f"run {run.id} {was}; there is nothing to resume", "begin a new run")
     if run.frontier.ended is not None:
-        raise RunEnded(f"run {run.id} reached {run.frontier.ended!r}; no step of it failed", "begin a new run")
+        raise RunEnded(f"run {run.id} ended at {run.frontier.ended!r}: it has nowhere to go on", "begin a new run")

@@ -8,11 +8,12 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from workflow_engine.errors import UsageError
+from workflow_engine.errors import Failure, UsageError
 from workflow_engine.record.history import History
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
+from workflow_engine.record.usage import Usage
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -42,6 +43,21 @@ class RunView(Generic[S]):
         if self.run.status == "waiting" and self.letters and not self.owned:
             return "queued"
         return self.run.status
+
+    @property
+    def reason(self) -> str | None:
+        """Why it has this status: what it waits for, or why it failed."""
+        return self.run.reason
+
+    @property
+    def error(self) -> Failure | None:
+        """What failed, if the run failed."""
+        return self.run.error
+
+    @property
+    def usage(self) -> Usage:
+        """What its model calls add up to."""
+        return self.run.usage
 
     @property
     def interrupted(self) -> bool:
