@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel
 
+from workflow_engine.bodies.child import refuse_in_child
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.errors import ModelMissing, WorkflowError
 from workflow_engine.ports.agents import AgentRunner
@@ -92,6 +93,7 @@ class Engine(Service):
         `model` is an `agents.ModelChoice` (see `choose_model`), `agents` any runner of your own. `ledger` replaces the
         SQLite store.
         """
+        refuse_in_child()
         if ledger is None:
             from workflow_engine.stores.sqlite import open_ledger
 

@@ -1,42 +1,112 @@
-"""Bodies that run in a process of their own, so that a time limit can really stop them. Values cross as typed JSON."""
+"""Bodies that run in a process of their own, so that a time limit can really stop them.
+
+Values cross as typed JSON. Errors cross as what they are, so that `retry=Retry(on=...)` still knows them: a pickle is
+read only from the child this process started itself, never from a store.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import inspect
+import os
+import pickle
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_process
 from pydantic import TypeAdapter
 
-from workflow_engine.errors import StepError
+from workflow_engine.errors import StepError, UsageError
+from workflow_engine.record.codec import encode
 from workflow_engine.spec.nodes import Function, Node
 
 
 async def call_in_child(node: Function[Any, Any], given: Mapping[str, Any]) -> Any:
-    """The body's value; the child is killed on cancellation. Raises what the body raised, as a StepError."""
+    """The body's value; the child is killed on cancellation. Raises what the body raised, and StepError if it died."""
     types = {each.name: each.type for each in node.signature.parameters}
     texts = {name: TypeAdapter(types[name]).dump_json(value).decode() for name, value in given.items()}
     body = inspect.unwrap(node.body)
     place = (body.__module__, inspect.getsourcefile(body) or "", body.__qualname__)
-    ok, text = await anyio.to_process.run_sync(_in_child, place, texts, cancellable=True)
-    if not ok:
-        raise StepError(text)
-    return TypeAdapter(node.signature.returns).validate_json(text)
-
-
-def _in_child(place: tuple[str, str, str], texts: Mapping[str, str]) -> tuple[bool, str]:
     try:
-        node = _found(*place)
-        types = {each.name: each.type for each in node.signature.parameters}
-        value = node.body(**{name: TypeAdapter(types[name]).validate_json(text) for name, text in texts.items()})
-        return True, TypeAdapter(node.signature.returns).dump_json(value).decode()
-    except Exception as error:  # it crosses a process border as text
-        return False, f"{type(error).__name__}: {error}"
+        value, error = await anyio.to_process.run_sync(_in_child, place, texts, cancellable=True)
+    except anyio.BrokenWorkerProcess as broken:
+        if broken.args:
+            raise StepError(f"the process of {node.name} could not start: {broken.__cause__ or broken}") from broken
+        cure = "it ran out of memory, was killed, or left by os._exit"
+        raise StepError(f"the process of {node.name} died before it answered", cure) from broken
+    if error is not None:
+        raise _unpacked(error)
+    return TypeAdapter(node.signature.returns).validate_json(value)
+
+
+def refuse_in_child() -> None:
+    """Raise errors.UsageError in a child that imports its parent's script only to find a body in it."""
+    # anyio takes __main__ away while it runs the parent's script under another name.
+    if "__main__" not in sys.modules:
+        raise UsageError(
+            "a node with process=True makes this script start itself again",
+            'put the lines that run a workflow under: if __name__ == "__main__":',
+        )
+
+
+def _in_child(place: tuple[str, str, str], texts: Mapping[str, str]) -> tuple[str, bytes | None]:
+    with _pipes_apart():
+        try:
+            node = _found(*place)
+            types = {each.name: each.type for each in node.signature.parameters}
+            value = node.body(**{name: TypeAdapter(types[name]).validate_json(text) for name, text in texts.items()})
+            return encode(TypeAdapter(node.signature.returns), value, f"{node.name} returned"), None
+        except (Exception, SystemExit) as error:
+            return "", _packed(error)
+
+
+@contextmanager
+def _pipes_apart() -> Iterator[None]:
+    """Keep the pipes to the parent from the body and from programs it starts: what they print is dropped.
+
+    0 and 1 carry the values; nobody reads 2, and who fills it waits for ever.
+    """
+    kept = [(number, os.dup(number)) for number in (0, 1, 2)]
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number, _ in kept:
+        os.dup2(nothing, number)
+    try:
+        yield
+    finally:
+        for number, pipe in kept:
+            os.dup2(pipe, number)
+            os.close(pipe)
+        os.close(nothing)
+
+
+def _packed(error: BaseException) -> bytes:
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename != __file__]
+    text = "".join(traceback.format_list(frames[-8:]))
+    try:
+        packed = pickle.dumps((error, text))
+        pickle.loads(packed)
+    except Exception:  # an error may hold anything
+        return pickle.dumps((StepError("".join(traceback.format_exception_only(error)).strip()), text))
+    return packed
+
+
+def _unpacked(packed: bytes) -> BaseException:
+    # The child knows this process's __main__ under the name that multiprocessing gives it.
+    sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
+    error: BaseException
+    try:
+        error, text = pickle.loads(packed)
+    except Exception as problem:  # its class is found there and not here
+        return StepError(f"the body raised an error that cannot be brought here: {problem}")
+    if text:
+        error.add_note(text)
+    return error
 
 
 def _found(module_name: str, file: str, qualname: str) -> Node:

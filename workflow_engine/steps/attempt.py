@@ -114,7 +114,8 @@ def _trace(error: BaseException) -> str:
     every = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(ours)]
     # The user's own lines; those of the standard library and of installed packages only where there are no others.
     frames = [each for each in every if not each.filename.startswith(_NOT_THEIRS)] or every
-    return _clean("".join(traceback.format_list(frames[-8:])))[-4000:]
+    # Notes are part of it: one tells where a body failed that ran in another process.
+    return _clean("".join([*traceback.format_list(frames[-8:]), *getattr(error, "__notes__", ())]))[-4000:]
 
 
 def _clean(text: str) -> str:
