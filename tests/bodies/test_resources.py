@@ -150,6 +150,5 @@ async def test_the_store_is_closed_though_a_resource_does_not_close() -> None:
     ledger = Noted()
     with pytest.raises(Infrastructure, match="did not close"):
         async with Engine.connect(ledger=ledger) as engine:
-            view = await engine.run(flow)
-    assert view.state.text == "Pool"
+            assert (await engine.run(flow)).state.text == "Pool"
     assert ledger.closed

@@ -98,7 +98,7 @@ class Life:
         dies = self.kills > 0
         self.kills -= dies
         kill = self.random.randint(1, 12) if dies else None
-        process = Process(
+        process: Any = Process(
             self.disk,
             self.world,
             self.random,

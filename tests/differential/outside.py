@@ -24,6 +24,7 @@ class Process(Protocol):
 
     def turns(self) -> int:
         """How many turns of the loop a body takes, at random."""
+        ...
 
     async def alive(self) -> None:
         """Never comes back in a dead process."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
@@ -168,5 +169,5 @@ def advance(words: str, face: str) -> float:
 
 @cache
 def _metrics(path: Path) -> tuple[int, dict[int, str], dict[str, tuple[int, int]]]:
-    font = TTFont(path)
+    font: Any = TTFont(path)
     return font["head"].unitsPerEm, font.getBestCmap(), font["hmtx"].metrics

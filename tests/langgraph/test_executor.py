@@ -292,7 +292,11 @@ async def test_a_body_sees_its_callers_context_and_nothing_of_langgraph() -> Non
         x: int
 
     inner = StateGraph(Inner)
-    inner.add_node("twice", lambda state: {"x": state["x"] * 2})
+
+    def twice(state: Inner) -> Inner:
+        return {"x": state["x"] * 2}
+
+    inner.add_node("twice", twice)
     inner.add_edge("__start__", "twice")
     graph = inner.compile()
     seen: list[Any] = []
@@ -345,6 +349,10 @@ async def test_a_workflow_is_compiled_once_and_let_go_of() -> None:
 async def test_a_graph_that_leads_nowhere_is_an_error_and_no_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     flow = workflow("lost", state=Said, edges=[START >> a >> END])
     scheme = scheme_of(flow)
-    monkeypatch.setattr(scheme, "graph", StateGraph(Said).add_node("x", lambda _: {}).set_entry_point("x").compile())
+
+    def nothing(state: Said) -> dict[str, Any]:
+        return {}
+
+    monkeypatch.setattr(scheme, "graph", StateGraph(Said).add_node("x", nothing).set_entry_point("x").compile())
     with pytest.raises((RuntimeError, WorkflowError), match="does not lead to"):
         await told(flow)

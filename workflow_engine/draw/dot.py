@@ -93,7 +93,7 @@ class _Page:
                     **_class("label", arrow),
                 }
                 if arrow.tail == arrow.head:
-                    with graph.subgraph(graph_attr={"rank": "same"}) as row:
+                    with graph.subgraph(graph_attr={"rank": "same"}) as row:  # pyright: ignore[reportOptionalContextManager]
                         row.node(self.names[arrow.tail])
                         row.node(f"a{at}", **words)
                 else:
@@ -101,7 +101,7 @@ class _Page:
         for at, each in enumerate(self.diagram.groups):
             around = self.around[min(each.cards, key=lambda card: len(self.around[card]))]
             if ([None, *around[: around.index(at)]])[-1] == group:
-                with graph.subgraph(name=f"cluster_{at}") as cluster:
+                with graph.subgraph(name=f"cluster_{at}") as cluster:  # pyright: ignore[reportOptionalContextManager]
                     self._group(cluster, at, each)
 
     def _group(self, cluster: graphviz.Digraph, at: int, group: Group) -> None:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from workflow_engine.record.ids import RunId
 
-# Without i, l, o and u: an id is read aloud and typed by people (Crockford's base 32).
-ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+# Without i, l, o and u: an id is read aloud and typed by people (Crockford's base 32). Without x: between two digits
+# many fonts set it as a multiplication sign.
+ALPHABET = "0123456789abcdefghjkmnpqrstvwyz"
 
 
 class SystemClock:
@@ -24,7 +25,7 @@ class SystemClock:
 
 
 class SystemMint:
-    """Twelve random base-32 characters are 60 bits: a million runs collide with probability 4e-7."""
+    """Twelve characters of 31 are 59 bits: a million runs collide with a probability below 1e-6."""
 
     def run_id(self) -> RunId:
         return RunId("".join(secrets.choice(ALPHABET) for _ in range(12)))

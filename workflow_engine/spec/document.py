@@ -123,5 +123,5 @@ def _without_code(name: str, each: dict[str, Any]) -> Node:
     # Reads and outcomes come from annotations that are not here: fill the caches the annotations would have filled.
     node.__dict__["signature"] = Signature(tuple(Parameter(read, Any, False) for read in each["reads"]), Any)
     if kind in (Human, Route):
-        node.__dict__["outcomes"] = tuple(each["outcomes"])
+        node.__dict__["_words"] = tuple(each["outcomes"])
     return node

@@ -184,8 +184,12 @@ class Human(Node, Generic[P, C_co]):
         returns = self.signature.returns
         return get_args(returns)[0] if get_origin(returns) is Question and get_args(returns) else None
 
-    @cached_property
+    @property
     def outcomes(self) -> tuple[str, ...]:
+        return self._words
+
+    @cached_property
+    def _words(self) -> tuple[str, ...]:
         return words_of(choice_of(self.answer)) or ()
 
     def __getitem__(self: Human[Any, L], outcome: L) -> Outcome:
@@ -201,8 +205,12 @@ class Route(Node, Generic[P, C_co]):
 
     kind: ClassVar[str] = "route"
 
-    @cached_property
+    @property
     def outcomes(self) -> tuple[str, ...]:
+        return self._words
+
+    @cached_property
+    def _words(self) -> tuple[str, ...]:
         return words_of(self.signature.returns) or ()
 
     def __getitem__(self: Route[Any, L], outcome: L) -> Outcome:

@@ -68,4 +68,5 @@ def fields_of(state: type[BaseModel]) -> Mapping[str, Field]:
 
 def _adapter(annotation: Any, metadata: tuple[Any, ...]) -> TypeAdapter[Any]:
     # Constraints such as Field(gt=0) live in the metadata and are part of the contract.
-    return TypeAdapter(Annotated[(annotation, *metadata)] if metadata else annotation)
+    constrained: Any = Annotated[(annotation, *metadata)] if metadata else annotation  # pyright: ignore[reportInvalidTypeForm]
+    return TypeAdapter(constrained)

@@ -19,13 +19,16 @@ import sys
 import weakref
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from workflow_engine.errors import StoreError
 
 try:
-    import fcntl
+    import fcntl as _fcntl
 except ImportError:  # pragma: no cover (Windows)
-    fcntl = None  # type: ignore[assignment]
+    fcntl: Any = None
+else:
+    fcntl = _fcntl
 
 _DOOR = 2**62  # the byte of whoever opens the store; those of the runs lie below
 
@@ -49,7 +52,7 @@ class Owners:
 
     def taken(self, run: str) -> bool:
         """Whether another ledger owns a run. Takes nothing, so nobody who claims it meanwhile is turned away."""
-        return self._ask(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, _place(run)) != fcntl.F_UNLCK
+        return bool(self._ask(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, _place(run)) != fcntl.F_UNLCK)
 
     def enter(self) -> bool:
         """Be the one who opens the store; False while another does."""
