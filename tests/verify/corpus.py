@@ -646,6 +646,22 @@ def an_arm_left_behind() -> Rows:
     return START >> write >> (rate, look_up, remark), (rate, look_up) >> publish >> END, remark >> END
 
 
+@broken("W503", "verdict")
+def a_join_of_two_ends_of_one_arm() -> Rows:
+    both = Edge((verdict["good"], verdict["bad"], look_up), publish)
+    return START >> write >> (rate >> verdict, look_up), both, publish >> END
+
+
+@broken("W504", "rate")
+def a_join_across_two_forks() -> Rows:
+    return (
+        START >> write >> (rate, look_up),
+        look_up >> (ask, remark),
+        (rate, remark) >> publish,
+        (publish, ask) >> publish.named("tell") >> END,
+    )
+
+
 @broken("W505", "write")
 def a_fork_with_two_joins() -> Rows:
     good_and = Edge((verdict["good"], ask["publish"]), publish)

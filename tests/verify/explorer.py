@@ -206,7 +206,8 @@ class Game:
                 ]
             yield from before
         else:
-            yield from self._enter(place, edge.targets[0], brackets, True, routes)
+            for target in edge.targets:
+                yield from self._enter(place, target, brackets, True, routes)
 
     def _join(
         self, place: Place, source: Source, at: int, edge: Edge, brackets: Brackets, routes: frozenset[str]
@@ -220,10 +221,10 @@ class Game:
             return
         tops = {how[-1:] for _, how in there}
         rests = {how[:-1] for _, how in there}
-        if len(rests) != 1 or () in tops or len({top[0][0] for top in tops}) != 1 or len(tops) != len(there):
+        forks = {fork for top in tops for fork, _ in top}
+        if len(rests) != 1 or () in tops or len(forks) != 1 or len(tops) != len(there):
             raise Unsound(f"the join {edge} does not close the arms of one fork")
-        fork = self.edges[next(iter(tops))[0][0]]
-        if len(tops) != len(fork.targets):
+        if len(tops) != len(self.edges[min(forks)].targets):
             raise Unsound(f"the join {edge} leaves an arm behind")
         rest = frozenset(each for each in waiting if each[0] != at)
         yield from self._enter(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
@@ -150,10 +151,11 @@ def nodes(draw: st.DrawFn) -> Node:
         Agent: ["instructions", "tools", "turns", "finish", "model"],
         Human: ["within"],
     }.get(kind, [])  # type: ignore[call-overload]
-    for name in [*options, "writes", "retry", "timeout"]:
+    for setting in [*options, "writes", "retry", "timeout"]:
         if draw(st.integers(0, 3)) == 0:
-            settings[name] = draw(anything)
-    return kind(name=draw(st.sampled_from([*NAMES, 3])), body=draw(st.sampled_from(BODIES)), **settings)
+            settings[setting] = draw(anything)
+    name: Any = draw(st.sampled_from([*NAMES, 3]))
+    return kind(name=name, body=draw(st.sampled_from(BODIES)), **settings)
 
 
 @st.composite
@@ -199,6 +201,21 @@ def test_verify_is_total(workflow: Workflow[Any]) -> None:
     assert {type(each) for each in findings} <= {Finding}
     assert all(each.code and each.what and each.cure and str(each) for each in findings)
     assert ceiling(workflow) is None or not [each for each in broken(findings) if each.code[:2] in ("W2", "W3")]
+
+
+def around(node: Node) -> Workflow[Any]:
+    return Workflow("w", Whole, (Edge("START", "a"), Edge("a", "END")), MappingProxyType({"a": node}))
+
+
+@pytest.mark.parametrize("kind", [Node, Function, Agent, Human, Route])
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)
+def test_no_body_is_too_odd(body: Any, kind: Callable[..., Node]) -> None:
+    assert not [each for each in verify(around(kind(name="a", body=body))) if each.code == "W190"]
+
+
+def test_what_refuses_to_be_looked_at_is_a_finding() -> None:
+    hostile: Any = Raising()
+    assert [each.code for each in verify(around(Function(name="a", body=hostile, process=True)))] == ["W111", "W190"]
 
 
 @given(st.sampled_from(ANY))

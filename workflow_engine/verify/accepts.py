@@ -59,9 +59,9 @@ def holds(annotation: Any, value: Any) -> bool:
 def stored(field: Any, writer: Any) -> Any:
     """The type a value has once it went through a field: a field of a class gives back that class, not a subclass."""
     members = members_of(writer)
-    if len(members) > 1:
+    if len(members) != 1:
         return Union[tuple(stored(field, each) for each in members)]  # noqa: UP007 (made at run time)
-    writer = members[0]
+    (writer,) = members
     if not (isinstance(writer, type) and (issubclass(writer, BaseModel) or dataclasses.is_dataclass(writer))):
         return writer
     held = [each for each in members_of(field) if accepts(each, writer)]
