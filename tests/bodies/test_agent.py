@@ -138,6 +138,22 @@ async def test_an_agent_that_may_differ_later_is_tried_again_and_one_that_may_no
     assert (view.run.error.kind, view.run.error.message, len(tries)) == ("model", "no such model", 2)
 
 
+async def test_a_failed_attempt_is_paid_for_too() -> None:
+    async def answer(task: AgentTask) -> AgentAnswer:
+        if task.node == "planner" and len(runner_tasks) == 0:
+            runner_tasks.append(task)
+            failed = AgentFailed("cut off", kind="infrastructure")
+            failed.so_far = AgentAnswer(None, Usage(2, 30, 3), ("model-x",))
+            raise failed
+        return AgentAnswer(Plan(steps=["x"]), Usage(1, 10, 5), ("model-a",))
+
+    runner_tasks: list[AgentTask] = []
+    quick = agent(writes="plan", instructions="", retry=Retry(2, jitter=False, most=Retry().first * 0))(planner.body)
+    view, _ = await run(answer, workflow("flow", state=Work, edges=[START >> quick >> END]))
+    assert view.usage == Usage(3, 40, 8)
+    assert view.run.answered_by == ("model-x", "model-a")
+
+
 async def test_no_model_means_no_run() -> None:
     async with Engine.connect("unused", ledger=MemoryLedger()) as engine:
         with pytest.raises(ModelMissing, match="no model was chosen") as caught:

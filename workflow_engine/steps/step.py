@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
@@ -13,6 +13,7 @@ from workflow_engine.bodies.intent import Ask, Intent, Wrote
 from workflow_engine.bodies.run import run as run_body
 from workflow_engine.errors import Conflict, Failure, StoreError
 from workflow_engine.frontier.leave import catches
+from workflow_engine.ports.agents import AgentAnswer
 from workflow_engine.record.events import AttemptFailed, EffectStarted, QuestionAsked, StepFailed, StepFinished
 from workflow_engine.record.ids import step_key
 from workflow_engine.record.inbox import Tried
@@ -78,21 +79,23 @@ async def _in_doubt(live: Live, node: Any, visit: int, started: datetime) -> boo
 async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: Any) -> bool | None:
     """Try until it works or the policy gives up, and commit. None means that a probe found nothing."""
     number = 0
+    taken = Taken(node, visit, started)
     while True:
         number += 1
         attempt = Attempt(live, node, visit, number)
-        taken = Taken(node, visit, started, number)
+        taken = replace(taken, attempts=number, words="")
         try:
             intent: Intent | None = await attempt.run(act)
             if intent is None:
                 return None
-            taken = Taken(node, visit, started, number, attempt.words, *_told(intent))
+            taken = replace(_paid(taken, intent), words=attempt.words)
             tried = await tried_so_far(live) if isinstance(intent, Ask) else ()
             durable = _settle(live, taken, intent, tried)
         except (StoreError, Conflict):
             raise
         except Exception as error:  # the body is the user's code: whatever it raises is the step's failure
             durable = None
+            taken = _paid(taken, getattr(error, "so_far", None))
             failure = failure_of(node.name, error, number)
             decision = node.retry.after(number, error, live.around.mint.chance())
             if isinstance(decision, GiveUp):
@@ -109,8 +112,12 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
             return True
 
 
-def _told(intent: Intent) -> tuple[Usage | None, tuple[str, ...]]:
-    return (intent.usage, intent.answered_by) if isinstance(intent, Wrote) else (None, ())
+def _paid(taken: Taken, told: Intent | AgentAnswer | None) -> Taken:
+    """The step with what one more attempt cost: a failed attempt is paid for too, and somebody answered in it."""
+    if not isinstance(told, Wrote | AgentAnswer):
+        return taken
+    usage = taken.usage if told.usage is None else (taken.usage or Usage()) + told.usage
+    return replace(taken, usage=usage, answered_by=tuple(dict.fromkeys((*taken.answered_by, *told.answered_by))))
 
 
 def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) -> Any:
