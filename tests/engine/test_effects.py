@@ -40,11 +40,12 @@ def shop(outside: Outside, in_doubt: Any) -> Any:
     return workflow("shop", state=Shop, edges=[START >> pay >> END, pay.failed >> FAIL("not paid")])
 
 
-async def die(opened: Any, flow: Any, outside: Outside) -> str:
+async def die(opened: Any, flow: Any, outside: Outside, ledger: Any) -> str:
     """Begin a run and let its process die in the middle of the effect."""
     async with opened(flow) as engine:
         running = asyncio.create_task(engine.run(flow, n=1))
         await outside.began.wait()
+        ledger.abandon()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -52,10 +53,10 @@ async def die(opened: Any, flow: Any, outside: Outside) -> str:
         return str(await engine.find("@last"))
 
 
-async def test_an_effect_in_doubt_asks_a_person_by_default(opened: Any) -> None:
+async def test_an_effect_in_doubt_asks_a_person_by_default(opened: Any, ledger: Any) -> None:
     outside = Outside()
     flow = shop(outside, "ask")
-    run = await die(opened, flow, outside)
+    run = await die(opened, flow, outside, ledger)
     async with opened(flow) as engine:
         [view] = await engine.recover()
         assert view.status == "waiting"
@@ -69,10 +70,10 @@ async def test_an_effect_in_doubt_asks_a_person_by_default(opened: Any) -> None:
     assert outside.keys == [f"{run}/pay/1"] * 2, "the same key each time"
 
 
-async def test_an_effect_can_be_accepted_with_a_value(opened: Any) -> None:
+async def test_an_effect_can_be_accepted_with_a_value(opened: Any, ledger: Any) -> None:
     outside = Outside()
     flow = shop(outside, "ask")
-    run = await die(opened, flow, outside)
+    run = await die(opened, flow, outside, ledger)
     async with opened(flow) as engine:
         await engine.recover()
         with pytest.raises(Exception, match="'receipt' is a required property"):
@@ -83,10 +84,10 @@ async def test_an_effect_can_be_accepted_with_a_value(opened: Any) -> None:
     assert len(outside.keys) == 1
 
 
-async def test_an_effect_can_be_given_up(opened: Any) -> None:
+async def test_an_effect_can_be_given_up(opened: Any, ledger: Any) -> None:
     outside = Outside()
     flow = shop(outside, "ask")
-    run = await die(opened, flow, outside)
+    run = await die(opened, flow, outside, ledger)
     async with opened(flow) as engine:
         await engine.recover()
         await engine.answer(run, "fail", by="ana")
@@ -95,10 +96,10 @@ async def test_an_effect_can_be_given_up(opened: Any) -> None:
     assert len(outside.keys) == 1
 
 
-async def test_a_second_death_asks_a_second_question(opened: Any) -> None:
+async def test_a_second_death_asks_a_second_question(opened: Any, ledger: Any) -> None:
     outside = Outside()
     flow = shop(outside, "ask")
-    run = await die(opened, flow, outside)
+    run = await die(opened, flow, outside, ledger)
     async with opened(flow) as engine:
         await engine.recover()
         await engine.answer(run, "rerun")
@@ -117,35 +118,36 @@ async def test_a_second_death_asks_a_second_question(opened: Any) -> None:
 
 
 @pytest.mark.parametrize(("there", "receipt", "calls"), [(True, "found 1", 1), (False, "paid 1", 2)])
-async def test_a_probe_decides(opened: Any, there: bool, receipt: str, calls: int) -> None:
+async def test_a_probe_decides(opened: Any, there: bool, receipt: str, calls: int, ledger: Any) -> None:
     outside = Outside()
     flow = shop(outside, outside.look)
-    await die(opened, flow, outside)
+    await die(opened, flow, outside, ledger)
     outside.there = there
     async with opened(flow) as engine:
         [view] = await engine.recover()
     assert (view.status, view.values["receipt"], len(outside.keys)) == ("succeeded", receipt, calls)
 
 
-async def test_an_effect_may_say_that_repeating_it_is_harmless(opened: Any) -> None:
+async def test_an_effect_may_say_that_repeating_it_is_harmless(opened: Any, ledger: Any) -> None:
     outside = Outside()
     flow = shop(outside, "rerun")
-    await die(opened, flow, outside)
+    await die(opened, flow, outside, ledger)
     async with opened(flow) as engine:
         [view] = await engine.recover()
     assert (view.status, len(outside.keys)) == ("succeeded", 2)
 
 
-async def test_a_step_that_takes_its_process_down_five_times_is_not_tried_a_sixth(opened: Any) -> None:
+async def test_a_step_that_takes_its_process_down_five_times_is_not_tried_a_sixth(opened: Any, ledger: Any) -> None:
     outside = Outside()
     deadly = function(name="deadly", writes="receipt")(outside.pay)
     flow = workflow("flow", state=Shop, edges=[START >> deadly >> END])
-    run = await die(opened, flow, outside)
+    run = await die(opened, flow, outside, ledger)
     for death in range(2, 6):
         outside.hang, outside.began = True, asyncio.Event()
         async with opened(flow) as engine:
             again = asyncio.create_task(engine.recover())
             await outside.began.wait()
+            ledger.abandon()
             again.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await again

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
 
 import pytest
 
-from workflow_engine import END, START, State, function, route, workflow
-from workflow_engine.spec.policies import Retry
+from workflow_engine import END, START, Engine, Question, Retry, State, function, human, route, workflow
+from workflow_engine.errors import StoreError
+from workflow_engine.record.inbox import Letter
+from workflow_engine.record.run import fold
 
 
 class Note(State):
@@ -89,3 +92,94 @@ async def test_a_run_that_ends_where_it_begins_is_recorded_whole(opened: Any) ->
     assert view.status == "succeeded"
     assert view.run.seq == len(journal)
     assert [each.seq for each in journal] == list(range(1, len(journal) + 1))
+
+
+async def test_a_cancel_that_finds_an_owner_about_to_let_go_still_ends_the_run(ledger: Any, opened: Any) -> None:
+    @human(writes="text")
+    def ask() -> Question[str]:
+        return Question("Text?")
+
+    flow = workflow("flow", state=Note, edges=[START >> ask >> END])
+    async with opened(flow) as engine:
+        run = (await engine.run(flow)).id
+    fence, _ = await ledger.claim(run)  # an owner that looked into its box for the last time
+
+    class LateLedger:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ledger, name)
+
+        async def send(self, letter: Any) -> None:
+            await ledger.send(letter)
+            await ledger.release(fence)
+
+    async with Engine.connect(ledger=cast("Any", LateLedger())) as engine:
+        view = await engine.cancel(run, by="ana")
+    assert (view.status, view.run.reason, view.letters) == ("cancelled", "ana", False)
+
+
+async def test_a_run_that_fails_while_it_is_being_cancelled_is_cancelled(ledger: Any, opened: Any) -> None:
+    @function(writes="text")
+    async def fails() -> str:
+        [run] = await ledger.find("@last")
+        await ledger.send(Letter(f"{run}.cancel", run, "cancel", "ana", datetime(2026, 1, 1, tzinfo=UTC)))
+        raise ValueError("no")
+
+    flow = workflow("flow", state=Note, edges=[START >> fails >> END])
+    async with opened(flow) as engine:
+        view = await engine.run(flow)
+    assert (view.status, view.letters) == ("cancelled", False)
+
+
+async def test_a_run_stopped_by_its_caller_is_interrupted_and_counts_no_death(opened: Any) -> None:
+    under_way = asyncio.Event()
+
+    @function(writes="text")
+    async def slow() -> str:
+        if not under_way.is_set():
+            under_way.set()
+            await asyncio.Event().wait()
+        return "done"
+
+    flow = workflow("flow", state=Note, edges=[START >> slow >> END])
+    async with opened(flow) as engine:
+        driving = asyncio.create_task(engine.run(flow))
+        await under_way.wait()
+        driving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await driving
+        view = await engine.get("@last")
+        assert (view.status, view.interrupted, view.owned) == ("running", True, False)
+        [view] = await engine.recover()
+        journal = await engine.journal(view.id)
+    assert view.status == "succeeded"
+    assert "RunInterrupted" in [each.event.type for each in journal]
+    assert fold(each.event for each in journal[:4]).deaths == {}
+
+
+async def test_the_box_is_still_heard_after_the_store_could_not_be_read_once(
+    ledger: Any, opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way, looked = asyncio.Event(), asyncio.Event()
+
+    @function(writes="text")
+    async def endless() -> str:
+        under_way.set()
+        return str(await asyncio.Event().wait())
+
+    flow = workflow("flow", state=Note, edges=[START >> endless >> END])
+    changed = type(ledger).changed
+
+    async def locked_once(self: Any, since: int) -> int:
+        if looked.is_set():
+            return cast("int", await changed(self, since))
+        looked.set()
+        raise StoreError("the store is locked")
+
+    monkeypatch.setattr(type(ledger), "changed", locked_once)
+    async with opened(flow) as engine, opened() as elsewhere:
+        driving = asyncio.create_task(engine.run(flow))
+        await under_way.wait()
+        await looked.wait()
+        await elsewhere.cancel("@last")
+        view = await asyncio.wait_for(driving, 5)
+    assert view.status == "cancelled"

@@ -168,7 +168,7 @@ class QuestionWithdrawn:
 
 @dataclass(frozen=True)
 class RunInterrupted:
-    """Its owner let go of it politely, between two steps: no step took the process down."""
+    """Its owner let go of it, drained or stopped from outside: no step took the process down."""
 
     at: datetime
     type: Literal["RunInterrupted"] = "RunInterrupted"

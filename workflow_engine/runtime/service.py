@@ -21,14 +21,22 @@ from workflow_engine.errors import (
     RunNotFound,
     RunOwned,
     StepError,
+    StoreError,
     UsageError,
     WorkflowChanged,
     WorkflowError,
 )
 from workflow_engine.ports.ledger import Batch, Listed, Page, Recorded, Snapshot
-from workflow_engine.record.events import CodeChanged, QuestionWithdrawn, RunCancelled, RunClaimed, RunCreated
+from workflow_engine.record.events import (
+    CodeChanged,
+    QuestionWithdrawn,
+    RunCancelled,
+    RunClaimed,
+    RunCreated,
+    RunInterrupted,
+)
 from workflow_engine.record.frontier import Frontier
-from workflow_engine.record.history import history
+from workflow_engine.record.history import COMMITS, history
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
 from workflow_engine.record.run import Run, advance, begin
@@ -182,7 +190,9 @@ class Service:
         except RunOwned:
             await self._ledger.send(Letter(f"{run_id}.cancel", run_id, "cancel", by, now))
             self._wake(run_id)
-            return await self.get(run_id)
+            view = await self.get(run_id)
+            # An owner that let go meanwhile may have looked into its box for the last time before the letter came.
+            return view if view.owned or not view.letters else await self.cancel(run_id, by=by)
         try:
             if snapshot.run.status in ("succeeded", "cancelled") or snapshot.run.frontier.ended:
                 raise RunEnded(f"run {run_id} has ended ({snapshot.run.status}); there is nothing to cancel")
@@ -261,6 +271,15 @@ class Service:
         """The run's events numbered above `after`."""
         return await self._ledger.journal(await self.find(run), after)
 
+    async def state_at(self, run: str, step: int) -> Mapping[str, Any]:
+        """The state as it was after a step, numbered as in the run's history. Raises errors.UsageError for no such step."""
+        run_id = await self.find(run)
+        ends = [each.seq for each in await self._ledger.journal(run_id) if isinstance(each.event, COMMITS)]
+        if not 1 <= step <= len(ends):
+            there = f"its steps are numbered 1 to {len(ends)}" if ends else "it has taken none yet"
+            raise UsageError(f"run {run_id} has no step {step}", there)
+        return {name: value.json() for name, value in (await self._ledger.at(run_id, ends[step - 1])).items()}
+
     async def document(self, run: str) -> Mapping[str, Any]:
         """The workflow of a run as JSON, readable without its code."""
         return await self._ledger.document(await self.find(run))
@@ -291,11 +310,22 @@ class Service:
         self._listen()
         try:
             await self._executors[executor](live)
+        except asyncio.CancelledError:
+            # Stopped by its caller, and its steps have let go: no step took the process down.
+            if live.run.status == "running":
+                with suppress(WorkflowError):
+                    await live.post([RunInterrupted(self._around.clock.now())])
+            raise
         finally:
             self._lives.pop(run_id, None)
             await self._ledger.release(live.fence)
-        if not live.run.ended and not live.stopping and await self._ledger.letters(run_id):
-            with suppress(RunOwned):
+        if live.run.ended:
+            return
+        letters = await self._ledger.letters(run_id)
+        with suppress(RunOwned, RunEnded):
+            if stop := next((each for each in letters if each.kind == "cancel"), None):
+                await self.cancel(run_id, by=stop.by)
+            elif letters and not live.stopping:
                 await self.resume(run_id, executor=executor, verb="answer")
 
     def _listen(self) -> None:
@@ -310,11 +340,12 @@ class Service:
             for run_id, live in self._lives.items():
                 if any(each.due is not None and each.due <= moment for each in live.run.open):
                     self._wake(run_id)
-            now = await self._ledger.changed(seen)
-            if now != seen:
-                seen = now
-                for run_id in await self._ledger.boxes():
-                    self._wake(run_id)
+            with suppress(StoreError):  # said by the run's own commits; a store locked for a moment deafens nobody
+                now = await self._ledger.changed(seen)
+                if now != seen:
+                    for run_id in await self._ledger.boxes():
+                        self._wake(run_id)
+                    seen = now
 
     def _wake(self, run_id: RunId) -> None:
         live = self._lives.get(run_id)
