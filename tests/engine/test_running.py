@@ -546,3 +546,19 @@ async def test_a_body_in_a_process_of_its_own_is_killed_when_its_time_is_up(open
         view = await engine.run(outside.FLOW, n=0)
         assert view.run.error is not None
         assert view.run.error.message == "ZeroDivisionError: integer division or modulo by zero"
+
+
+async def test_the_state_after_each_step_can_be_read(opened: Any) -> None:
+    @function(writes="doubled")
+    def twice(doubled: int) -> int:
+        return max(1, 2 * doubled)
+
+    again = at_most(2, twice, then=END)
+    flow = workflow("flow", state=Numbers, edges=[START >> twice, twice >> again])
+    async with opened(flow) as engine:
+        run = (await engine.run(flow, n=1)).id
+        assert [(await engine.state_at(run, step))["doubled"] for step in (1, 2, 3)] == [1, 2, 4]
+        assert (await engine.state_at("@last", 1))["n"] == 1
+        for step in (0, 4, -1):
+            with pytest.raises(UsageError, match=f"no step {step}"):
+                await engine.state_at(run, step)

@@ -12,6 +12,9 @@ from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId
 from workflow_engine.record.usage import Usage
 
+COMMITS = (e.StepFinished, e.StepFailed)
+"""The events that end a step: their place among each other is the step's number."""
+
 
 @dataclass(frozen=True)
 class StepRecord:

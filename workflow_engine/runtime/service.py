@@ -272,7 +272,7 @@ class Service:
         return await self._ledger.journal(await self.find(run), after)
 
     async def state_at(self, run: str, step: int) -> Mapping[str, Any]:
-        """The state as it was after a step, numbered as in the run's history. Raises errors.UsageError for no such step."""
+        """The state as a step left it, numbered as in the run's history. Raises errors.UsageError for no such step."""
         run_id = await self.find(run)
         ends = [each.seq for each in await self._ledger.journal(run_id) if isinstance(each.event, COMMITS)]
         if not 1 <= step <= len(ends):
