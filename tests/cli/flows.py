@@ -111,3 +111,25 @@ async def second(a: int) -> int:
 slow = workflow("slow", state=Slow, edges=[START >> first >> second >> END])
 """
 )
+
+# Writes one field six times, then asks.
+LOOP = (
+    HEAD
+    + """
+class Count(State):
+    text: str = ""
+    ruling: Literal["keep"] | None = None
+
+@function(writes="text")
+def grow(text: str) -> str:
+    return text + "ab"
+
+@human(writes="ruling")
+def review(text: str) -> Question[Literal["keep"]]:
+    return Question("Enough?")
+
+loop = workflow("loop", state=Count, edges=[
+    START >> grow >> at_most(5, grow, then=review), review["keep"] >> END,
+])
+"""
+)

@@ -92,6 +92,11 @@ def test_a_run_goes_on_with_the_model_it_was_begun_with(failed: str, endpoint: N
     assert typed.json["answered_by"] == ["offline-playbook/pair"]
 
 
+def test_a_count_of_one_has_no_plural(failed: str, cli: Cli) -> None:
+    page = cli("show", failed, "1").out
+    assert "1 request, " in page
+
+
 def test_another_model_can_be_named_when_a_run_goes_on(failed: str, cli: Cli) -> None:
     typed = cli("resume", failed, "--model", "some-model")
     assert typed.code == 2

@@ -95,6 +95,19 @@ def test_a_run_whose_code_moved_asks_for_it(write: Write, cli: Cli) -> None:
     assert cli("resume", run, "moved.py").code == 0
 
 
+def test_an_effect_whose_process_died_is_shown_in_doubt(write: Write, spawn: Spawn, cli: Cli) -> None:
+    write("slow.py", SLOW.replace('writes="a"', 'writes="a", effect=True'))
+    process = spawn("run", "slow.py")
+    begun(process)
+    doubt = "in doubt: it began and its end was not recorded"
+    assert doubt not in cli("show", "@last").out
+    process.kill()
+    process.wait()
+    assert doubt in cli("show", "@last").out
+    assert cli("recover").code == 3
+    assert doubt not in cli("show", "@last").out
+
+
 def test_a_dead_run_is_shown_as_interrupted_and_recovered(dead: str, cli: Cli) -> None:
     listed = cli("runs", "--json").json[0]
     assert (listed["status"], listed["reason"]) == ("running", "interrupted")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.flows import ASK, FLAKY, GREET, HEAD
+from tests.cli.flows import ASK, FLAKY, GREET, HEAD, LOOP
 from tests.cli.terminal import Cli, Write
 from workflow_engine.cli.following import Lines
 from workflow_engine.errors import Failure
@@ -255,6 +255,27 @@ def test_a_step_is_shown_by_number_by_node_and_by_visit(write: Write, cli: Cli) 
     unknown = cli("show", "@last", "deploy")
     assert unknown.code == 2
     assert "prepare, work" in unknown.err
+
+
+def test_each_visit_to_a_node_shows_what_it_wrote(write: Write, cli: Cli) -> None:
+    write("loop.py", LOOP)
+    cli("run", "loop.py")
+    for visit, text in ((1, "ab"), (2, "abab"), (6, "ab" * 6)):
+        page = cli("show", "@last", f"grow:{visit}").out
+        assert f"  text  {text}\n" in page
+        assert ("text was written again by grow, visit 6" in page) == (visit < 6)
+        assert cli("show", "@last", str(visit), "--json").json["wrote"] == {"text": text}
+
+
+def test_what_was_tried_is_not_left_out_in_silence(write: Write, cli: Cli) -> None:
+    write("loop.py", LOOP)
+    said = cli("run", "loop.py").out
+    run = cli("show", "@last", "--json").json["run"]
+    assert said.count("tried") == 4
+    assert f"and 2 more before: workflow show {run}" in said
+    whole = cli("show", run).out
+    assert whole.count("  tried  ") == 6
+    assert "more before" not in whole
 
 
 def test_nothing_a_store_holds_moves_the_cursor(write: Write, cli: Cli) -> None:

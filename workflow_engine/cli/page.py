@@ -88,11 +88,15 @@ def _under_way(view: RunView[Any]) -> list[list[Cell]]:
             Cell(line(node, 30)),
             Cell(str(run.frontier.visits.get(node, 1)), right=True),
             *[empty] * 4,
-            Cell("under way" if view.owned else "due", DIM),
+            Cell("under way", DIM) if view.owned else _due(node in run.doubts),
         ]
         for node in run.frontier.due
         if node not in run.resting
     ]
+
+
+def _due(doubted: bool) -> Cell:
+    return Cell("in doubt: it began and its end was not recorded", "33") if doubted else Cell("due", DIM)
 
 
 def said(step: StepRecord) -> str:

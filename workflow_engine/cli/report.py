@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PLAYBOOK = "offline-playbook/"
 _LONGEST = 24
+_LAST_TRIED = 4
 
 
 def report(view: RunView[Any], *, store: Path | None, as_json: bool, picture: Path | None = None) -> Exit:
@@ -99,8 +100,11 @@ def question_block(standing: Standing, *, whole: bool = False, longest: int | No
     def fact(name: str, text: str) -> None:
         lines.append(f"    {painted(name.ljust(8), DIM, out)}  {text}")
 
-    for tried in asked.tried if whole else asked.tried[-4:]:
+    left_out = 0 if whole else max(0, len(asked.tried) - _LAST_TRIED)
+    for tried in asked.tried[left_out:]:
         fact("tried", line(f"{tried.node} (visit {tried.visit}): {tried.outcome}", room(out) - 14))
+    if left_out:
+        fact("", f"and {left_out} more before: workflow show {asked.run}")
     if asked.choices:
         fact("choices", ", ".join(asked.choices))
     for name, form in form_fields(asked.schema):

@@ -9,10 +9,9 @@ import typer
 from workflow_engine.cli.options import Json, RunName, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from workflow_engine.ports.ledger import Recorded
+    from workflow_engine.cli.steppage import StepPage
     from workflow_engine.runtime.view import RunView
 
 
@@ -27,20 +26,21 @@ def show(
 ) -> None:
     """Show a run: its steps, its state, what it asks."""
     from workflow_engine.cli.page import run_lines
-    from workflow_engine.cli.steppage import find_step, step_document, step_lines
+    from workflow_engine.cli.steppage import step_document, step_lines
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.typed import typed, ways_on
     from workflow_engine.cli.voice import emit, emit_json, point
 
-    view, journal = run_loop(_read(run, store))
     if step is not None:
-        record = find_step(view, step)
+        page = run_loop(_read_step(run, step, store))
+        view = page.view
         if json:
-            emit_json(step_document(view, record, journal))
+            emit_json(step_document(page))
         else:
-            emit("\n".join(step_lines(view, record, journal, full=full)))
+            emit("\n".join(step_lines(page, full=full)))
         point(("run", typed("show", view.id, store=store)))
         return
+    view = run_loop(_read(run, store))
     if json:
         emit_json(view.document())
     else:
@@ -48,9 +48,19 @@ def show(
     point(*ways_on(view, store))
 
 
-async def _read(run: str, store: Path | None) -> tuple[RunView[Any], Sequence[Recorded]]:
+async def _read(run: str, store: Path | None) -> RunView[Any]:
     from workflow_engine.cli.opening import reading
 
     async with reading(store) as engine:
+        return await engine.get(run)
+
+
+async def _read_step(run: str, name: str, store: Path | None) -> StepPage:
+    from workflow_engine.cli.opening import reading
+    from workflow_engine.cli.steppage import StepPage, find_step
+
+    async with reading(store) as engine:
         view = await engine.get(run)
-        return view, await engine.journal(view.id)
+        step = find_step(view, name)
+        then = {} if step.step is None else await engine.state_at(view.id, step.step)
+        return StepPage(view, step, await engine.journal(view.id), then)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workflow_engine.cli.figures import cost, duration, line, plain, tokens
+from workflow_engine.cli.figures import cost, duration, line, plain, several, tokens
 from workflow_engine.cli.page import state_lines
 from workflow_engine.cli.report import question_block
 from workflow_engine.cli.signs import sign
@@ -18,6 +19,21 @@ if TYPE_CHECKING:
     from workflow_engine.ports.ledger import Recorded
     from workflow_engine.record.history import StepRecord
     from workflow_engine.runtime.view import RunView
+
+
+@dataclass(frozen=True)
+class StepPage:
+    """What the page shows: a step of a run, the run's journal, and the state `then`, as the step left it."""
+
+    view: RunView[Any]
+    step: StepRecord
+    journal: Sequence[Recorded]
+    then: Mapping[str, Any]
+
+    @property
+    def wrote(self) -> dict[str, Any]:
+        """The fields it wrote with the values it left in them."""
+        return {name: self.then[name] for name in _writes(self.step, self.journal)}
 
 
 def find_step(view: RunView[Any], name: str) -> StepRecord:
@@ -33,8 +49,9 @@ def find_step(view: RunView[Any], name: str) -> StepRecord:
     )
 
 
-def step_document(view: RunView[Any], step: StepRecord, journal: Sequence[Recorded]) -> dict[str, Any]:
+def step_document(page: StepPage) -> dict[str, Any]:
     """One step as JSON: its entry in `show --json`, and all that is known beside it."""
+    view, step, journal = page.view, page.step, page.journal
     entry = next(each for each in view.document()["steps"] if (each["node"], each["visit"]) == (step.node, step.visit))
     return {
         **entry,
@@ -43,7 +60,8 @@ def step_document(view: RunView[Any], step: StepRecord, journal: Sequence[Record
         "routes": [list(each) for each in step.routes],
         "via": list(step.via),
         "words": step.words,
-        "writes": list(_writes(step, journal)),
+        "writes": list(page.wrote),
+        "wrote": page.wrote,
         "tries": [
             {"attempt": each.attempt, "kind": each.failure.kind, "message": each.failure.message, "wait": each.wait}
             for each in _tries(step, journal)
@@ -62,8 +80,9 @@ def step_document(view: RunView[Any], step: StepRecord, journal: Sequence[Record
     }
 
 
-def step_lines(view: RunView[Any], step: StepRecord, journal: Sequence[Recorded], *, full: bool = False) -> list[str]:
+def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
     """One step as lines."""
+    view, step, journal = page.view, page.step, page.journal
     out, mark = sys.stdout, sign(step.status)
     number = "" if step.step is None else f"  step {step.step}"
     status, node = painted(f"{mark.on(out)} {step.status}", mark.ansi, out), painted(line(step.node), BOLD, out)
@@ -84,7 +103,7 @@ def step_lines(view: RunView[Any], step: StepRecord, journal: Sequence[Recorded]
     fact("answered by", ", ".join(step.answered_by))
     if step.usage is not None and step.usage.requests:
         used = f"{tokens(step.usage.input_tokens)} in, {tokens(step.usage.output_tokens)} out, {cost(step.usage.cost)}"
-        fact("used", f"{step.usage.requests} requests, {used}")
+        fact("used", f"{several(step.usage.requests, 'request')}, {used}")
     for each in _tries(step, journal):
         fact(f"try {each.attempt}", f"{line(each.failure.message)}; waited {duration(each.wait)}")
     if step.failure is not None:
@@ -95,24 +114,22 @@ def step_lines(view: RunView[Any], step: StepRecord, journal: Sequence[Recorded]
             lines += ["", *question_block(standing, whole=True, longest=None if full else 24)]
     for answer in _answers(step, journal):
         fact("answer", f"{line(str(answer.answer.value))} by {answer.answer.by} through {answer.answer.through}")
-    lines += _written(view, step, journal, full)
+    lines += _written(page, full)
     return lines
 
 
-def _written(view: RunView[Any], step: StepRecord, journal: Sequence[Recorded], full: bool) -> list[str]:
-    """The fields it wrote, with their values where no later step has written them anew."""
-    names = _writes(step, journal)
-    if not names:
+def _written(page: StepPage, full: bool) -> list[str]:
+    """The fields it wrote, as they were then, and which later step wrote them anew."""
+    if not page.wrote:
         return []
-    last = {name: event for each in journal if isinstance(event := each.event, StepFinished) for name in event.writes}
-    kept = {name for name in names if (last[name].node, last[name].visit) == (step.node, step.visit)}
-    lines = ["", painted("wrote", DIM, sys.stdout)]
-    lines += state_lines({name: view.values[name] for name in names if name in kept and name in view.values}, full=full)
-    lines += [
-        f"  {name}  (written again by {last[name].node}, visit {last[name].visit})"
-        for name in names
-        if name not in kept
-    ]
+    step, out = page.step, sys.stdout
+    lines = ["", painted("wrote", DIM, out), *state_lines(page.wrote, full=full)]
+    finished = [event for each in page.journal if isinstance(event := each.event, StepFinished)]
+    last = {name: (event.node, event.visit) for event in finished for name in event.writes}
+    for name in page.wrote:
+        node, visit = last[name]
+        if (node, visit) != (step.node, step.visit):
+            lines.append(painted(f"  {name} was written again by {line(node)}, visit {visit}", DIM, out))
     return lines
 
 
