@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -76,7 +76,7 @@ class _Trial:
         cure = "name only types that are defined above it, and give defaults that can be made"
         try:
             if getattr(workflow.state, "__pydantic_complete__", True):
-                return len(workflow.fields) >= 0
+                return isinstance(workflow.fields, Mapping)
             what = f"the state {workflow.state.__name__} names a type that is not there"
             self.findings.append(self.graph.finding("W113", str(workflow.name), what, cure))
         except Exception as error:
