@@ -126,6 +126,20 @@ async def test_a_probe_decides(opened: Any, there: bool, receipt: str, calls: in
     async with opened(flow) as engine:
         [view] = await engine.recover()
     assert (view.status, view.values["receipt"], len(outside.keys)) == ("succeeded", receipt, calls)
+    assert [each.words for each in view.history.steps] == ["found by its probe" if there else ""]
+
+
+async def test_a_probe_that_says_something_has_the_last_word(opened: Any, ledger: Any) -> None:
+    async def look(n: int, step: Step) -> str:
+        step.progress("it is in the books")
+        return f"found {n}"
+
+    outside = Outside()
+    flow = shop(outside, look)
+    await die(opened, flow, outside, ledger)
+    async with opened(flow) as engine:
+        [view] = await engine.recover()
+    assert [each.words for each in view.history.steps] == ["it is in the books"]
 
 
 async def test_an_effect_may_say_that_repeating_it_is_harmless(opened: Any, ledger: Any) -> None:

@@ -73,11 +73,14 @@ async def _in_doubt(live: Live, node: Any, visit: int, started: datetime) -> boo
     if node.in_doubt == "ask":
         await live.post([QuestionAsked(started, doubt_question(live, node, visit), started)])
         return True
-    return await _attempts(live, node, visit, started, partial(function.probe, node))
+    return await _attempts(live, node, visit, started, partial(function.probe, node), "found by its probe")
 
 
-async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: Any) -> bool | None:
-    """Try until it works or the policy gives up, and commit. None means that a probe found nothing."""
+async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: Any, unsaid: str = "") -> bool | None:
+    """Try until it works or the policy gives up, and commit. None means that a probe found nothing.
+
+    `unsaid` is the step's last word where `act` says nothing itself.
+    """
     number = 0
     taken = Taken(node, visit, started)
     while True:
@@ -88,7 +91,7 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
             intent: Intent | None = await attempt.run(act)
             if intent is None:
                 return None
-            taken = replace(_paid(taken, intent), words=attempt.words)
+            taken = replace(_paid(taken, intent), words=attempt.words or unsaid)
             tried = await tried_so_far(live) if isinstance(intent, Ask) else ()
             durable = _settle(live, taken, intent, tried)
         except (StoreError, Conflict):
