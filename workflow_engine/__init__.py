@@ -17,6 +17,7 @@ from workflow_engine.spec.workflow import Workflow, workflow
 
 if TYPE_CHECKING:
     from workflow_engine.engine import Engine, run_sync
+    from workflow_engine.langgraph.export import to_langgraph
     from workflow_engine.runtime.view import RunView
     from workflow_engine.verify import ceiling, verify
 
@@ -27,6 +28,7 @@ _LATER = {
     "RunView": "workflow_engine.runtime.view",
     "verify": "workflow_engine.verify",
     "ceiling": "workflow_engine.verify",
+    "to_langgraph": "workflow_engine.langgraph.export",
 }
 
 
@@ -68,6 +70,7 @@ __all__ = [
     "route",
     "run_sync",
     "to_document",
+    "to_langgraph",
     "total",
     "union",
     "verify",

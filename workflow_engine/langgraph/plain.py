@@ -1,0 +1,192 @@
+"""What the nodes of an exported graph do: one visit each, told by the channels alone, deciding its own way on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langgraph.errors import NodeError
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Overwrite, interrupt
+from pydantic import TypeAdapter, ValidationError
+
+from workflow_engine.bodies.human import choice_in
+from workflow_engine.bodies.intent import Ask, Wrote
+from workflow_engine.bodies.resources import Resources
+from workflow_engine.bodies.run import run as run_body
+from workflow_engine.bodies.scene import Scene
+from workflow_engine.errors import WorkflowError
+from workflow_engine.frontier.leave import Left
+from workflow_engine.langgraph.channels import CAUGHT, COUNTS, VISITS, Values, checked
+from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.record.frontier import Frontier, Move
+from workflow_engine.record.ids import RunId, step_key
+from workflow_engine.spec.edges import FAIL_PREFIX, START_NAME, Edge
+from workflow_engine.spec.nodes import FAILED, Human, Node
+from workflow_engine.spec.step import Step
+from workflow_engine.spec.workflow import Workflow
+from workflow_engine.steps.attempt import failure_of
+from workflow_engine.steps.live import log
+from workflow_engine.steps.onward import onward
+
+Ways = Callable[[Move], list[str]]
+"""The LangGraph nodes a move leads to."""
+
+
+class ReachedFail(WorkflowError):
+    """An exported graph came to FAIL: LangGraph has no failed end, so the call raises."""
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The makers of an exported graph's nodes."""
+
+    workflow: Workflow[Any]
+    resources: Resources
+    runner: Callable[[], AgentRunner]
+    ways: Ways
+
+    def begin(self, seeds: Mapping[str, Any]) -> Any:
+        """The node before the first: channels of reducers get their field's default, and routes are decided."""
+
+        async def begin(state: dict[str, Any]) -> Command[Any]:
+            fields = self.workflow.fields
+            seeded = {name: fields[name].default for name, first in seeds.items() if state.get(name, first) == first}
+            left = self._left(START_NAME, None, state, Values(self.workflow, {**state, **seeded}))
+            return self._onward(left, {name: Overwrite(value) for name, value in seeded.items()})
+
+        return begin
+
+    def step(self, node: Node) -> Any:
+        """A node of the workflow."""
+
+        async def step(state: dict[str, Any], runtime: Runtime[None]) -> Command[Any]:
+            visit = state.get(VISITS, {}).get(node.name, 0) + 1
+            values = Values(self.workflow, state)
+            with _Workspace(node.name) as workspace:
+                scene = Scene(
+                    self.workflow,
+                    values,
+                    _step_of(node.name, visit, runtime, workspace),
+                    self.resources,
+                    self.runner,
+                    state.get(CAUGHT, {}).get(node.name),
+                )
+                intent = await run_body(node, scene)
+            if isinstance(intent, Ask):
+                assert isinstance(node, Human)
+                written, outcome = _answered(self.workflow, node, intent)
+            else:
+                assert isinstance(intent, Wrote)
+                written, outcome = checked(self.workflow, node.name, intent.values), None
+            left = self._left(node.name, outcome, state, values.after(self.workflow, written))
+            return self._onward(left, {**written, VISITS: {node.name: visit}})
+
+        return step
+
+    def caught(self, node: Node) -> Any:
+        """What happens when a node gave up and has a failure edge."""
+
+        async def caught(state: dict[str, Any], error: NodeError) -> Command[Any]:
+            visit = state.get(VISITS, {}).get(node.name, 0) + 1
+            left = self._left(node.name, FAILED, state, Values(self.workflow, state))
+            failure = failure_of(node.name, error.error, node.retry.attempts)
+            told = dict.fromkeys(left.move.entered, failure)
+            return self._onward(left, {VISITS: {node.name: visit}, CAUGHT: told})
+
+        return caught
+
+    def joined(self, edge: Edge) -> Any:
+        """The node after a join whose way on is still to be decided."""
+        *others, last = edge.sources
+
+        async def joined(state: dict[str, Any]) -> Command[Any]:
+            there = {edge.key: tuple(str(each) for each in others)}
+            frontier = Frontier(counts=state.get(COUNTS, {}), arrived=there)
+            left = onward(self.workflow, frontier, last.node, last.outcome, Values(self.workflow, state))
+            return self._onward(left, {})
+
+        return joined
+
+    def arriving(self) -> Any:
+        """A node that one way out among several leads to: its static edge tells the join behind it."""
+
+        async def arriving(_state: dict[str, Any]) -> None: ...
+
+        return arriving
+
+    def failing(self, end: str) -> Any:
+        """A FAIL of the workflow."""
+
+        async def failing(_state: dict[str, Any]) -> None:
+            raise ReachedFail(f"{self.workflow.name} reached FAIL: {end.removeprefix(FAIL_PREFIX)}")
+
+        return failing
+
+    def _left(self, node: str, outcome: str | None, state: Mapping[str, Any], values: Values) -> Left:
+        return onward(self.workflow, Frontier(counts=state.get(COUNTS, {})), node, outcome, values)
+
+    def _onward(self, left: Left, update: Mapping[str, Any]) -> Command[Any]:
+        return Command(update={**update, COUNTS: dict(left.move.counts)}, goto=self.ways(left.move))
+
+
+def _answered(workflow: Workflow[Any], node: Human[Any, Any], ask: Ask) -> tuple[dict[str, Any], str | None]:
+    """Interrupt until there is an answer that fits; LangGraph runs the node from its top each time."""
+    asked: dict[str, Any] = {
+        "node": node.name,
+        "title": ask.question.title,
+        "message": ask.question.message,
+        "evidence": list(ask.question.evidence),
+        "choices": list(ask.choices),
+        "schema": dict(ask.schema),
+    }
+    answer: TypeAdapter[Any] = TypeAdapter(Any if node.answer is None else node.answer)
+    while True:
+        given = interrupt(asked)
+        if isinstance(given, str) and given in ask.choices and ask.schema.get("type") == "object":
+            given = {"choice": given}
+        try:
+            plain = answer.dump_python(answer.validate_python(given), mode="json")
+            fields = {name: workflow.fields[name].adapter for name in node.writes}
+            return {name: adapter.validate_python(plain) for name, adapter in fields.items()}, choice_in(plain)
+        except ValidationError as error:
+            asked = {**asked, "problem": str(error)}
+
+
+def _step_of(node: str, visit: int, runtime: Runtime[None], workspace: _Workspace) -> Step:
+    info = runtime.execution_info
+    run = RunId((info and (info.thread_id or info.run_id)) or "plain")
+    return Step(
+        run=run,
+        node=node,
+        visit=visit,
+        attempt=1 if info is None else info.node_attempt,
+        key=step_key(run, node, visit),
+        log=lambda text: log.info("%s %s: %s", run, node, text),
+        progress=lambda words: runtime.stream_writer({"node": node, "progress": words}),
+        workspace_at=workspace.open,
+    )
+
+
+class _Workspace:
+    """An empty folder, made when it is first asked for and gone afterwards."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._path: Path | None = None
+
+    def open(self) -> Path:
+        if self._path is None:
+            self._path = Path(tempfile.mkdtemp(prefix=f"workflow-{self._node[:20]}-")).resolve()
+        return self._path
+
+    def __enter__(self) -> _Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._path is not None:
+            shutil.rmtree(self._path, ignore_errors=True)
