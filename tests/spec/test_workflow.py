@@ -146,7 +146,24 @@ MAKE: Any = workflow
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (lambda: ANY >> 3, "cannot stand in an edge"),
+        (lambda: ANY >> 3, "3 cannot stand in an edge"),
+        (lambda: 3 >> ANY, "3 cannot stand in an edge"),
+        (lambda: ANY >> one(1), r"\[\] cannot stand in an edge\n  write the node, do not call it"),
+        (lambda: one(1) >> ANY, r"\[\] cannot stand in an edge\n  write the node, do not call it"),
+        (lambda: ANY >> "two", "not its name, and not a call of it"),
+        (lambda: ANY >> [two, three], r"^\[two, three\] cannot .*\n  a fork is a tuple: \(two, three\)$"),
+        (lambda: [two, three >> four] >> ANY, r"a fork is a tuple: \(two, three >> four\)$"),
+        (lambda: ANY >> (), "a fork needs its nodes"),
+        (lambda: ANY["x"], r"^one\['x'\]: only routes and people have outcomes.*\n.*@route"),
+        (lambda: at_most(ANY, 2, then=END), r"^at_most\(one, ...\) has no bound\n  write at_most\(times, node, then="),
+        (lambda: ANY >> (two, at_most(2, one, then=END)), r"^at_most\(2, one, then=END\) cannot .*\n.*right end"),
+        (lambda: MAKE("flow", state=Log, edges=START >> one >> END), r"^edges=START >> one >> END is no list of rows"),
+        (lambda: MAKE("flow", state=Log, edges=verdict), "^edges=verdict is no list of rows"),
+        (lambda: MAKE("flow", state=Log, edges=3), "^edges=3 is no list of rows"),
+        (lambda: MAKE("flow", state=Log, edges=[], nodes=one), "^nodes=one is no list of nodes"),
+        (lambda: MAKE("flow", state=Log, edges=[], nodes=["one"]), "^nodes holds 'one', which is no node"),
+        (lambda: MAKE("flow", state=Log, edges=[], resources=[int]), "is no table"),
+        (lambda: MAKE("flow", state=Log, edges=[[START >> one]]), r"^\[START >> one\] is no row"),
         (lambda: ANY >> (lambda n: n), "is a plain function"),
         (lambda: verdict["bad"] >> at_most(2, one, then=ask) >> two, "nothing can follow at_most"),
         (lambda: one >> (two, verdict["bad"] >> at_most(1, two, then=END)) >> three, "an arm of a fork cannot end"),
@@ -160,6 +177,16 @@ def test_a_row_without_meaning_is_refused_where_it_is_written(wrong: Any, says: 
     with pytest.raises(DeclarationError, match=says) as caught:
         wrong()
     assert caught.value.cure
+
+
+def test_what_is_shown_of_a_mistake_is_short_and_a_called_async_node_leaves_no_warning() -> None:
+    @function
+    async def late() -> None: ...
+
+    for wrong in ("x" * 999, [two] * 99, late()):
+        with pytest.raises(DeclarationError) as caught:
+            ANY >> wrong
+        assert len(caught.value.what) <= 80 + len(" cannot stand in an edge")
 
 
 def test_two_different_nodes_of_one_name_are_remembered() -> None:

@@ -32,6 +32,8 @@ review["retyr"] >> END  # error: mypy
 announce["done"] >> END  # error
 verdict.expired >> END  # error
 deploy.expired >> END  # error
+deploy["failed"] >> END  # error
+analyze["done"] >> END  # error
 
 # Calls that do not fit
 design("text")  # error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 START_NAME = "START"
 END_NAME = "END"
 FAIL_PREFIX = "FAIL: "
+_LONGEST = 80
 
 
 class Chained:
@@ -25,7 +27,7 @@ class Chained:
         return _link(_path(self), right)
 
     def __rrshift__(self, left: tuple[Arm, ...]) -> Path:
-        return _link(_arms(left), self)
+        return _link(_places(left), self)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,38 @@ class Bounded:
 
 def at_most(limit: int, target: Node, *, then: Node | Terminal) -> Bounded:
     """An edge taken at most `limit` times, then `then`. The count restarts when an unbounded edge enters `target`."""
+    given: Any = limit  # annotations do not stop anybody at run time; a bound of 0 is a finding of `verify`
+    if isinstance(given, Chained):
+        raise DeclarationError(f"at_most({shown(given)}, ...) has no bound", "write at_most(times, node, then=...)")
     return Bounded(limit, target, then)
+
+
+def shown(part: Any) -> str:
+    """What somebody put where it does not belong, in a message: nodes by their names, anything else cut short.
+
+    >>> shown(START), shown((START, [END])), len(shown("long" * 1000))
+    ('START', '(START, [END])', 80)
+    """
+    match part:
+        case Path():
+            stops = [[shown(each) for each in part.heads], *(edge.targets for edge in part.edges)]
+            text = " >> ".join(names[0] if len(names) == 1 else f"({', '.join(names)})" for names in stops)
+        case Terminal() | Outcome():
+            text = repr(part)
+        case Chained():
+            text = str(getattr(part, "name", type(part).__name__))
+        case Bounded():
+            text = f"at_most({shown(part.limit)}, {shown(part.target)}, then={shown(part.then)})"
+        case list():
+            text = f"[{', '.join(map(shown, part))}]"
+        case tuple():
+            text = f"({', '.join(map(shown, part))}{',' * (len(part) == 1)})"
+        case _:
+            try:
+                text = repr(part)
+            except Exception:  # somebody else's code
+                text = type(part).__name__
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 @dataclass(frozen=True, order=True)
@@ -170,9 +203,13 @@ def _link(left: Path, right: Any) -> Path:
     if isinstance(right, Bounded):
         edge = Edge(left.tails, right.target, limit=right.limit, then=right.then)
         return Path(left.heads, (*left.edges, edge), ())
-    onward = _arms(right) if isinstance(right, tuple) else _path(right)
+    onward = _places(right)
     edge = Edge(left.tails, onward.heads)
     return Path(left.heads, (*left.edges, edge, *onward.edges), onward.tails)
+
+
+def _places(part: Any) -> Path:
+    return _arms(part) if isinstance(part, tuple) else _path(part)
 
 
 def _path(part: Any) -> Path:
@@ -183,14 +220,28 @@ def _path(part: Any) -> Path:
     if isinstance(part, (Node, Terminal, Outcome)):
         return Path((part,), (), (part,))
     if callable(part):
-        name = getattr(part, "__name__", repr(part))
+        name = getattr(part, "__name__", shown(part))
         raise DeclarationError(f"{name!r} is a plain function, not a node", f"decorate it: @function def {name}(...)")
-    raise DeclarationError(
-        f"{part!r} cannot stand in an edge", "use nodes, outcomes, tuples of them, at_most(...), END or FAIL('why')"
-    )
+    raise DeclarationError(f"{shown(part)} cannot stand in an edge", _instead(part))
+
+
+def _instead(part: Any) -> str:
+    """What to write in the place of something that cannot stand in an edge."""
+    if isinstance(part, (list, tuple, set, frozenset)) and any(isinstance(each, Chained) for each in part):
+        inside = ", ".join(map(shown, part))
+        return "a fork in an arm is a row of its own" if isinstance(part, tuple) else f"a fork is a tuple: ({inside})"
+    if inspect.iscoroutine(part):
+        part.close()  # or Python warns that nobody awaited it
+    if isinstance(part, Bounded):
+        return "at_most(...) stands at the right end of a row"
+    if isinstance(part, str):
+        return "write the node itself: not its name, and not a call of it"
+    return "write the node, do not call it; outcomes, tuples of nodes, at_most(...), END and FAIL('why') may stand too"
 
 
 def _arms(arms: tuple[Any, ...]) -> Path:
+    if not arms:
+        raise DeclarationError("() cannot stand in an edge", "a fork needs its nodes: (first, second)")
     paths = [_path(arm) for arm in arms]
     for path in paths:
         if not path.tails:
@@ -219,7 +270,7 @@ def _name(place: Any) -> str:
         raise DeclarationError(f"{place!r} is a way out, not a place to go", f"name the node: {place.node.name}")
     name = getattr(place, "name", None)
     if not isinstance(name, str):
-        raise DeclarationError(f"{place!r} cannot stand in an edge", "use a node, its name, END or FAIL('why')")
+        raise DeclarationError(f"{shown(place)} cannot stand in an edge", "use a node, its name, END or FAIL('why')")
     return name
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import (
+    TYPE_CHECKING,
     Any,
     ClassVar,
     Generic,
@@ -26,7 +27,7 @@ from typing import (
 )
 
 from workflow_engine.errors import DeclarationError
-from workflow_engine.spec.edges import Chained, Outcome
+from workflow_engine.spec.edges import Chained, Outcome, shown
 from workflow_engine.spec.policies import ONCE, Retry
 from workflow_engine.spec.question import Question
 
@@ -78,6 +79,14 @@ class Node(Chained):
     def outcomes(self) -> tuple[str, ...]:
         """The words this node can be left by; empty for a node that just finishes."""
         return ()
+
+    if not TYPE_CHECKING:  # a type checker refuses it by itself
+
+        def __getitem__(self, outcome: object) -> Outcome:
+            raise DeclarationError(
+                f"{self.name}[{shown(outcome)}]: only routes and people have outcomes, not a node of kind {self.kind}",
+                f"decide after it, in a route: @route def decide(...) -> Literal[{shown(outcome)}, ...]",
+            )
 
     def named(self, name: str, *, writes: str | tuple[str, ...] | None = None) -> Self:
         """The same node at a second place, under another name."""
@@ -270,7 +279,7 @@ def _name(body: Callable[..., Any], name: str | None) -> str:
             f"{body.name!r} is a node already", "one decorator a node; `node.named(...)` gives a second place"
         )
     if not callable(body):
-        raise DeclarationError(f"{body!r} is no function", "decorate a function: @function def name(...)")
+        raise DeclarationError(f"{shown(body)} is no function", "decorate a function: @function def name(...)")
     return name if name is not None else getattr(body, "__name__", type(body).__name__)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from workflow_engine.errors import DeclarationError
-from workflow_engine.spec.edges import Edge, Path, Source
+from workflow_engine.spec.edges import Chained, Edge, Path, Source, shown
 from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.state import Field, State, fields_of
 
@@ -93,20 +93,26 @@ def workflow(
     """
     given: Any = state  # annotations do not stop anybody at run time
     if not (isinstance(given, type) and issubclass(given, BaseModel)):
-        raise DeclarationError(f"state={state!r} is no state", "write class Change(State): ... and pass the class")
+        raise DeclarationError(f"state={shown(state)} is no state", "write class Change(State): ... and pass the class")
     if not name or not isinstance(name, str):
-        raise DeclarationError(f"{name!r} is no name for a workflow", 'workflow("ship", state=..., edges=[...])')
+        raise DeclarationError(f"{shown(name)} is no name for a workflow", 'workflow("ship", state=..., edges=[...])')
     flat: list[Edge] = []
-    for row in edges:
+    for row in _listed("edges", edges, "[START >> first >> END]"):
         if isinstance(row, Path):
             flat.extend(row.edges)
         elif isinstance(row, Edge):
             flat.append(row)
         else:
-            raise DeclarationError(f"{row!r} is no row of the edge table", "write rows as START >> first >> second")
+            raise DeclarationError(
+                f"{shown(row)} is no row of the edge table", "write rows as START >> first >> second"
+            )
+    if resources is not None and not isinstance(resources, Mapping):
+        raise DeclarationError(f"resources={shown(resources)} is no table", "resources={Database: open_database}")
     found: dict[str, Node] = {}
     clashes: list[str] = []
-    for node in [*nodes, *(node for edge in flat for node in edge.nodes)]:
+    for node in [*_listed("nodes", nodes, "[first, second]"), *(node for edge in flat for node in edge.nodes)]:
+        if not isinstance(node, Node):
+            raise DeclarationError(f"nodes holds {shown(node)}, which is no node", "nodes=[first, second]")
         if found.setdefault(node.name, node) is not node and node.name not in clashes:
             clashes.append(node.name)
     caller = sys._getframe(1)  # inspect.stack() looks up the source of every frame, which takes milliseconds
@@ -119,6 +125,14 @@ def workflow(
         clashes=tuple(clashes),
         where=f"{caller.f_code.co_filename}:{caller.f_lineno}",
     )
+
+
+def _listed(name: str, given: Any, example: str) -> Iterable[Any]:
+    """What should be a list. One row or node alone is the usual slip, and a route even looks iterable."""
+    if isinstance(given, (Chained, Edge, str)) or not isinstance(given, Iterable):
+        rows = "rows" if name == "edges" else name
+        raise DeclarationError(f"{name}={shown(given)} is no list of {rows}", f"{name}={example}")
+    return given
 
 
 __all__ = ["State", "Workflow", "workflow"]
