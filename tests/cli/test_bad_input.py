@@ -128,6 +128,7 @@ def test_a_store_that_is_not_there(kept: str, cli: Cli) -> None:
 def test_a_store_that_cannot_be_read(kept: str, cli: Cli) -> None:
     Path(RUNS).chmod(0)
     refused(cli("runs"), 8, "cannot be read")
+    refused(cli("runs", "--store", RUNS), 8, "cannot be read")
 
 
 def test_a_store_of_a_newer_version(kept: str, cli: Cli) -> None:

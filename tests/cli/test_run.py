@@ -135,7 +135,7 @@ def test_a_stub_is_written_once_and_runs(write: Write, cli: Cli) -> None:
     typed = cli("model", "stub", "poem.py")
     assert typed.code == 0
     assert Path("poem.playbook.toml").is_file()
-    assert typed.next == "workflow run poem.py:poem --model offline"
+    assert typed.next == "workflow run poem.py:poem subject=... --model offline"
     assert cli("model", "stub", "poem.py").code == 2
     ran = cli("run", "poem.py", "subject=sea", "--model", "offline", "--json")
     assert ran.code == 0

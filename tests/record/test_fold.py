@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from workflow_engine.errors import BadWrite, Failure
 from workflow_engine.record import events as e
@@ -175,12 +175,15 @@ def deep(levels: int) -> Any:
 @pytest.mark.parametrize(
     ("type_", "value", "says"),
     [
-        (float, float("nan"), "would change it"),
-        (float, float("inf"), "would change it"),
+        (float, float("nan"), "holds NaN or infinity"),
+        (float, float("inf"), "holds NaN or infinity"),
+        (JsonValue, {"a": [1.0, float("nan")]}, "holds NaN or infinity"),
         (str, "\ud800", "surrogates not allowed"),
         (int, 2**63, "64 bits"),
         (dict[str, Any], {"x": -(2**63) - 1}, "64 bits"),
+        (int, 10**30, r"integer 10000000000000000000… \(31 digits\) does not fit"),
         (list[Any], deep(5000), "depth exceeded"),
+        (JsonValue, deep(5000), "^the place: .{0,60}maximum validation depth exceeded"),
         (list[Any], deep(250), "nested 251 deep"),
         (bytes, b"\xff", "cannot carry it"),
         (Point, Finer(x=1, when=date(2026, 1, 2), y=5), "would change it|cannot carry it"),

@@ -58,7 +58,8 @@ def stub(
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}", "name another file with -o") from None
     say(f"playbook written: {path}")
-    point(("run", typed("run", loaded.label, "--model", "offline")))
+    inputs = [f"{field.name}=..." for field in loaded.workflow.fields.values() if field.required]
+    point(("run", typed("run", loaded.label, *inputs, "--model", "offline")))
 
 
 def _output(workflow: Workflow[Any], node: Agent[Any, Any]) -> Any:

@@ -22,7 +22,10 @@ Target = Annotated[
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="a run's id, its beginning, or @last")]
 Store = Annotated[
     Path | None,
-    typer.Option("--store", metavar="PATH", help="where runs live (WORKFLOW_STORE; checkpoints/runs.sqlite)"),
+    # Whether it can be read is the store's word (exit 8), not a matter of usage.
+    typer.Option(
+        "--store", metavar="PATH", readable=False, help="where runs live (WORKFLOW_STORE; checkpoints/runs.sqlite)"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]
 Model = Annotated[

@@ -36,9 +36,9 @@ def encode(adapter: TypeAdapter[Any], value: Any, place: str) -> str:
     try:
         same = adapter.validate_json(text) == valid
     except (ValueError, RecursionError) as error:
-        raise BadWrite(f"{place}: typed JSON would change it ({_gist(error)})", _CURE) from error
+        raise BadWrite(f"{place}: {_changed(adapter, valid, _gist(error))}", _CURE) from error
     if not same:
-        raise BadWrite(f"{place}: typed JSON would change it", _CURE)
+        raise BadWrite(f"{place}: {_changed(adapter, valid)}", _CURE)
     return text
 
 
@@ -63,6 +63,17 @@ def _check_plain(text: str, place: str) -> None:
         raise BadWrite(f"{place}: nested {deep} deep", f"nest at most {DEPTH} deep")
 
 
+def _changed(adapter: TypeAdapter[Any], valid: Any, why: str = "") -> str:
+    """What typed JSON would do to the value. The usual cause is named: JSON makes null of it without a word."""
+    try:
+        json.dumps(adapter.dump_python(valid, mode="json"), allow_nan=False)
+    except ValueError:
+        return "it holds NaN or infinity, and JSON has neither"
+    except (TypeError, RecursionError):
+        pass
+    return f"typed JSON would change it{f' ({why})' if why else ''}"
+
+
 def _depth(text: str) -> int:
     depth = deepest = 0
     for mark in _MARKS.findall(text):
@@ -76,13 +87,16 @@ def _depth(text: str) -> int:
 
 def _within_64_bits(digits: str) -> int:
     if len(digits) > 20 or not -INTEGER <= int(digits) < INTEGER:
-        raise ValueError(f"the integer {digits[:24]} does not fit 64 bits")
+        shown = digits if len(digits) <= 24 else f"{digits[:20]}… ({len(digits.lstrip('-'))} digits)"
+        raise ValueError(f"the integer {shown} does not fit 64 bits")
     return int(digits)
 
 
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    parts = [str(part) for part in first["loc"]]
+    # The place of a nesting without end is a page of zeros.
+    where = ".".join(parts if len(parts) <= 12 else [*parts[:6], "…", parts[-1]])
     more = error.error_count() - 1
     return f"{where + ': ' if where else ''}{first['msg']}{f' (and {more} more)' if more else ''}"
 

@@ -65,6 +65,8 @@ def _candidates(path: str, root: Path) -> Iterable[Path]:
     if "/" in path:
         return
     dotted = Path(*path.split(".")) if all(path.split(".")) else Path(path)
+    if not dotted.name:  # "." is the folder itself
+        return
     yield root / dotted.with_name(f"{dotted.name}.py")
     yield root / dotted / "__init__.py"
     yield root / GRAPHS / f"{path}.py"
