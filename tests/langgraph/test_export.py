@@ -278,14 +278,84 @@ async def test_a_failure_edge_is_taken_once_the_attempts_are_spent() -> None:
     assert theirs["log"] == ours["log"] == ["call: ConnectionError: no line"]
 
 
-async def test_a_failure_that_nothing_catches_raises() -> None:
+async def test_a_failed_visit_counts_as_a_visit() -> None:
+    @function(writes="patch")
+    async def call(request: str, step: Step) -> str:
+        if step.visit < 3:
+            raise ConnectionError("no line")
+        return f"visit {step.visit}"
+
+    flow = workflow(
+        "visits",
+        state=Change,
+        edges=[START >> call >> END, call.failed >> at_most(5, note, then=deploy), note >> call, deploy >> END],
+    )
+    ours = await on_ours(flow, request="x")
+    assert await on_langgraph(flow, request="x") == ours
+    assert ours["patch"] == "visit 3"
+
+
+async def test_a_join_restarts_the_counts_of_the_node_behind_it() -> None:
+    @route
+    def inner(request: str) -> Literal["again"]:
+        return "again"
+
+    outer = inner.named("outer")
+
+    @function(writes=("log", "cost"))
+    async def behind(step: Step) -> tuple[list[str], int]:
+        return [f"behind {step.visit}"], 1
+
+    start, one, other, after, end = (note.named(each) for each in ("start", "one", "other", "after", "end"))
+    flow = workflow(
+        "counts",
+        state=Change,
+        edges=[
+            START >> start >> (one, other) >> behind >> inner,
+            inner["again"] >> at_most(2, behind, then=after),
+            after >> outer,
+            outer["again"] >> at_most(1, start, then=end),
+            end >> END,
+        ],
+    )
+    ours = await on_ours(flow, request="x")
+    theirs = await on_langgraph(flow, request="x")
+    assert sorted(theirs["log"]) == sorted(ours["log"])
+    assert "behind 6" in ours["log"]
+    assert "behind 7" not in ours["log"]
+
+
+async def test_a_route_decides_on_what_its_step_has_just_added() -> None:
+    @route
+    def enough(cost: int, log: list[str]) -> Literal["more", "enough"]:
+        return "more" if cost < 25 or len(log) < 3 else "enough"
+
+    flow = workflow(
+        "sums",
+        state=Change,
+        edges=[
+            START >> note >> enough,
+            enough["enough"] >> END,
+            enough["more"] >> at_most(9, note, then=deploy),
+            deploy >> END,
+        ],
+    )
+    assert await on_langgraph(flow, request="x") == await on_ours(flow, request="x")
+    assert (await on_ours(flow, request="x"))["cost"] == 30
+
+
+async def test_a_failure_that_nothing_catches_raises_and_is_retried_only_as_the_policy_says() -> None:
+    tries: list[int] = []
+
     @function(writes="patch", retry=Retry(2, first=timedelta(0), jitter=False, on=ConnectionError))
-    async def call(request: str) -> str:
+    async def call(request: str, step: Step) -> str:
+        tries.append(step.attempt)
         raise ValueError("wrong")
 
     flow = workflow("broken", state=Change, edges=[START >> call >> END])
     with pytest.raises(ValueError, match="wrong"):
         await on_langgraph(flow, request="x")
+    assert tries == [1]
 
 
 async def test_a_value_the_field_cannot_hold_is_refused() -> None:
