@@ -227,3 +227,29 @@ def test_two_interrupts_stop_at_once_even_a_body_in_a_thread(write: Write, cli: 
     assert not Path("log.txt").exists()
     Path("go").touch()
     assert cli("resume", "@last").code == 0
+
+
+DEADLINE = """
+from datetime import timedelta
+from typing import Literal
+from workflow_engine import END, FAIL, START, Question, State, human, workflow
+
+class Case(State):
+    word: Literal["yes", "no"] | None = None
+
+@human(writes="word", within=timedelta(microseconds=1))
+def ask() -> Question[Literal["yes", "no"]]:
+    return Question("Quick?")
+
+case = workflow("case", state=Case, edges=[
+    START >> ask >> END,
+    ask.expired >> FAIL("nobody answered"),
+])
+"""
+
+
+def test_recover_goes_on_with_a_run_whose_question_expired(write: Write, cli: Cli) -> None:
+    write("case.py", DEADLINE)
+    assert cli("run", "case.py").code == 3
+    typed = cli("recover", "--json")
+    assert (typed.code, typed.json[0]["status"], typed.json[0]["reason"]) == (1, "failed", "nobody answered")

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_engine.cli.choosing import choose_model, choose_sandbox
@@ -124,16 +125,21 @@ async def _go_on(runs: Sequence[RunId], loaded: Loaded, manner: Manner, stream: 
 
 
 async def _dead(engine: Engine, codes: list[Exit]) -> list[Run]:
-    """Runs that have begun and not ended, or whose answer waits, and that no living process drives: oldest first.
+    """Runs that have begun and not ended, whose answer waits, or whose question expired, and that no living process
+    drives: oldest first.
 
     One that cannot be read is told, and its exit code added to `codes`.
     """
     found: list[Run] = []
+    now = datetime.now(UTC)
+    expired = {each.question.run for each in await engine.inbox() if each.question.due and each.question.due <= now}
     page: list[Listed] = []
     while True:
         page = await engine.runs(limit=_PAGE, before=page[-1].run if page else None)
         for each in page:
-            if each.status in ("queued", "running") or (each.status == "waiting" and each.letters):
+            if each.status in ("queued", "running") or (
+                each.status == "waiting" and (each.letters or each.run in expired)
+            ):
                 try:
                     view = await engine.get(each.run)
                 except StoreError as error:
