@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from workflow_engine.bodies.child import refuse_in_child
 from workflow_engine.bodies.resources import Resources
-from workflow_engine.errors import ModelMissing, WorkflowError
+from workflow_engine.errors import ModelMissing, UsageError, WorkflowError
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.ports.clock import Clock, Mint
 from workflow_engine.ports.ledger import Ledger
@@ -23,6 +24,7 @@ from workflow_engine.runtime.clock import SystemClock, SystemMint
 from workflow_engine.runtime.drive import drive
 from workflow_engine.runtime.service import Executor, Service
 from workflow_engine.runtime.view import RunView
+from workflow_engine.spec.edges import shown
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Live, Surroundings
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=BaseModel)
 STORE = "checkpoints/runs.sqlite"
+_CURE = "Engine.open(..., model=offline(Path('flow.playbook.toml'))), with offline from workflow_engine.agents"
 log = logging.getLogger("workflow_engine")
 
 
@@ -57,7 +60,7 @@ class _Model:
     def get(self) -> AgentRunner:
         if self._runner is None:
             if self._choice is None:
-                raise ModelMissing("no model was chosen", "Engine.open(..., model=...)")
+                raise ModelMissing("no model was chosen", _CURE)
             from workflow_engine.agents import open_runner
 
             self._runner = open_runner(self._choice)
@@ -94,6 +97,8 @@ class Engine(Service):
         SQLite store.
         """
         refuse_in_child()
+        workflows = _listed(workflows)
+        _refuse_text(model)
         if ledger is None:
             from workflow_engine.stores.sqlite import open_ledger
 
@@ -124,6 +129,22 @@ def _log_problem(run: RunId, error: WorkflowError) -> None:
     log.error("run %s was not recovered: %s", run, error)
 
 
+def _listed(workflows: Any) -> tuple[Workflow[Any], ...]:
+    if isinstance(workflows, Workflow):
+        raise UsageError(f"workflows={workflows.name} is no list of workflows", f"workflows=[{workflows.name}]")
+    given = tuple(workflows) if isinstance(workflows, Iterable) else (workflows,)
+    for each in given:
+        if not isinstance(each, Workflow):
+            raise UsageError(f"{shown(each)} is no workflow", 'make one: workflow("nightly", state=..., edges=[...])')
+    return given
+
+
+def _refuse_text(model: Any) -> None:
+    if isinstance(model, str):
+        cure = "model=choose_model(...) or model=offline(Path('flow.playbook.toml')), both from workflow_engine.agents"
+        raise UsageError(f"model={shown(model)} is a text, not a chosen model", cure)
+
+
 def run_sync(
     workflow: Workflow[S], inputs: Mapping[str, Any] | None = None, /, store: str | Path = STORE, **settings: Any
 ) -> RunView[S]:
@@ -132,8 +153,33 @@ def run_sync(
     `settings` are those of `Engine.connect`, such as `model=`. Raises what `Engine.run` raises.
     """
 
+    _refuse_misplaced(workflow, inputs, settings)
+
     async def main() -> RunView[S]:
         async with Engine.connect(store, workflows=[workflow], **settings) as engine:
             return await engine.run(workflow, inputs)
 
     return asyncio.run(main())
+
+
+def _refuse_misplaced(workflow: Any, inputs: Any, settings: Mapping[str, Any]) -> None:
+    """What would otherwise end in an error of Python's own. Values are not repeated: they may be secrets."""
+    _listed([workflow])
+    name = workflow.name
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        cure = f"write: async with Engine.open(...) as engine: await engine.run({name}, ...)"
+        raise UsageError("run_sync cannot be called where an event loop is running", cure)
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise UsageError(f"the inputs are of type {type(inputs).__name__}", f"run_sync({name}, {{...}})")
+    known = [each for each in inspect.signature(Engine.connect).parameters if each not in ("store", "workflows")]
+    odd = [each for each in settings if each not in known]
+    if odd:
+        fields = ", ".join(f'"{each}": ...' for each in odd)
+        cure = f"inputs are one mapping: run_sync({name}, {{{fields}}})"
+        if not set(odd) <= set(workflow.fields):
+            cure = f"its settings are store, {', '.join(known)}; inputs are one mapping"
+        raise UsageError(f"run_sync has no setting {', '.join(odd)}", cure)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from workflow_engine import END, START, Engine, State, function, run_sync, workflow
-from workflow_engine.errors import StoreError
+from workflow_engine import END, START, Engine, State, agent, function, run_sync, workflow
+from workflow_engine.errors import ModelMissing, StoreError, UsageError
 
 
 class Count(State):
@@ -125,3 +125,52 @@ async def test_a_reader_does_not_make_a_store(tmp_path: Path) -> None:
         async with Engine.connect(tmp_path / "none.sqlite", create=False):
             pass
     assert list(tmp_path.iterdir()) == []
+
+
+SYNC: Any = run_sync  # the type checkers refuse some of these calls too
+CONNECT: Any = Engine.connect
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: SYNC(FLOW, n=1), r'has no setting n\n  inputs are one mapping: run_sync\(flow, {"n": ...}\)'),
+        (lambda: SYNC(FLOW, {"n": 1}, modle=1), "has no setting modle\n  its settings are store, model, "),
+        (lambda: SYNC(FLOW, {"n": 1}, workflows=[FLOW]), "has no setting workflows"),
+        (lambda: SYNC(FLOW, 1), "the inputs are of type int"),
+        (lambda: SYNC(pass_gate, {"n": 1}), "pass_gate is no workflow"),
+        (lambda: SYNC(FLOW, {"n": 1}, model="offline"), "model='offline' is a text.*\n.*model=offline"),
+    ],
+)
+def test_a_slip_in_run_sync_is_told_with_its_cure(
+    wrong: Any, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=says):
+        wrong()
+    assert not list(tmp_path.iterdir()), "no store is made for a call that cannot be meant"
+
+
+@pytest.mark.filterwarnings("error")
+async def test_run_sync_in_a_running_loop_names_the_engine_and_leaves_no_coroutine(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"event loop is running\n  write: async with Engine.open"):
+        run_sync(FLOW, {"n": 1}, tmp_path / "runs.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("workflows", "says"), [(FLOW, "workflows=\\[flow\\]"), ([pass_gate], "pass_gate is no"), (3, "3 is no workflow")]
+)
+async def test_workflows_that_are_no_list_of_workflows_are_refused(workflows: Any, says: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=says):
+        async with CONNECT(tmp_path / "runs.sqlite", workflows=workflows):
+            pass
+
+
+def test_from_python_a_missing_model_is_cured_in_python(tmp_path: Path) -> None:
+    @agent(writes="target", instructions="Count.")
+    def count(n: int) -> str:
+        return str(n)
+
+    counting = workflow("counting", state=Count, edges=[START >> count >> END])
+    with pytest.raises(ModelMissing, match=r"Engine.open\(..., model=offline\(Path"):
+        run_sync(counting, {"n": 1}, tmp_path / "runs.sqlite")

@@ -381,7 +381,8 @@ class Service:
         if not self._has_model and any(isinstance(node, Agent) for node in workflow.nodes.values()):
             raise ModelMissing(
                 f"{workflow.name} has agents and no model was chosen for them",
-                "set OPENAI_API_KEY or OPENAI_BASE_URL (and OPENAI_MODEL), or take the playbook: --model offline",
+                "Engine.open(..., model=offline(Path('flow.playbook.toml'))) (offline: workflow_engine.agents); "
+                "on the command line --model offline, or set OPENAI_API_KEY",
             )
 
     def _known(self, run: Run) -> Workflow[Any]:
