@@ -81,7 +81,7 @@ def test_every_mistake_is_told_at_once_with_near_names_and_types() -> None:
     assert "share: Input should be a valid number" in told
     assert "limits.most: Input should be a valid integer" in told
     assert "text: missing (str)" in told
-    assert "order takes text=(str)" in told
+    assert "order takes text: str" in told
 
 
 def test_a_mistyped_field_is_not_called_missing_too() -> None:

@@ -30,7 +30,7 @@ def doctor(store: Store = None, json: Json = False) -> None:
             )
             if each.cure:
                 emit(f"  {' ' * broad}  {painted(plain(each.cure), DIM, sys.stdout)}")
-    point(("run", "workflow run graphs/ship.py --model offline -i @graphs/ship.json"))
+    point(("run", "workflow run TARGET"))
     bad = {each.what for each in found if each.verdict == "bad"}
     if bad:
         raise typer.Exit(Exit.STORE if "store" in bad else Exit.FAILED)

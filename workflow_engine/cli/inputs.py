@@ -185,8 +185,8 @@ def _names(problems: Sequence[str]) -> set[str]:
 
 
 def _takes(workflow: Workflow[Any]) -> str:
-    required = [f"{each.name}=({type_name(each.type)})" for each in workflow.fields.values() if each.required]
-    return f"{workflow.name} takes {' '.join(required)}" if required else f"{workflow.name} needs no input"
+    required = [f"{each.name}: {type_name(each.type)}" for each in workflow.fields.values() if each.required]
+    return f"{workflow.name} takes {', '.join(required)}" if required else f"{workflow.name} needs no input"
 
 
 def _no_constant(name: str) -> Any:

@@ -50,6 +50,8 @@ def stub(
         emit(text.rstrip())
         return
     path = out or playbook_beside(loaded.file)
+    if out is None and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
