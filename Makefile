@@ -23,6 +23,7 @@ help: ## list the commands
 .PHONY: run
 run: $(INSTALLED) ## run the ready workflow graphs/ship.py with the offline playbook
 	@$(BIN)/workflow run $(RUN)
+	@for each in releases/*/current; do if [ -e "$$each" ]; then echo "  the release: $$each"; fi; done >&2
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests and the examples in docstrings

@@ -75,7 +75,7 @@ async def _as_it_stands(engine: Engine, listed: Listed) -> Listed:
     if listed.status not in ("running", "queued") and not (listed.status == "waiting" and listed.letters):
         return listed
     view = await engine.get(listed.run)
-    return replace(listed, status=view.status, reason="interrupted" if view.interrupted else view.run.reason)
+    return replace(listed, status=view.status, reason=view.reason)
 
 
 def _document(listed: Listed) -> dict[str, Any]:

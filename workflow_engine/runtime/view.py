@@ -46,8 +46,10 @@ class RunView(Generic[S]):
 
     @property
     def reason(self) -> str | None:
-        """Why it has this status: what it waits for, or why it failed."""
-        return self.run.reason
+        """Why it has this status: what it waits for, why it failed, or that its answer waits to be taken up."""
+        if self.status == "queued" and self.run.status == "waiting":
+            return "answered"
+        return "interrupted" if self.interrupted else self.run.reason
 
     @property
     def error(self) -> Failure | None:
@@ -85,7 +87,7 @@ class RunView(Generic[S]):
             "workflow": run.workflow,
             "fingerprint": run.shape,
             "status": self.status,
-            "reason": "interrupted" if self.interrupted else run.reason,
+            "reason": self.reason,
             "error": None
             if failure is None
             else {"kind": failure.kind, "message": failure.message, "step": last_failed, "node": failure.node},
