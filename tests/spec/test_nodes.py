@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -113,3 +116,34 @@ def test_a_retry_after_is_honoured() -> None:
     error = AgentFailed("slow down", kind="rate_limit")
     error.retry_after = 42
     assert Retry(3).after(1, error, 0.0) == Wait(timedelta(seconds=42))
+
+
+def test_code_without_source_has_one_hash_in_every_process() -> None:
+    program = (
+        "from workflow_engine import function\n"
+        "def body(n: int) -> bool:\n"
+        "    def inner() -> bool: return str(n) in {'one', 'two', 'three', 'four'}\n"
+        "    return inner()\n"
+        "import sys; sys.stdout.write(function(name='a', writes='b')(body).code)\n"
+    )
+
+    def told(seed: int, text: str = program) -> str:
+        env = {"PYTHONHASHSEED": str(seed), "PYTHONPATH": str(Path(__file__).parents[2])}
+        return subprocess.run([sys.executable, "-c", text], env=env, capture_output=True, text=True, check=True).stdout
+
+    assert len({told(seed) for seed in range(3)}) == 1
+    assert told(0) != told(0, program.replace("four", "five")), "an inner function is code as well"
+
+
+def test_an_edited_probe_is_an_edited_node() -> None:
+    async def body() -> str:
+        return "paid"
+
+    async def look() -> str | None:
+        return None
+
+    async def look_again() -> str | None:
+        return "found"
+
+    codes = {function(name="pay", writes="a", effect=True, in_doubt=each)(body).code for each in (look, look_again)}
+    assert len(codes) == 2

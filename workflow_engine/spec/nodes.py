@@ -146,6 +146,9 @@ class Function(Node, Generic[P, R_co]):
     in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask"
     process: bool = False
 
+    def _settings(self) -> str:
+        return _text_of(self.in_doubt) if callable(self.in_doubt) else ""
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.body(*args, **kwargs)  # type: ignore[no-any-return]
 
@@ -263,8 +266,17 @@ def _text_of(body: Callable[..., Any]) -> str:
         code = getattr(body, "__code__", None)
     if code is None:
         return getattr(body, "__qualname__", type(body).__qualname__)
-    constants = [each for each in code.co_consts if not isinstance(each, types.CodeType)]
-    return f"{code.co_code.hex()} {constants!r} {code.co_names!r}"
+    return _compiled(code)
+
+
+def _compiled(code: types.CodeType) -> str:
+    constants = (_compiled(each) if isinstance(each, types.CodeType) else _constant(each) for each in code.co_consts)
+    return f"{code.co_code.hex()} ({', '.join(constants)}) {code.co_names!r}"
+
+
+def _constant(value: object) -> str:
+    # A set has another order in every process: `word in {"yes", "y"}` must not look edited.
+    return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, frozenset) else repr(value)
 
 
 def _names(writes: str | Sequence[str] | None) -> tuple[str, ...]:
