@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel
 
 from workflow_engine import END, START, Question, State, append, function, human, workflow
+from workflow_engine.errors import AlreadyAnswered, AnswerRejected
 
 
 class Talk(State):
@@ -116,3 +117,53 @@ async def test_an_answer_may_have_any_plain_type(
         view = await engine.resume(run)
     assert view.status == "succeeded"
     assert view.values == ({} if field is None else {field: stored})
+
+
+class Verdict(BaseModel):
+    choice: Literal["yes", "no"]
+    at: datetime
+
+
+async def test_an_answer_may_be_the_model_that_was_asked_for(opened: Any) -> None:
+    class Judged(State):
+        verdict: Verdict | None = None
+
+    def body() -> Any:
+        return Question("Well?")
+
+    body.__annotations__["return"] = Question[Verdict]
+    judge = human(writes="verdict", name="judge")(body)
+    given = Verdict(choice="yes", at=datetime(2026, 1, 1, tzinfo=UTC))
+    judged = workflow("judged", state=Judged, edges=[START >> judge, judge["yes"] >> END, judge["no"] >> END])
+    async with opened(judged) as engine:
+        run = (await engine.run(judged)).id
+        await engine.answer(run, given)
+        view = await engine.resume(run)
+    assert view.state.verdict == given
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), "\ud800", "long " * 250_000, {1j: 2}])
+async def test_an_answer_that_is_no_plain_json_is_refused_and_the_question_stays_open(opened: Any, value: Any) -> None:
+    @human(writes="said")
+    def say() -> Question[str]:
+        return Question("Say something")
+
+    talk = workflow("talk", state=Talk, edges=[START >> say >> END])
+    async with opened(talk) as engine:
+        run = (await engine.run(talk)).id
+        with pytest.raises(AnswerRejected):
+            await engine.answer(run, value)
+        assert len(await engine.inbox(run)) == 1
+
+
+async def test_a_second_answer_by_the_run_is_told_that_it_comes_second(opened: Any) -> None:
+    @human(writes="said")
+    def say() -> Question[str]:
+        return Question("Say something")
+
+    talk = workflow("talk", state=Talk, edges=[START >> say >> END])
+    async with opened(talk) as engine:
+        run = (await engine.run(talk)).id
+        await engine.answer(run, "first", by="ana")
+        with pytest.raises(AlreadyAnswered, match="was answered by ana"):
+            await engine.answer(run, "second")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from pydantic_core import to_jsonable_python
 
 from workflow_engine.errors import AlreadyAnswered, AnswerRejected, Conflict
 from workflow_engine.record.inbox import QuestionRecord, Standing
+from workflow_engine.steps.writing import LARGEST
 
 
 def fitting(standing: Standing, value: Any) -> Any:
-    """The answer as it will be recorded: a bare choice becomes {"choice": ...} where the schema wants an object.
+    """The answer as it will be recorded: a model becomes plain JSON, and a bare choice {"choice": ...} where the schema
+    wants an object.
 
     Raises errors.AlreadyAnswered, errors.Conflict for a question nothing waits for, errors.AnswerRejected with every
     way in which the value does not fit.
@@ -22,6 +27,7 @@ def fitting(standing: Standing, value: Any) -> Any:
         raise Conflict(
             f"question {question.id} is {standing.status}; nothing waits for an answer", f"workflow show {question.run}"
         )
+    value = _plain(question, value)
     if isinstance(value, str) and value in question.choices and question.schema.get("type") == "object":
         value = {"choice": value}
     problems = list(_problems(question, value))
@@ -33,6 +39,25 @@ def fitting(standing: Standing, value: Any) -> Any:
             else "see its schema: workflow inbox --json",
         )
     return value
+
+
+def _plain(question: QuestionRecord, value: Any) -> Any:
+    try:
+        plain = to_jsonable_python(value)
+        text = json.dumps(plain, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except (ValueError, TypeError, RecursionError) as error:
+        what = str(error).splitlines()[0][:160]
+        raise AnswerRejected(
+            f"the answer to question {question.id} is no plain JSON: {what}",
+            "answer with text, numbers, lists, dicts, or the model that was asked for",
+        ) from error
+    if size > LARGEST:
+        raise AnswerRejected(
+            f"the answer to question {question.id} has {size:,} bytes of JSON, and one write holds at most {LARGEST:,}",
+            "answer with the place where it can be found",
+        )
+    return plain
 
 
 def _problems(question: QuestionRecord, value: Any) -> list[str]:

@@ -364,8 +364,10 @@ class Service:
         if len(waiting) == 1:
             return waiting[0]
         if not waiting:
-            status = (await self._ledger.read(run_id)).run.status
-            raise QuestionNotFound(f"run {run_id} asks nothing: it is {status}", f"workflow show {run_id}")
+            run = (await self._ledger.read(run_id)).run
+            if len(run.open) == 1:  # answered already: refused as just that
+                return await self._ledger.question(run.open[0].id)
+            raise QuestionNotFound(f"run {run_id} asks nothing: it is {run.status}", f"workflow show {run_id}")
         ids = ", ".join(each.question.id for each in waiting)
         raise QuestionNotFound(f"run {run_id} asks {len(waiting)} questions", f"answer one of them by its id: {ids}")
 
