@@ -14,12 +14,11 @@ from pydantic import BaseModel
 
 from workflow_engine.bodies.child import refuse_in_child
 from workflow_engine.bodies.resources import Resources
-from workflow_engine.errors import ModelMissing, UsageError, WorkflowError
+from workflow_engine.errors import ModelMissing, UsageError
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.ports.clock import Clock, Mint
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.ports.listener import Listener
-from workflow_engine.record.ids import RunId
 from workflow_engine.runtime.clock import SystemClock, SystemMint
 from workflow_engine.runtime.drive import drive
 from workflow_engine.runtime.service import Executor, Service
@@ -119,14 +118,17 @@ class Engine(Service):
     async def open(cls, store: str | Path = STORE, **settings: Any) -> AsyncIterator[Self]:
         """Like `connect`, and go on in the background with the runs of `workflows` whose process died."""
         async with cls.connect(store, **settings) as engine:
-            task = asyncio.create_task(engine.recover(_log_problem), name="recover")
+            task = asyncio.create_task(_recovered(engine), name="recover")
             engine._background.add(task)
             task.add_done_callback(engine._background.discard)
             yield engine
 
 
-def _log_problem(run: RunId, error: WorkflowError) -> None:
-    log.error("run %s was not recovered: %s", run, error)
+async def _recovered(engine: Engine) -> None:
+    try:
+        await engine.recover(lambda run, error: log.error("run %s was not recovered: %s", run, error))
+    except Exception:  # nobody awaits this task
+        log.exception("dead runs were not recovered")
 
 
 def _listed(workflows: Any) -> tuple[Workflow[Any], ...]:

@@ -75,7 +75,7 @@ class Service:
             raise UsageError(f"there is no executor {executor!r}", f"choose one of {', '.join(executors)}")
         self._around = around
         self._ledger = around.ledger
-        self._workflows = {each.name: each for each in workflows}
+        self._workflows: dict[str, Workflow[Any]] = {}
         self._executors = executors
         self._executor = executor
         self._has_model = has_model
@@ -84,6 +84,8 @@ class Service:
         self._background: set[asyncio.Task[Any]] = set()
         self._draining = False
         for each in workflows:
+            if self._workflows.setdefault(each.name, each) is not each:
+                raise UsageError(f"two workflows are called {each.name!r}", "a run finds its code by name: rename one")
             self._proved(each)
 
     # Driving
@@ -152,7 +154,7 @@ class Service:
 
     async def recover(self, on_problem: Callable[[RunId, WorkflowError], None] | None = None) -> list[RunView[Any]]:
         """Go on with every run of the known workflows whose process died, whose answer nobody took up, or whose
-        question expired; one run's problem stops no other.
+        question expired; one run's problem stops no other. Without `on_problem` the first is raised after them all.
         """
         now = self._around.clock.now()
         overdue = [each.question.run for each in await self.inbox() if each.question.due and each.question.due <= now]
@@ -173,7 +175,11 @@ class Service:
                 on_problem(run, error)
                 return None
 
-        return [view for view in await asyncio.gather(*(one(run) for run in found)) if view is not None]
+        views = await asyncio.gather(*(one(run) for run in found), return_exceptions=True)
+        for view in views:
+            if isinstance(view, BaseException):
+                raise view
+        return [view for view in views if isinstance(view, RunView)]
 
     def drain(self) -> None:
         """Finish the steps under way and begin none; every run here is left resumable."""

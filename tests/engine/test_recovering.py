@@ -1,0 +1,83 @@
+"""Recovering many runs: what is wrong with one is said, and all the others are gone on with first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from workflow_engine import END, START, Engine, State, function, workflow
+from workflow_engine.errors import UsageError, WorkflowChanged
+
+SLOW, BEGUN = asyncio.Event(), asyncio.Semaphore(0)
+
+
+class Count(State):
+    n: int
+    there: int = 0
+
+
+@function(writes="there")
+async def slowly(n: int) -> int:
+    BEGUN.release()
+    await SLOW.wait()
+    return n
+
+
+@function(writes="there")
+async def renamed(n: int) -> int:
+    return n
+
+
+FLOW = workflow("flow", state=Count, edges=[START >> slowly >> END])
+OTHER = workflow("other", state=Count, edges=[START >> slowly >> END])
+CHANGED = workflow("other", state=Count, edges=[START >> renamed >> END])
+
+
+@pytest.fixture
+async def dead(opened: Any, ledger: Any) -> list[str]:
+    """A run of each workflow, both left behind by a process that died."""
+    SLOW.clear()
+    async with opened(FLOW, OTHER) as engine:
+        driving = [asyncio.create_task(engine.run(each, n=1)) for each in (FLOW, OTHER)]
+        for _ in driving:
+            await BEGUN.acquire()
+        ledger.abandon()
+        for each in driving:
+            each.cancel()
+        await asyncio.gather(*driving, return_exceptions=True)
+        return [each.run for each in reversed(await engine.runs())]
+
+
+async def test_the_others_are_gone_on_with_before_one_run_s_problem_is_raised(opened: Any, dead: list[str]) -> None:
+    SLOW.set()
+    async with opened(FLOW, CHANGED) as engine:
+        with pytest.raises(WorkflowChanged):
+            await engine.recover()
+        assert [(await engine.get(run)).status for run in dead] == ["succeeded", "running"]
+
+
+async def test_what_nobody_thought_of_is_logged_where_it_happens_in_the_background(
+    ledger: Any, dead: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def broken(self: Any) -> Any:
+        asked.set()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(ledger), "unfinished", broken)
+    with caplog.at_level(logging.ERROR):
+        async with Engine.open(ledger=ledger, workflows=[FLOW]):
+            await asked.wait()
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_two_workflows_of_one_name_are_refused(opened: Any) -> None:
+    with pytest.raises(UsageError, match="two workflows are called 'other'"):
+        async with opened(OTHER, CHANGED):
+            pass
+    async with opened(OTHER, OTHER):
+        pass
