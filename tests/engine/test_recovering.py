@@ -11,7 +11,15 @@ import pytest
 from workflow_engine import END, START, Engine, State, function, workflow
 from workflow_engine.errors import UsageError, WorkflowChanged
 
-SLOW, BEGUN = asyncio.Event(), asyncio.Semaphore(0)
+
+class Gate:
+    """Where the bodies of one test wait."""
+
+    def __init__(self) -> None:
+        self.open, self.reached = asyncio.Event(), asyncio.Semaphore(0)
+
+
+GATE: list[Gate] = []
 
 
 class Count(State):
@@ -21,8 +29,8 @@ class Count(State):
 
 @function(writes="there")
 async def slowly(n: int) -> int:
-    BEGUN.release()
-    await SLOW.wait()
+    GATE[-1].reached.release()
+    await GATE[-1].open.wait()
     return n
 
 
@@ -39,11 +47,11 @@ CHANGED = workflow("other", state=Count, edges=[START >> renamed >> END])
 @pytest.fixture
 async def dead(opened: Any, ledger: Any) -> list[str]:
     """A run of each workflow, both left behind by a process that died."""
-    SLOW.clear()
+    GATE.append(Gate())
     async with opened(FLOW, OTHER) as engine:
         driving = [asyncio.create_task(engine.run(each, n=1)) for each in (FLOW, OTHER)]
         for _ in driving:
-            await BEGUN.acquire()
+            await GATE[-1].reached.acquire()
         ledger.abandon()
         for each in driving:
             each.cancel()
@@ -52,7 +60,7 @@ async def dead(opened: Any, ledger: Any) -> list[str]:
 
 
 async def test_the_others_are_gone_on_with_before_one_run_s_problem_is_raised(opened: Any, dead: list[str]) -> None:
-    SLOW.set()
+    GATE[-1].open.set()
     async with opened(FLOW, CHANGED) as engine:
         with pytest.raises(WorkflowChanged):
             await engine.recover()
