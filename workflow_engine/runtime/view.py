@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from workflow_engine.errors import Failure, UsageError
 from workflow_engine.record.history import History
@@ -68,10 +69,14 @@ class RunView(Generic[S]):
 
     @property
     def state(self) -> S:
-        """The state as the workflow's own class. Raises UsageError where the workflow's code was not given."""
+        """The state as the workflow's own class. Raises UsageError where that class is not here or refuses it."""
         if self.model is None:
             raise UsageError("the workflow's code is not here, so the state has no class", "read `values`, plain JSON")
-        return self.model.model_validate_json(_dumps(self.values))
+        try:
+            return self.model.model_validate_json(json.dumps(dict(self.values)), by_name=True)
+        except ValidationError as error:
+            why = "; ".join(each["msg"] for each in error.errors(include_url=False))
+            raise UsageError(f"{self.model.__name__} refuses the state: {why}", "read `values`, plain JSON") from error
 
     @property
     def open_questions(self) -> tuple[Standing, ...]:
@@ -80,7 +85,8 @@ class RunView(Generic[S]):
     def document(self) -> dict[str, Any]:
         """The fixed JSON shape of `run|resume|answer|show --json`."""
         run, failure = self.run, self.run.error
-        last_failed = next((each.step for each in reversed(self.history.steps) if each.status == "failed"), None)
+        # A run that reached FAIL has no failed step, whatever failed and was caught on the way.
+        failed = next((each.step for each in reversed(self.history.steps) if each.failure == failure), None)
         return {
             "schema": 1,
             "run": run.id,
@@ -90,7 +96,7 @@ class RunView(Generic[S]):
             "reason": self.reason,
             "error": None
             if failure is None
-            else {"kind": failure.kind, "message": failure.message, "step": last_failed, "node": failure.node},
+            else {"kind": failure.kind, "message": failure.message, "step": failed, "node": failure.node},
             "state": dict(self.values),
             "questions": [question_document(each) for each in self.open_questions],
             "waits": [],
@@ -134,9 +140,3 @@ def question_document(standing: Standing) -> dict[str, Any]:
         "tried": [{"node": each.node, "visit": each.visit, "outcome": each.outcome} for each in question.tried],
         "asked": None if question.asked is None else question.asked.isoformat(),
     }
-
-
-def _dumps(values: Mapping[str, Any]) -> str:
-    import json
-
-    return json.dumps(dict(values))
