@@ -20,7 +20,7 @@ def encode(adapter: TypeAdapter[Any], value: Any, place: str) -> str:
     """The JSON text of a value of the adapter's type; `decode` gives the same value back.
 
     Raises BadWrite, naming `place`, for a value of another type and for one that JSON would change: NaN, a lone
-    surrogate, an integer beyond 64 bits, nesting deeper than 200, a subclass with fields its declared type lacks.
+    surrogate, an integer beyond 64 bits, nesting deeper than 200, a subclass of its declared type.
     """
     try:
         valid = adapter.validate_python(value, strict=True)
@@ -34,11 +34,12 @@ def encode(adapter: TypeAdapter[Any], value: Any, place: str) -> str:
         raise BadWrite(f"{place}: typed JSON cannot carry it ({_gist(error)})", _CURE) from error
     _check_plain(text, place)
     try:
-        same = adapter.validate_json(text) == valid
+        again = adapter.validate_json(text)
+        same = bool(again == valid)
     except (ValueError, RecursionError) as error:
         raise BadWrite(f"{place}: {_changed(adapter, valid, _gist(error))}", _CURE) from error
     if not same:
-        raise BadWrite(f"{place}: {_changed(adapter, valid)}", _CURE)
+        raise BadWrite(f"{place}: {_changed(adapter, valid)}{_difference(valid, again)}", _CURE)
     return text
 
 
@@ -72,6 +73,19 @@ def _changed(adapter: TypeAdapter[Any], valid: Any, why: str = "") -> str:
     except (TypeError, RecursionError):
         pass
     return f"typed JSON would change it{f' ({why})' if why else ''}"
+
+
+def _difference(value: Any, again: Any) -> str:
+    """Where a value and what is read back begin to differ; nothing where both look the same."""
+    try:
+        was, now = repr(value), repr(again)
+    except Exception:  # __repr__ is the user's code
+        return ""
+    at = next((index for index, (old, new) in enumerate(zip(was, now, strict=False)) if old != new), None)
+    if at is None:
+        return ""
+    start = max(0, at - 40)
+    return f": {'…' * (start > 0)}{was[start : at + 40]} would be read back as {now[start : at + 40]}"
 
 
 def _depth(text: str) -> int:
