@@ -114,7 +114,7 @@ class Life:
         await asyncio.wait({task, process.died}, return_when=asyncio.FIRST_COMPLETED)
         if process.dead:
             self.tally.kills += 1
-            # Whatever a cancelled drive still wants of its ledger, a dead process does not get: stop it until it is gone.
+            # What a cancelled drive still wants of its ledger, a dead process does not get: stop it until it is gone.
             while not task.done():
                 task.cancel()
                 await asyncio.wait({task}, timeout=0.001)
