@@ -16,5 +16,6 @@ def test_both_executors_end_alike_on_forks_whatever_crashes_between() -> None:
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(3600)
 def test_both_executors_end_alike_on_three_thousand_more_with_forks() -> None:
     all_agree(range(334, 3334), "forks")
