@@ -74,6 +74,7 @@ async def test_a_body_that_exits_fails_its_step_and_not_the_process(opened: Any,
     assert view.status == "failed"
     assert view.run.error is not None
     assert "sys.exit(3)" in view.run.error.message
+    assert "test_stopping.py" in view.run.error.trace
 
 
 async def test_a_run_that_ends_where_it_begins_is_recorded_whole(opened: Any) -> None:

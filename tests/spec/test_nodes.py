@@ -147,3 +147,17 @@ def test_an_edited_probe_is_an_edited_node() -> None:
 
     codes = {function(name="pay", writes="a", effect=True, in_doubt=each)(body).code for each in (look, look_again)}
     assert len(codes) == 2
+
+
+@pytest.mark.parametrize("asked", ["Wed, 21 Oct 2026 07:28:00 GMT", float("nan"), 1e300, object(), -5, None])
+def test_a_wait_nobody_can_keep_is_not_kept(asked: Any) -> None:
+    error = ConnectionError("busy")
+    error.retry_after = asked  # type: ignore[attr-defined]
+    assert Retry(3, jitter=False).after(1, error, 0.5) == Wait(timedelta(seconds=0.5))
+
+
+@pytest.mark.parametrize("asked", ["90", 90, 90.0, timedelta(seconds=90)])
+def test_a_wait_that_is_asked_for_is_kept(asked: Any) -> None:
+    error = ConnectionError("busy")
+    error.retry_after = asked  # type: ignore[attr-defined]
+    assert Retry(3).after(1, error, 0.5) == Wait(timedelta(seconds=90))

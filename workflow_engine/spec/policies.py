@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from workflow_engine.errors import StepError
 
@@ -68,10 +69,16 @@ class Retry:
         wait = min(self.first * min(self.factor ** min(attempt - 1, 512), 1e9), self.most)
         if self.jitter:
             wait = wait * chance
-        asked = getattr(error, "retry_after", None)
-        if asked is not None:
-            wait = max(wait, asked if isinstance(asked, timedelta) else timedelta(seconds=float(asked)))
-        return Wait(wait)
+        return Wait(max(wait, _asked_for(error)))
+
+
+def _asked_for(error: BaseException) -> timedelta:
+    """How long the error asks to wait; nothing where it asks in words that only its own library understands."""
+    try:
+        asked: Any = getattr(error, "retry_after", None)
+        return asked if isinstance(asked, timedelta) else timedelta(seconds=float(asked or 0))
+    except (TypeError, ValueError, OverflowError):
+        return timedelta(0)
 
 
 ONCE = Retry(1)

@@ -43,9 +43,11 @@ class Attempt:
             # A body may await something of its own that was cancelled: nobody wants this step to stop then.
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
-            raise StepError(f"{self.node.name} awaited something that was cancelled") from error
+            failed = StepError(f"{self.node.name} awaited something that was cancelled")
+            raise failed.with_traceback(error.__traceback__) from error
         except SystemExit as error:
-            raise StepError(f"{self.node.name} called sys.exit({error.code!r})", "raise an error instead") from error
+            failed = StepError(f"{self.node.name} called sys.exit({error.code!r})", "raise an error instead")
+            raise failed.with_traceback(error.__traceback__) from error
         finally:
             self._stopped = True
             if self._workspace is not None:
