@@ -77,3 +77,17 @@ CREATE TABLE documents (
     digest TEXT PRIMARY KEY,
     text TEXT NOT NULL
 );
+
+-- A fork shares its parent's versions: its own row has the op `shared` and names the run and version that holds them.
+-- Here stands whose versions are shared by whom, so that a lender is not pruned from beneath its borrowers.
+CREATE TABLE loans (
+    lender INTEGER NOT NULL,
+    borrower INTEGER NOT NULL,
+    PRIMARY KEY (lender, borrower)
+) WITHOUT ROWID;
+
+-- What holds for the store as a whole, such as how its texts are encrypted.
+CREATE TABLE traits (
+    name TEXT PRIMARY KEY,
+    text TEXT NOT NULL
+) WITHOUT ROWID;
