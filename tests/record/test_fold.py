@@ -209,6 +209,7 @@ def test_appends_make_the_same_list_as_one_write(parts: list[list[Any]]) -> None
     value = set_to("[]")
     for number, part in enumerate(parts):
         value = value.then(Write("f", "append", encode(adapter, part, "x")), number)
+    assert value.size == len(value.whole.encode())
     assert value.json() == [item for part in parts for item in part]
     assert value.then(Write("f", "set", "[1]"), 99).whole == "[1]"
 

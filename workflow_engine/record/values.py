@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
@@ -24,6 +24,15 @@ class Value:
     text: str
     before: Value | None = None
     seq: int = 0
+    size: int = field(init=False, compare=False, repr=False)
+    """Bytes of its whole JSON, as UTF-8. Kept, not counted anew: the state's size is asked for at every step."""
+
+    def __post_init__(self) -> None:
+        size, before = bytes_of(self.text), self.before
+        if before is not None:
+            # Two lists in one pair of brackets, with a comma between the items of both.
+            size += before.size - (1 if size > 2 and before.size > 2 else 2)
+        object.__setattr__(self, "size", size)
 
     def then(self, write: Write, seq: int) -> Value:
         """The value after a write."""
@@ -38,11 +47,6 @@ class Value:
         inner = [chunk.strip()[1:-1].strip() for chunk in reversed(chunks)]
         return "[" + ",".join(part for part in inner if part) + "]"
 
-    @property
-    def size(self) -> int:
-        """Characters of JSON held."""
-        return sum(len(chunk) for chunk in self._chunks())
-
     def _chunks(self) -> Iterator[str]:
         value: Value | None = self
         while value is not None:
@@ -52,6 +56,12 @@ class Value:
     def json(self) -> Any:
         """The value as plain JSON, without its type."""
         return json.loads(self.whole)
+
+
+def bytes_of(text: str) -> int:
+    """How many bytes a text takes as UTF-8."""
+    # Most texts are plain ASCII, which Python knows of them without looking.
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def set_to(text: str, seq: int = 0) -> Value:
