@@ -41,8 +41,9 @@ async def drive(live: Live) -> None:
                     return
                 session = Session(live, scheme.regions)
                 pregel = asyncio.create_task(_enter(scheme, session), name=f"{live.run.id} on LangGraph")
+                pregel.add_done_callback(lambda _: live.wake.set())
             session.look()
-            await _any(pregel, live.wake)
+            await live.wake.wait()
             for name in [name for name, task in session.tasks.items() if task.done()]:
                 session.tasks.pop(name).result()
             if pregel.done():
@@ -60,10 +61,3 @@ async def _enter(scheme: Scheme, session: Session) -> None:
     with tracing_context(enabled=False):
         await scheme.graph.ainvoke({}, {"recursion_limit": sys.maxsize}, context=session)
 
-
-async def _any(pregel: asyncio.Task[None], wake: asyncio.Event) -> None:
-    woken = asyncio.ensure_future(wake.wait())
-    try:
-        await asyncio.wait({pregel, woken}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        woken.cancel()

@@ -24,23 +24,16 @@ async def drive(live: Live) -> None:
                 return
             for name in live.startable():
                 live.busy.add(name)
-                tasks[name] = asyncio.create_task(step(live, name), name=f"{live.run.id} {name}")
+                tasks[name] = task = asyncio.create_task(step(live, name))
+                task.add_done_callback(lambda _: live.wake.set())
             if not tasks:
                 if live.mail:
                     continue
                 await close(live)
                 return
-            await _any(tasks, live.wake)
+            await live.wake.wait()
             for name in [name for name, task in tasks.items() if task.done()]:
                 live.busy.discard(name)
                 tasks.pop(name).result()
     finally:
         await stop(tasks)
-
-
-async def _any(tasks: dict[str, asyncio.Task[None]], wake: asyncio.Event) -> None:
-    woken = asyncio.ensure_future(wake.wait())
-    try:
-        await asyncio.wait({*tasks.values(), woken}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        woken.cancel()

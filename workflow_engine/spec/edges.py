@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from workflow_engine.errors import DeclarationError
@@ -158,7 +159,7 @@ class Edge:
         object.__setattr__(edge, "targets", targets)
         return edge
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A name for this edge that survives others being added or moved: counts and arrivals are kept under it."""
         return f"{' + '.join(map(str, self.sources))} > {' + '.join(self.targets)}"

@@ -125,7 +125,6 @@ class Live:
         await durable
         if run.seq > self.kept.seq:
             self.kept = run
-        self.wake.set()
         for event in events:
             self.tell(event)
 

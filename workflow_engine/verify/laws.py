@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.agents import agents
@@ -20,6 +21,10 @@ from workflow_engine.verify.shape import names, reach
 from workflow_engine.verify.signatures import signatures
 
 
+# A workflow is a frozen value and the laws are pure: it is proved once, however many runs it has.
+_PROVED: WeakKeyDictionary[Workflow[Any], tuple[int, tuple[Finding, ...]]] = WeakKeyDictionary()
+
+
 def verify(workflow: Workflow[Any], *, states: int = STATES) -> tuple[Finding, ...]:
     """Every finding and warning, ordered by code and place. Pure, and never raises.
 
@@ -28,6 +33,15 @@ def verify(workflow: Workflow[Any], *, states: int = STATES) -> tuple[Finding, .
     many states are counted where structure alone does not decide; beyond it a node behind a bound that can never be
     spent may pass as reached, and nothing else is missed.
     """
+    if not isinstance(workflow, Workflow):
+        return _findings(workflow, states)
+    known = _PROVED.get(workflow)
+    if known is None or known[0] != states:
+        known = _PROVED[workflow] = (states, _findings(workflow, states))
+    return known[1]
+
+
+def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
     try:
         graph = Graph(workflow)
     except Exception as error:  # not even a workflow
