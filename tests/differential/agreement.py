@@ -10,10 +10,11 @@ from random import Random
 
 from tests.differential.flows import Flavour, Flow, random_flow
 from tests.differential.life import Life, Outcome, Tally
+from workflow_engine.errors import InvalidWorkflow
 from workflow_engine.langgraph.executor import drive as on_langgraph
+from workflow_engine.runtime.code import prove
 from workflow_engine.runtime.drive import drive as on_ours
 from workflow_engine.runtime.service import Executor
-from workflow_engine.verify import broken, verify
 
 OURS: Mapping[str, Executor] = {"native": on_ours}
 LANGGRAPH: Mapping[str, Executor] = {"langgraph": on_langgraph}
@@ -47,9 +48,10 @@ def agree(
     A fault that is `planted` is there in the second life only.
     """
     flow = random_flow(seed, flavour)
-    findings = broken(verify(flow.workflow))
-    if findings:
-        raise Disagreement(f"{flavour} {seed} is not sound: {findings}")
+    try:
+        prove(flow.workflow)
+    except InvalidWorkflow as error:
+        raise Disagreement(f"{flavour} {seed} is not sound: {error}") from error
     random = Random(seed)
     ours = live(flow, OURS, f"ours {seed}", random.choice((0, 3)), tally)
     second = LANGGRAPH if seed % 2 else EITHER

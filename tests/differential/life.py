@@ -21,7 +21,6 @@ from workflow_engine.record.history import history
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
 from workflow_engine.runtime.service import Executor, Service
-from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Surroundings
 from workflow_engine.testing.clock import FakeClock
 from workflow_engine.testing.mint import SeededMint
@@ -108,7 +107,7 @@ class Life:
         )
         around = Surroundings(process, self.clock, SeededMint(self.random.randint(0, 9**9)), Resources(), _no_model)
         name = self.random.choice(sorted(self.executors))
-        service = _Trusting(around, [self.flow.workflow], self.executors, name)
+        service = Service(around, [self.flow.workflow], self.executors, name)
         self._service, self._process = service, process
         task = asyncio.create_task(self._acts(service, process))
         await asyncio.wait({task, process.died}, return_when=asyncio.FIRST_COMPLETED)
@@ -163,7 +162,7 @@ class Life:
         await self._answer(self.random.choice(open_))
         # Often the run's owner is told at once. Otherwise it finds the letter by itself, when it comes to rest.
         if self._service is not None and self.random.random() < 0.7:
-            self._service._wake(run)
+            self._service._shop.wake(run)
 
     async def _rest(self, run: RunId) -> None:
         """Nothing goes on by itself: people answer, or the time passes in which they might have."""
@@ -235,13 +234,6 @@ class Life:
             if each.question.asks == "human"
         )
         return Outcome(run.status, run.reason, values, log, steps, questions)
-
-
-class _Trusting(Service):
-    """Proves nothing again: the flow was proved when it was made, and the proof takes longer than the run."""
-
-    def _proved(self, workflow: Workflow[Any]) -> None:
-        pass
 
 
 def _no_model() -> Any:

@@ -273,7 +273,7 @@ async def test_a_node_whose_step_ended_the_drive_begins_no_other() -> None:
         run = asyncio.create_task(engine.run(flow))
         await begun.wait()
         ledger.came.clear()
-        engine._wake(await engine.find("@last"))
+        engine._shop.wake(await engine.find("@last"))
         await turns()
         door.set()
         await turns()

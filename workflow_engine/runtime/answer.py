@@ -1,4 +1,4 @@
-"""Answers: checked against the question's own JSON Schema before they are recorded, so a wrong one changes nothing."""
+"""Answering: one answer to one question, checked against the question's own JSON Schema before it is recorded."""
 
 from __future__ import annotations
 
@@ -7,9 +7,48 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from workflow_engine.errors import AlreadyAnswered, AnswerRejected, Conflict
-from workflow_engine.record.inbox import QuestionRecord, Standing
+from workflow_engine.errors import AlreadyAnswered, AnswerRejected, Conflict, QuestionNotFound
+from workflow_engine.ports.ledger import Ledger
+from workflow_engine.record.ids import QuestionId
+from workflow_engine.record.inbox import Answer, Letter, QuestionRecord, Standing
+from workflow_engine.runtime.look import find, inbox
+from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.steps.writing import LARGEST
+
+
+async def answer(shop: Workshop, question: str, value: Any, by: str, through: str) -> Standing:
+    """Record the one answer to a question, given by its id, or by its run's where that asks only one."""
+    standing = await _asked(shop.ledger, question)
+    valid = fitting(standing, value)
+    asked = standing.question
+    now = shop.around.clock.now()
+    if asked.due is not None and asked.due <= now:
+        raise QuestionNotFound(
+            f"question {asked.id} expired at {asked.due:%Y-%m-%d %H:%M} UTC", f"workflow resume {asked.run}"
+        )
+    given = Answer(asked.id, valid, by, now, through)
+    await shop.ledger.send(Letter(asked.id, asked.run, "answer", by, now, given))
+    shop.wake(asked.run)
+    return Standing(asked, "answered", given)
+
+
+async def _asked(ledger: Ledger, question: str) -> Standing:
+    try:
+        return await ledger.question(QuestionId(question))
+    except QuestionNotFound:
+        if "." in question:
+            raise
+    run_id = await find(ledger, question)
+    waiting = await inbox(ledger, run_id)
+    if len(waiting) == 1:
+        return waiting[0]
+    if not waiting:
+        run = (await ledger.read(run_id)).run
+        if len(run.open) == 1:  # answered already: refused as just that
+            return await ledger.question(run.open[0].id)
+        raise QuestionNotFound(f"run {run_id} asks nothing: it is {run.status}", f"workflow show {run_id}")
+    ids = ", ".join(each.question.id for each in waiting)
+    raise QuestionNotFound(f"run {run_id} asks {len(waiting)} questions", f"answer one of them by its id: {ids}")
 
 
 def fitting(standing: Standing, value: Any) -> Any:

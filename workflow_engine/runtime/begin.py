@@ -1,0 +1,45 @@
+"""Beginning: a new run of a workflow, stored standing at its first nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workflow_engine.errors import InputError, StepError
+from workflow_engine.ports.ledger import Batch, Snapshot
+from workflow_engine.record.events import RunCreated
+from workflow_engine.record.frontier import Frontier
+from workflow_engine.record.run import advance, begin
+from workflow_engine.runtime.code import ready
+from workflow_engine.runtime.inputs import checked
+from workflow_engine.runtime.workshop import Workshop
+from workflow_engine.spec.document import to_document
+from workflow_engine.spec.edges import START_NAME
+from workflow_engine.spec.workflow import Workflow
+from workflow_engine.steps.live import Live, after
+from workflow_engine.steps.onward import onward
+
+
+async def created(shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, Any], label: str | None) -> Live:
+    """A new run in the hands of this process, as yet undriven."""
+    ready(shop, workflow)
+    shop.workflows[workflow.name] = workflow
+    writes = checked(workflow, inputs)
+    around = shop.around
+    run_id = around.mint.run_id()
+    state = after({}, writes, 1)
+    try:
+        left = onward(workflow, Frontier(), START_NAME, None, state)
+    except StepError as error:
+        raise InputError(f"{workflow.name} cannot begin: {error.what}", error.cure) from error
+    fact = RunCreated(around.clock.now(), run_id, workflow.name, workflow.shape, workflow.bodies, left.move, label)
+    first = begin(fact)
+    events: tuple[Any, ...] = (fact,)
+    if not first.ended:  # routes alone may lead from START to an end, and an ended run takes no event any more
+        events = (fact, shop.claimed("run", 1, shop.executor))
+        first = advance(first, events[1])
+    fence = await around.ledger.create(Batch(first, events, writes, (), to_document(workflow)))
+    live = Live.of(workflow, around, fence, Snapshot(first, after({}, writes, first.seq)))
+    for event in events:
+        live.tell(event)
+    return live

@@ -1,0 +1,78 @@
+"""Looking: the verbs that change nothing and need no workflow's code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from workflow_engine.errors import AmbiguousRun, RunNotFound, UsageError
+from workflow_engine.ports.ledger import Ledger, Recorded
+from workflow_engine.record.history import COMMITS, history
+from workflow_engine.record.ids import RunId
+from workflow_engine.record.inbox import Standing
+from workflow_engine.runtime.view import RunView
+from workflow_engine.runtime.workshop import EAR, Workshop
+
+
+async def find(ledger: Ledger, prefix: str) -> RunId:
+    """The run a unique prefix or "@last" means."""
+    found = await ledger.find(prefix) if prefix else ()
+    if not found:
+        raise RunNotFound(
+            "there is no run yet" if prefix == "@last" else f"no run begins with {prefix!r}", "workflow runs"
+        )
+    if len(found) > 1 and prefix not in found:
+        raise AmbiguousRun(
+            f"{prefix!r} is the beginning of several runs: {', '.join(found)}", "type one more character"
+        )
+    return RunId(prefix) if prefix in found else found[0]
+
+
+async def get(shop: Workshop, run: str) -> RunView[Any]:
+    """The run at this moment."""
+    ledger = shop.ledger
+    run_id = await find(ledger, run)
+    snapshot = await ledger.read(run_id)
+    workflow = shop.workflows.get(snapshot.run.workflow)
+    return RunView(
+        run=snapshot.run,
+        values={name: value.json() for name, value in snapshot.state.items()},
+        history=history(each.event for each in await ledger.journal(run_id)),
+        questions=tuple(await ledger.questions(run_id)),
+        owned=await ledger.owned(run_id),
+        letters=bool(await ledger.letters(run_id)),
+        model=None if workflow is None else workflow.state,
+    )
+
+
+async def inbox(ledger: Ledger, run: str | None = None) -> list[Standing]:
+    """Questions that wait for an answer, oldest first; of all runs or of one."""
+    asked = await ledger.questions(None if run is None else await find(ledger, run))
+    return [each for each in asked if each.status == "open" and each.answer is None]
+
+
+async def state_at(ledger: Ledger, run: str, step: int) -> Mapping[str, Any]:
+    """The state as a step left it, as plain JSON."""
+    run_id = await find(ledger, run)
+    ends = [each.seq for each in await ledger.journal(run_id) if isinstance(each.event, COMMITS)]
+    if not 1 <= step <= len(ends):
+        there = f"its steps are numbered 1 to {len(ends)}" if ends else "it has taken none yet"
+        raise UsageError(f"run {run_id} has no step {step}", there)
+    return {name: value.json() for name, value in (await ledger.at(run_id, ends[step - 1])).items()}
+
+
+async def watch(ledger: Ledger, run: str, after: int = 0) -> AsyncIterator[Recorded]:
+    """The run's events from `after` on, as they become durable, until nothing more will come by itself."""
+    run_id = await find(ledger, run)
+    while True:
+        seen = await ledger.changed(0)
+        owned = await ledger.owned(run_id)
+        for recorded in await ledger.journal(run_id, after):
+            after = recorded.seq
+            yield recorded
+        if not owned and not await ledger.journal(run_id, after):
+            return
+        # Other processes commit too, and no event of this loop can tell: hence the look at intervals.
+        while await ledger.changed(seen) == seen and await ledger.owned(run_id):  # noqa: ASYNC110
+            await asyncio.sleep(EAR / 2)

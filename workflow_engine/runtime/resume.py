@@ -1,0 +1,94 @@
+"""Resuming: taking a run over and going on with it, by request or because its process died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from workflow_engine.errors import RunEnded, RunOwned, WorkflowError
+from workflow_engine.record.ids import RunId
+from workflow_engine.record.run import Run
+from workflow_engine.runtime import code
+from workflow_engine.runtime.cancel import cancel
+from workflow_engine.runtime.look import find, get, inbox
+from workflow_engine.runtime.view import RunView
+from workflow_engine.runtime.workshop import Verb, Workshop
+from workflow_engine.spec.document import to_document
+from workflow_engine.steps.live import Live
+
+
+async def resume(shop: Workshop, run: str, executor: str | None, verb: Verb) -> RunView[Any]:
+    """Take a run over and drive it until it rests."""
+    ledger = shop.ledger
+    run_id = await find(ledger, run)
+    before = (await ledger.read(run_id)).run
+    _must_go_on(before)
+    workflow = code.of_run(shop, before)
+    name = shop.known(executor)
+    fence, snapshot = await ledger.claim(run_id)
+    try:
+        _must_go_on(snapshot.run)
+        changes = code.changed(shop, snapshot.run, snapshot.state, workflow)
+        live = Live.of(workflow, shop.around, fence, snapshot)
+        reshaped = bool(changes) and changes[0].shape is not None
+        await live.post(
+            [*changes, shop.claimed(verb, fence.epoch, name)], document=to_document(workflow) if reshaped else None
+        )
+    except BaseException:
+        await ledger.release(fence)
+        raise
+    await rested(shop, live, name)
+    return await get(shop, run_id)
+
+
+async def rested(shop: Workshop, live: Live, executor: str) -> None:
+    """Drive an owned run until it rests; once more if a letter came in the moment in which it was let go of."""
+    await shop.driven(live, executor)
+    if live.run.ended:
+        return
+    letters = await shop.ledger.letters(live.run.id)
+    with suppress(RunOwned, RunEnded):
+        if stop := next((each for each in letters if each.kind == "cancel"), None):
+            await cancel(shop, live.run.id, stop.by)
+        elif letters and not live.stopping:
+            await resume(shop, live.run.id, executor, "answer")
+
+
+async def recover(shop: Workshop, on_problem: Callable[[RunId, WorkflowError], None] | None) -> list[RunView[Any]]:
+    """Go on with every run that was left behind; one run's problem stops no other."""
+    ledger = shop.ledger
+    now = shop.around.clock.now()
+    asked = await inbox(ledger)
+    overdue = [each.question.run for each in asked if each.question.due and each.question.due <= now]
+    left = dict.fromkeys([*await ledger.unfinished(), *overdue])
+    found = [run for run in left if not await ledger.owned(run)]
+
+    async def one(run: RunId) -> RunView[Any] | None:
+        try:
+            standing = (await ledger.read(run)).run
+            if standing.workflow not in shop.workflows:
+                return None
+            return await resume(shop, run, None, "answer" if standing.status == "waiting" else "recover")
+        except RunOwned:
+            return None  # somebody else was faster, which is what was wanted
+        except WorkflowError as error:
+            if on_problem is None:
+                raise
+            on_problem(run, error)
+            return None
+
+    views = await asyncio.gather(*(one(run) for run in found), return_exceptions=True)
+    for view in views:
+        if isinstance(view, BaseException):
+            raise view
+    return [view for view in views if isinstance(view, RunView)]
+
+
+def _must_go_on(run: Run) -> None:
+    if run.status in ("succeeded", "cancelled"):
+        was = "succeeded" if run.status == "succeeded" else "was cancelled"
+        raise RunEnded(f"run {run.id} {was}; there is nothing to resume", "begin a new run")
+    if run.frontier.ended is not None:
+        raise RunEnded(f"run {run.id} ended at {run.frontier.ended!r}: it has nowhere to go on", "begin a new run")

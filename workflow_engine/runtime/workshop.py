@@ -1,0 +1,100 @@
+"""The workshop: what the verbs of one process share, and the drives that go on in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from workflow_engine.errors import StoreError, UsageError, WorkflowError
+from workflow_engine.ports.ledger import Ledger
+from workflow_engine.record.events import RunClaimed, RunInterrupted
+from workflow_engine.record.ids import RunId
+from workflow_engine.spec.workflow import Workflow
+from workflow_engine.steps.live import Live, Surroundings
+
+Verb = Literal["run", "resume", "recover", "answer"]
+Executor = Callable[[Live], Awaitable[None]]
+EAR = 0.1
+"""Seconds between two looks into the boxes of the runs driven here, for letters other processes sent."""
+
+
+@dataclass(eq=False)
+class Workshop:
+    """One process's workflows by name, executors by name, and `lives`: the runs it drives right now."""
+
+    around: Surroundings
+    executors: Mapping[str, Executor]
+    executor: str
+    has_model: bool = False
+    workflows: dict[str, Workflow[Any]] = field(default_factory=dict)
+    lives: dict[RunId, Live] = field(default_factory=dict)
+    draining: bool = False
+    ear: asyncio.Task[None] | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.around.ledger
+
+    def known(self, executor: str | None) -> str:
+        """The name of an executor, the usual one for None. Raises UsageError for one there is not."""
+        name = executor or self.executor
+        if name not in self.executors:
+            raise UsageError(f"there is no executor {name!r}", f"choose one of {', '.join(self.executors)}")
+        return name
+
+    def claimed(self, verb: Verb, epoch: int, executor: str) -> RunClaimed:
+        """The fact that this process took a run."""
+        return RunClaimed(self.around.clock.now(), epoch, f"{socket.gethostname()}:{os.getpid()}", verb, executor)
+
+    async def driven(self, live: Live, executor: str) -> None:
+        """Drive an owned run until it rests, then let go of it."""
+        run_id = live.run.id
+        self.lives[run_id] = live
+        if self.draining:
+            live.drain()
+        if self.ear is None or self.ear.done():
+            self.ear = asyncio.create_task(self._hear(), name="letters from other processes")
+        try:
+            await self.executors[executor](live)
+        except asyncio.CancelledError:
+            # Stopped by its caller, and its steps have let go: no step took the process down.
+            if live.run.status == "running":
+                with suppress(WorkflowError):
+                    await live.post([RunInterrupted(self.around.clock.now())])
+            raise
+        finally:
+            self.lives.pop(run_id, None)
+            await self.ledger.release(live.fence)
+
+    def drain(self) -> None:
+        """Finish the steps under way and begin none."""
+        self.draining = True
+        for live in self.lives.values():
+            live.drain()
+
+    def wake(self, run_id: RunId) -> None:
+        """Let a run driven here look into its box."""
+        live = self.lives.get(run_id)
+        if live is not None:
+            live.mail = True
+            live.wake.set()
+
+    async def _hear(self) -> None:
+        seen = 0
+        while self.lives:
+            await asyncio.sleep(EAR)
+            moment = self.around.clock.now()
+            for run_id, live in self.lives.items():
+                if any(each.due is not None and each.due <= moment for each in live.run.open):
+                    self.wake(run_id)
+            with suppress(StoreError):  # said by the run's own commits; a store locked for a moment deafens nobody
+                now = await self.ledger.changed(seen)
+                if now != seen:
+                    for run_id in await self.ledger.boxes():
+                        self.wake(run_id)
+                    seen = now
