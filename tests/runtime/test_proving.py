@@ -9,7 +9,8 @@ import pytest
 from tests.runtime.conftest import Open
 from workflow_engine import END, START, InvalidWorkflow, State, function, workflow
 from workflow_engine.runtime import code
-from workflow_engine.verify import verify
+from workflow_engine.verify import laws
+from workflow_engine.verify.graph import Graph
 
 
 class Flat(State):
@@ -26,9 +27,9 @@ async def test_a_thousand_runs_prove_their_workflow_once(opened: Open, monkeypat
 
     def counted(each: Any) -> Any:
         proofs.append(each)
-        return verify(each)
+        return Graph(each)
 
-    monkeypatch.setattr(code, "verify", counted)
+    monkeypatch.setattr(laws, "Graph", counted)
     flow = workflow("flat", state=Flat, edges=[START >> count >> END])
     async with opened(flow) as engine:
         for _ in range(3):

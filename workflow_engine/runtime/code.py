@@ -1,10 +1,9 @@
-"""The code of a run: proved once, ready to be driven, and compared with the code the run was last driven with."""
+"""The code of a run: proved, ready to be driven, and compared with the code the run was last driven with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakSet
 
 from workflow_engine.errors import InvalidWorkflow, ModelMissing, UsageError, WorkflowChanged
 from workflow_engine.record.events import CodeChanged
@@ -16,18 +15,12 @@ from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import verify
 from workflow_engine.verify.change import fits
 
-# A workflow never changes, so what was proved stays proved: a thousand runs prove it once.
-_PROVED: WeakSet[Workflow[Any]] = WeakSet()
-
 
 def prove(workflow: Workflow[Any]) -> None:
     """Raises errors.InvalidWorkflow with every law the workflow breaks."""
-    if workflow in _PROVED:
-        return
     findings = [each for each in verify(workflow) if each.severity == "finding"]
     if findings:
         raise InvalidWorkflow(workflow.name, findings)
-    _PROVED.add(workflow)
 
 
 def ready(shop: Workshop, workflow: Workflow[Any]) -> None:
