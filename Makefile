@@ -95,8 +95,8 @@ crash: $(INSTALLED) ## kill real processes at every write, many times
 	@$(PYTEST) -m crash
 
 .PHONY: bench
-bench: $(INSTALLED) ## measure
-	@$(PYTEST) -m bench
+bench: $(INSTALLED) ## measure us and our peers side by side, and write bench/RESULTS.md (ARGS=--quick for a short look)
+	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: docs
 docs: $(INSTALLED) ## write the generated pages of docs/ anew

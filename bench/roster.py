@@ -1,0 +1,59 @@
+"""The roster of who is measured, in the order of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OURS = "bench.subjects.ours"
+PLAIN = "bench.subjects.plain"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`home` is the environment it is installed in: ours, or one the bench makes. `works` empty: it does them all."""
+
+    name: str
+    title: str
+    module: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    home: str = "ours"
+    works: tuple[str, ...] = ()
+
+
+SUBJECTS = (
+    Subject("ours", "ours, FULL", OURS, {"executor": "native", "level": "full"}),
+    Subject("ours-normal", "ours, NORMAL", OURS, {"executor": "native", "level": "normal"}),
+    Subject("ours-lg", "ours on LangGraph, FULL", OURS, {"executor": "langgraph", "level": "full"}),
+    Subject("ours-lg-normal", "ours on LangGraph, NORMAL", OURS, {"executor": "langgraph", "level": "normal"}),
+    Subject("saver", "plain + LedgerSaver, FULL", PLAIN, {"saver": "ledger", "level": "full"}),
+    Subject("saver-normal", "plain + LedgerSaver, NORMAL", PLAIN, {"saver": "ledger", "level": "normal"}),
+    Subject("plain", "plain + AsyncSqliteSaver, as it comes", PLAIN, {"saver": "sqlite"}),
+    Subject("plain-normal", "plain + AsyncSqliteSaver, NORMAL", PLAIN, {"saver": "sqlite", "level": "normal"}),
+    Subject(
+        "plain-sync",
+        'plain + AsyncSqliteSaver, FULL, durability="sync"',
+        PLAIN,
+        {"saver": "sqlite", "level": "full", "durability": "sync"},
+        works=("small", "1mb", "c100"),
+    ),
+    Subject("none", "plain, no checkpointer", PLAIN, {"saver": "none"}),
+)
+BY_NAME = {each.name: each for each in SUBJECTS}
+
+
+def chosen(names: str) -> tuple[Subject, ...]:
+    """The subjects whose names begin with one of the words: "ours" means all of ours, "plain=" only plain itself."""
+    if not names:
+        return SUBJECTS
+    words = names.split(",")
+    found = tuple(
+        each
+        for each in SUBJECTS
+        if any(each.name == word.rstrip("=") if word.endswith("=") else each.name.startswith(word) for word in words)
+    )
+    for word in words:
+        if not any(each.name.startswith(word.rstrip("=")) for each in SUBJECTS):
+            raise SystemExit(f"nobody is called {word!r}\n  there are: {', '.join(BY_NAME)}")
+    return found

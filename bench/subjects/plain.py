@@ -1,0 +1,134 @@
+"""The same workflow written by hand in plain LangGraph, on AsyncSqliteSaver, on LedgerSaver or without a checkpointer."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict
+
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import END, START, StateGraph
+
+from bench.meter import Meter
+from bench.order import Order
+
+UNBOUNDED = 1_000_000
+
+
+class Counting(TypedDict, total=False):
+    goal: int
+    payload: str
+    count: int
+
+
+class Growing(Counting, total=False):
+    items: Annotated[list[str], operator.add]
+
+
+def more(state: Counting) -> Literal["step", "__end__"]:
+    return "step" if state["count"] < state["goal"] else "__end__"
+
+
+def graph_of(order: Order, mark: Callable[[], None]) -> Any:
+    """The graph as its users write it: an async node, and a router that is a plain function."""
+
+    async def step(state: Counting) -> dict[str, Any]:
+        mark()
+        return {"count": state["count"] + 1}
+
+    async def grow(state: Counting) -> dict[str, Any]:
+        mark()
+        return {"count": state["count"] + 1, "items": [order.item(state["count"])]}
+
+    builder: Any = StateGraph(Growing if order.work.item else Counting)
+    builder.add_node("step", grow if order.work.item else step)
+    builder.add_edge(START, "step")
+    builder.add_conditional_edges("step", more)
+    return builder
+
+
+@asynccontextmanager
+async def opened(order: Order, store: Path) -> AsyncIterator[Any]:
+    saver = order.options["saver"]
+    if saver == "none":
+        yield None
+        return
+    level = order.options.get("level")
+    if saver == "ledger":
+        from workflow_engine import open_saver
+
+        async with open_saver(store, synchronous=level) as ledger_saver:
+            yield ledger_saver
+        return
+    async with AsyncSqliteSaver.from_conn_string(str(store)) as plain:
+        await plain.setup()
+        if level is not None:
+            await plain.conn.execute(f"PRAGMA synchronous = {level}")
+        yield plain
+
+
+def inputs(order: Order) -> dict[str, Any]:
+    """A run's first state."""
+    given: dict[str, Any] = {"goal": order.work.steps, "count": 0}
+    return {**given, "payload": order.payload} if order.work.payload else given
+
+
+def thread(name: object) -> dict[str, Any]:
+    return {"configurable": {"thread_id": str(name)}, "recursion_limit": UNBOUNDED}
+
+
+def extra(order: Order) -> dict[str, Any]:
+    durability = order.options.get("durability")
+    return {} if durability is None else {"durability": durability}
+
+
+async def loop(order: Order, meter: Meter) -> None:
+    builder = graph_of(order, meter.mark)
+    async with opened(order, order.warm) as saver:
+        graph = builder.compile(checkpointer=saver)
+        given = {**inputs(order), "goal": 3}
+        await asyncio.gather(*(graph.ainvoke(given, thread(each), **extra(order)) for each in range(2)))
+    async with opened(order, order.store):
+        pass
+    meter.empty()
+    async with opened(order, order.store) as saver:
+        graph = builder.compile(checkpointer=saver)
+        meter.begin()
+        runs = range(order.work.runs)
+        ends = await asyncio.gather(*(graph.ainvoke(inputs(order), thread(each), **extra(order)) for each in runs))
+        meter.end()
+        meter.figures |= await _level(order, saver)
+    meter.closed()
+    assert all(end["count"] == order.work.steps for end in ends)
+    if saver is not None:
+        meter.figures["durable"] = await _durable(order, builder)
+    else:
+        meter.figures["durable"] = 0
+
+
+async def _level(order: Order, saver: Any) -> dict[str, str]:
+    """The level the connection really runs at, asked of the connection."""
+    if order.options["saver"] != "sqlite":
+        return {"synchronous": order.options.get("level", "none"), "journal": "wal" if saver else "none"}
+    async with saver.conn.execute("PRAGMA synchronous") as cursor:
+        level = (await cursor.fetchone())[0]
+    async with saver.conn.execute("PRAGMA journal_mode") as cursor:
+        journal = (await cursor.fetchone())[0]
+    return {"synchronous": {0: "off", 1: "normal", 2: "full", 3: "extra"}[level], "journal": journal}
+
+
+async def _durable(order: Order, builder: Any) -> int:
+    """Steps whose checkpoint is in the file, which is opened anew for it."""
+    async with opened(order, order.store) as saver:
+        graph = builder.compile(checkpointer=saver)
+        found = 0
+        for each in range(order.work.runs):
+            state = await graph.aget_state(thread(each))
+            assert state.values["count"] == order.work.steps
+            assert len(state.values.get("items", ())) == (order.work.steps if order.work.item else 0)
+            # One checkpoint for the input, one for START, one a step; `step` counts from -1.
+            found += state.metadata["step"]
+        return found

@@ -1,0 +1,55 @@
+"""The works that are measured: what is to be done, in how many steps, by how many runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Kind = Literal["loop", "resume", "many", "takeover", "raw", "unbuilt"]
+KB = 1000
+MB = 1_000_000
+MARGIN = 1000
+"""Characters that a field of "1 MB" stays below it: one write of ours holds at most 1,000,000 characters of JSON."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One thing to do. `steps` is of one run; `payload` a constant field, `item` what a step appends, in bytes."""
+
+    name: str
+    title: str
+    kind: Kind = "loop"
+    steps: int = 500
+    runs: int = 1
+    payload: int = 0
+    item: int = 0
+    reads: bool = False
+    rounds: int = 5
+    audited: bool = True
+    slow: bool = False
+    subjects: tuple[str, ...] = ()
+    """Who does it; empty means everybody."""
+
+    @property
+    def all_steps(self) -> int:
+        return self.steps * self.runs
+
+
+WORKS = (
+    Work("small", "500-step loop, small state", rounds=7, slow=True),
+    Work("100kb", "500 steps, a constant field of 100 KB", payload=100 * KB, slow=True),
+    Work("1mb", "500 steps, a constant field of 1 MB", payload=MB - MARGIN, rounds=3, slow=True),
+    Work("read1mb", "500 steps, each is handed the constant 1 MB", payload=MB - MARGIN, reads=True, rounds=3),
+    Work("list", "1,000 steps, a list grows 1 KB a step", steps=1000, item=KB, rounds=3, slow=True),
+    Work("c100", "100 concurrent runs of 10 steps", steps=10, runs=100, slow=True),
+    Work("c1000", "1,000 concurrent runs of 10 steps", steps=10, runs=1000, rounds=3, audited=False),
+)
+
+
+def quick(work: Work) -> Work:
+    """The same work, a fifth of it, for iterating."""
+    if work.kind != "loop":
+        return replace(work, rounds=1, steps=max(work.steps // 5, 5), runs=max(work.runs // 10, 1))
+    if work.runs > 1:
+        return replace(work, rounds=2, runs=max(work.runs // 4, 10))
+    return replace(work, rounds=2, steps=work.steps // 5 if work.steps <= 500 else 250)
