@@ -8,6 +8,7 @@ from workflow_engine.errors import Failure, InvalidWorkflow, StepError, Workflow
 from workflow_engine.ports.sandbox import Completed, Limits, Sandbox
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
+from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.nodes import agent, function, human, route
 from workflow_engine.spec.policies import Retry
 from workflow_engine.spec.question import Question
@@ -53,6 +54,7 @@ __all__ = [
     "Question",
     "Reducer",
     "Retry",
+    "RunLimits",
     "RunView",
     "Sandbox",
     "State",

@@ -24,6 +24,7 @@ from workflow_engine.runtime.drive import drive
 from workflow_engine.runtime.service import Executor, Service
 from workflow_engine.runtime.view import RunView
 from workflow_engine.spec.edges import shown
+from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Live, Surroundings
 
@@ -85,6 +86,7 @@ class Engine(Service):
         resources: Mapping[type, Callable[..., Any]] | None = None,
         executor: str = "native",
         listeners: Sequence[Listener] = (),
+        limits: RunLimits | None = None,
         ledger: Ledger | None = None,
         clock: Clock | None = None,
         mint: Mint | None = None,
@@ -93,11 +95,12 @@ class Engine(Service):
         """Open a store. `create=False` refuses to make a new one; `resources` replaces openers of the workflows'.
 
         `model` is an `agents.ModelChoice` (see `choose_model`), `agents` any runner of your own. `ledger` replaces the
-        SQLite store.
+        SQLite store. `limits` are those of every run driven here.
         """
         refuse_in_child()
         workflows = _listed(workflows)
         _refuse_text(model)
+        _refuse_other_limits(limits)
         if ledger is None:
             from workflow_engine.stores.sqlite import open_ledger
 
@@ -108,7 +111,15 @@ class Engine(Service):
             closing.push_async_callback(opened.close)
             runner = _Model(model, agents)
             closing.push_async_callback(runner.close)
-            around = Surroundings(ledger, clock or SystemClock(), mint or SystemMint(), opened, runner.get, listeners)
+            around = Surroundings(
+                ledger,
+                clock or SystemClock(),
+                mint or SystemMint(),
+                opened,
+                runner.get,
+                listeners,
+                limits or RunLimits(),
+            )
             engine = cls(around, workflows, EXECUTORS, executor, has_model=runner.chosen)
             closing.push_async_callback(engine.close)
             yield engine
@@ -145,6 +156,13 @@ def _refuse_text(model: Any) -> None:
     if isinstance(model, str):
         cure = "model=choose_model(...) or model=offline(Path('flow.playbook.toml')), both from workflow_engine.agents"
         raise UsageError(f"model={shown(model)} is a text, not a chosen model", cure)
+
+
+def _refuse_other_limits(limits: Any) -> None:
+    if limits is not None and not isinstance(limits, RunLimits):
+        raise UsageError(
+            f"limits={shown(limits)} are no limits of a run", "limits=RunLimits(write=..., state=..., steps=...)"
+        )
 
 
 def run_sync(

@@ -116,10 +116,6 @@ class StoreTooNew(StoreError):
     """The store was written by a later version."""
 
 
-class LimitExceeded(StoreError):
-    """A stated limit was passed: size of a write, size of the state, number of steps."""
-
-
 # What a step may get wrong
 
 
@@ -144,6 +140,12 @@ class BadWrite(StepError):
 
     kind = "validation"
     retryable = False
+
+
+class LimitExceeded(BadWrite):
+    """A write that would pass a limit: its own size, or that of the state. Nothing of it was stored."""
+
+    kind = "limit"
 
 
 class StepTimeout(StepError):

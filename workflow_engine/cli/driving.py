@@ -13,7 +13,7 @@ from workflow_engine.cli.following import Following, following, nodes_of
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed
 from workflow_engine.cli.voice import AMBER, point, say
-from workflow_engine.settings import read_settings
+from workflow_engine.settings import Settings, read_settings
 from workflow_engine.targets import Loaded
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class Manner:
     as_json: bool = False
 
     @property
-    def path(self) -> Path:
-        """Where the store is."""
-        return read_settings(store=self.store).store
+    def settings(self) -> Settings:
+        """Where the store is, and what a run may hold."""
+        return read_settings(store=self.store)
 
 
 async def drive(
@@ -53,14 +53,16 @@ async def drive(
     choice = choice or choose_model(loaded, manner.model)
     resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
     stream = sys.stderr if manner.as_json else sys.stdout
+    settings = manner.settings
     with following(nodes_of(loaded.workflow), stream=stream) as shown:
         async with Engine.connect(
-            manner.path,
+            settings.store,
             workflows=[loaded.workflow],
             model=choice,
             resources=resources,
             executor=manner.executor,
             listeners=[shown],
+            limits=settings.limits,
         ) as engine:
             if before is not None:
                 shown.recall(await engine.journal(before))

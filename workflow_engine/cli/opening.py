@@ -18,5 +18,6 @@ async def reading(store: Path | None) -> AsyncIterator[Engine]:
     """An engine on a store that must be there. Raises StoreError where it is not."""
     from workflow_engine.engine import Engine
 
-    async with Engine.connect(read_settings(store=store).store, create=False) as engine:
+    settings = read_settings(store=store)
+    async with Engine.connect(settings.store, create=False, limits=settings.limits) as engine:
         yield engine

@@ -95,13 +95,15 @@ async def _go_on(runs: Sequence[RunId], loaded: Loaded, manner: Manner, stream: 
     choice = choose_model(loaded, manner.model)
     resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
     shown = Lines(stream, several_runs=len(runs) > 1)
+    settings = manner.settings
     async with Engine.connect(
-        manner.path,
+        settings.store,
         workflows=[loaded.workflow],
         model=choice,
         resources=resources,
         executor=manner.executor,
         listeners=[shown],
+        limits=settings.limits,
         create=False,
     ) as engine:
 

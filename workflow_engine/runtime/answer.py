@@ -7,25 +7,37 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from workflow_engine.errors import AlreadyAnswered, AnswerRejected, Conflict, QuestionNotFound
+from workflow_engine.errors import (
+    AlreadyAnswered,
+    AnswerRejected,
+    Conflict,
+    LimitExceeded,
+    QuestionNotFound,
+    StoreError,
+)
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.record.ids import QuestionId
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord, Standing
+from workflow_engine.record.values import Value, Write, set_to
+from workflow_engine.runtime.inputs import signed
 from workflow_engine.runtime.look import find, inbox
 from workflow_engine.runtime.workshop import Workshop
-from workflow_engine.steps.writing import LARGEST
+from workflow_engine.spec.limits import RunLimits
+from workflow_engine.steps.writing import within_state
 
 
 async def answer(shop: Workshop, question: str, value: Any, by: str, through: str) -> Standing:
     """Record the one answer to a question, given by its id, or by its run's where that asks only one."""
+    by = signed(by)
     standing = await _asked(shop.ledger, question)
-    valid = fitting(standing, value)
+    valid = fitting(standing, value, shop.around.limits)
     asked = standing.question
     now = shop.around.clock.now()
     if asked.due is not None and asked.due <= now:
         raise QuestionNotFound(
             f"question {asked.id} expired at {asked.due:%Y-%m-%d %H:%M} UTC", f"workflow resume {asked.run}"
         )
+    await _fits_state(shop, asked, valid)
     given = Answer(asked.id, valid, by, now, through)
     await shop.ledger.send(Letter(asked.id, asked.run, "answer", by, now, given))
     shop.wake(asked.run)
@@ -51,7 +63,7 @@ async def _asked(ledger: Ledger, question: str) -> Standing:
     raise QuestionNotFound(f"run {run_id} asks {len(waiting)} questions", f"answer one of them by its id: {ids}")
 
 
-def fitting(standing: Standing, value: Any) -> Any:
+def fitting(standing: Standing, value: Any, limits: RunLimits) -> Any:
     """The answer as it will be recorded: a model becomes plain JSON, and a bare choice {"choice": ...} where the schema
     wants an object.
 
@@ -66,7 +78,7 @@ def fitting(standing: Standing, value: Any) -> Any:
         raise Conflict(
             f"question {question.id} is {standing.status}; nothing waits for an answer", f"workflow show {question.run}"
         )
-    value = _plain(question, value)
+    value = _plain(question, value, limits.write)
     if isinstance(value, str) and value in question.choices and question.schema.get("type") == "object":
         value = {"choice": value}
     problems = list(_problems(question, value))
@@ -80,7 +92,7 @@ def fitting(standing: Standing, value: Any) -> Any:
     return value
 
 
-def _plain(question: QuestionRecord, value: Any) -> Any:
+def _plain(question: QuestionRecord, value: Any, most: int) -> Any:
     try:
         plain = to_jsonable_python(value)
         text = json.dumps(plain, ensure_ascii=False, allow_nan=False)
@@ -91,12 +103,40 @@ def _plain(question: QuestionRecord, value: Any) -> Any:
             f"the answer to question {question.id} is no plain JSON: {what}",
             "answer with text, numbers, lists, dicts, or the model that was asked for",
         ) from error
-    if size > LARGEST:
+    if size > most:
         raise AnswerRejected(
-            f"the answer to question {question.id} has {size:,} bytes of JSON, and one write holds at most {LARGEST:,}",
+            f"the answer to question {question.id} has {size:,} bytes of JSON, and one write holds at most {most:,}",
             "answer with the place where it can be found",
         )
     return plain
+
+
+async def _fits_state(shop: Workshop, asked: QuestionRecord, answer: Any) -> None:
+    """Raises AnswerRejected for an answer that would make the state too large, as far as can be told without code.
+
+    Whoever takes the answer up looks again: other steps may have written meanwhile, and reducers are code.
+    """
+    if asked.asks != "human":
+        return
+    state = (await shop.ledger.read(asked.run)).state
+    try:
+        shape = (await shop.ledger.document(asked.run))["shape"]
+    except StoreError:  # a run may lack its document, and can be answered all the same
+        return
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    held: dict[str, Value] = dict(state)
+    for name in shape["nodes"][asked.node]["writes"]:
+        match shape["fields"][name]["reducer"]:
+            case None:
+                held[name] = set_to(text)
+            case "append":
+                held[name] = held[name].then(Write(name, "append", text), 0) if name in held else set_to(text)
+            case _:
+                pass
+    try:
+        within_state(state, held, f"the answer to question {asked.id} is too much", shop.around.limits)
+    except LimitExceeded as error:
+        raise AnswerRejected(error.what, "answer with the place where it can be found, or raise the limit") from error
 
 
 def _problems(question: QuestionRecord, value: Any) -> list[str]:

@@ -24,7 +24,7 @@ async def created(shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, 
     """A new run in the hands of this process, as yet undriven."""
     ready(shop, workflow)
     shop.workflows[workflow.name] = workflow
-    writes = checked(workflow, inputs)
+    writes = checked(workflow, inputs, shop.around.limits)
     around = shop.around
     run_id = around.mint.run_id()
     state = after({}, writes, 1)

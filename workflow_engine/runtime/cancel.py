@@ -9,6 +9,7 @@ from workflow_engine.ports.ledger import Batch
 from workflow_engine.record.events import QuestionWithdrawn, RunCancelled
 from workflow_engine.record.inbox import Letter
 from workflow_engine.record.run import advance
+from workflow_engine.runtime.inputs import signed
 from workflow_engine.runtime.look import find, get
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Workshop
@@ -16,7 +17,7 @@ from workflow_engine.runtime.workshop import Workshop
 
 async def cancel(shop: Workshop, run: str, by: str) -> RunView[Any]:
     """End a run. A living owner is told and stops; otherwise it ends here."""
-    ledger = shop.ledger
+    ledger, by = shop.ledger, signed(by)
     run_id = await find(ledger, run)
     now = shop.around.clock.now()
     try:

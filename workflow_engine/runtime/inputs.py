@@ -8,14 +8,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workflow_engine.errors import BadWrite, InputError
+from workflow_engine.errors import BadWrite, InputError, UsageError
 from workflow_engine.record.codec import encode
-from workflow_engine.record.values import Write
+from workflow_engine.record.values import Write, set_to
+from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.workflow import Workflow
+from workflow_engine.steps.writing import within_state, within_write
+
+LONGEST_NAME = 200
 
 
-def checked(workflow: Workflow[Any], inputs: Mapping[str, Any]) -> tuple[Write, ...]:
-    """The inputs as writes. Raises errors.InputError naming every unknown, missing and mistyped field."""
+def checked(workflow: Workflow[Any], inputs: Mapping[str, Any], limits: RunLimits) -> tuple[Write, ...]:
+    """The inputs as writes. Raises errors.InputError naming every unknown, missing, mistyped and too large field."""
     problems: list[str] = []
     writes: list[Write] = []
     for name, value in inputs.items():
@@ -26,12 +30,17 @@ def checked(workflow: Workflow[Any], inputs: Mapping[str, Any]) -> tuple[Write, 
             continue
         try:
             writes.append(Write(name, "set", encode(field.adapter, field.adapter.validate_python(value), name)))
+            within_write(writes[-1], name, limits)
         except ValidationError as error:
             problems.extend(
                 f"{'.'.join(map(str, (name, *each['loc'])))}: {each['msg']}" for each in error.errors(include_url=False)
             )
         except BadWrite as error:
             problems.append(error.what)
+    try:
+        within_state({}, {write.field: set_to(write.text) for write in writes}, "together", limits)
+    except BadWrite as error:
+        problems.append(error.what)
     problems += [f"{name}: missing" for name, field in workflow.fields.items() if field.required and name not in inputs]
     if problems:
         fields = ", ".join(f"{name}: {_type(field.type)}" for name, field in workflow.fields.items() if field.required)
@@ -40,6 +49,16 @@ def checked(workflow: Workflow[Any], inputs: Mapping[str, Any]) -> tuple[Write, 
             f"it takes {fields or 'no input'}",
         )
     return tuple(writes)
+
+
+def signed(by: Any) -> str:
+    """Who does something, as it is recorded: one line. Raises errors.UsageError for what is no name."""
+    if not isinstance(by, str):
+        raise UsageError(f"by= is of type {type(by).__name__}, and a name is text", 'by="ana"')
+    name = " ".join(by.encode("utf-8", "replace").decode().split())
+    if len(name) > LONGEST_NAME:
+        raise UsageError(f"the name given as by= has {len(name):,} characters", f"use at most {LONGEST_NAME}")
+    return name
 
 
 def _type(annotation: Any) -> str:

@@ -1,4 +1,4 @@
-"""The settings: where runs live, which endpoint answers. An argument beats the environment, that beats the default."""
+"""The settings: where runs live, what a run may hold, which endpoint answers. An argument beats the environment, that beats the default."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from workflow_engine.errors import UsageError
+from workflow_engine.spec.limits import RunLimits
 
 STORE = Path("checkpoints/runs.sqlite")
 
@@ -19,10 +20,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
 
     store: Path = Field(default=STORE, validation_alias="WORKFLOW_STORE")
+    limit_write: int = Field(default=RunLimits.write, ge=1, validation_alias="WORKFLOW_LIMIT_WRITE")
+    limit_state: int = Field(default=RunLimits.state, ge=1, validation_alias="WORKFLOW_LIMIT_STATE")
+    limit_steps: int = Field(default=RunLimits.steps, ge=1, validation_alias="WORKFLOW_LIMIT_STEPS")
     api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     model: str | None = Field(default=None, validation_alias="OPENAI_MODEL")
     api: str | None = Field(default=None, validation_alias="OPENAI_API")
+
+    @property
+    def limits(self) -> RunLimits:
+        """What a run may hold: bytes of one write and of the state, and steps."""
+        return RunLimits(self.limit_write, self.limit_state, self.limit_steps)
 
     def environ(self) -> Mapping[str, str]:
         """The endpoint in the words of the environment: what the choice of a model is made from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -16,6 +17,7 @@ from workflow_engine.steps.live import Live
 RERUN, ACCEPT, FAIL = "rerun", "accept", "fail"
 LONGEST = 20_000
 MOST_TRIED = 40
+MOST_EVIDENCE = 40
 
 
 def human_question(live: Live, node: Node, visit: int, ask: Ask, tried: tuple[Tried, ...]) -> QuestionRecord:
@@ -31,11 +33,18 @@ def human_question(live: Live, node: Node, visit: int, ask: Ask, tried: tuple[Tr
         message=_clean(ask.question.message),
         schema=ask.schema,
         choices=ask.choices,
-        evidence=tuple(_clean(str(piece)) for piece in ask.question.evidence),
+        evidence=_evidence(ask.question.evidence),
         tried=tried,
         asked=now,
         due=None if within is None else now + within,
     )
+
+
+def _evidence(given: Sequence[Any]) -> tuple[str, ...]:
+    pieces = [given] if isinstance(given, str) else list(given)  # one text is one piece, not its letters
+    kept = tuple(_clean(str(piece)) for piece in pieces[:MOST_EVIDENCE])
+    left = len(pieces) - len(kept)
+    return kept if left <= 0 else (*kept, f"... {left:,} more {'piece' if left == 1 else 'pieces'} left out ...")
 
 
 async def tried_so_far(live: Live) -> tuple[Tried, ...]:

@@ -5,17 +5,32 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from workflow_engine.errors import Failure
 from workflow_engine.record.events import RunFailed, RunInterrupted
 from workflow_engine.steps.live import Live
 
 
 async def close(live: Live) -> None:
-    """Record what follows once nothing is under way: a failure nothing caught ends the run failed."""
+    """Record what follows once nothing is under way: a failure nothing caught ends the run failed, and so do steps that
+    are spent.
+    """
     if live.run.failed and live.run.status == "running":
         failure = next(iter(live.run.failed.values()))
         await live.post([RunFailed(live.around.clock.now(), failure)])
     elif live.draining and live.run.status == "running":
         await live.post([RunInterrupted(live.around.clock.now())])
+    elif live.spent and live.run.status == "running":
+        await live.post([RunFailed(live.around.clock.now(), _spent(live))])
+
+
+def _spent(live: Live) -> Failure:
+    node = next(each for each in live.run.frontier.due if each not in live.run.resting)
+    return Failure(
+        node,
+        "limit",
+        f"the run has taken {live.run.steps:,} steps, and a run takes at most {live.around.limits.steps:,}: resume it "
+        "under a higher limit, RunLimits(steps=...) or WORKFLOW_LIMIT_STEPS",
+    )
 
 
 async def stop(tasks: dict[str, asyncio.Task[None]]) -> None:

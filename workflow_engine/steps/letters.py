@@ -96,7 +96,7 @@ def _engine_answer(live: Live, taken: Taken, answer: Answer, taken_up: QuestionA
 def _decoded(live: Live, values: dict[str, Any]) -> tuple[Write, ...]:
     fields = live.workflow.fields
     typed = {name: fields[name].adapter.validate_json(json.dumps(value)) for name, value in values.items()}
-    return writes_of(live.workflow, "the answer", typed)
+    return writes_of(live.workflow, "the answer", typed, live.around.limits)
 
 
 def _asked_again(live: Live, asked: QuestionRecord, error: Exception, now: datetime) -> list[Any]:

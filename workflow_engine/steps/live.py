@@ -25,6 +25,7 @@ from workflow_engine.ports.ledger import Batch, Fence, Ledger, Snapshot
 from workflow_engine.ports.listener import Listener
 from workflow_engine.record.run import Run, advance
 from workflow_engine.record.values import Value, Write, set_to
+from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
 
@@ -41,6 +42,7 @@ class Surroundings:
     resources: Resources
     runner: Callable[[], AgentRunner]
     listeners: Sequence[Listener] = ()
+    limits: RunLimits = RunLimits()
 
 
 @dataclass(eq=False)
@@ -88,9 +90,16 @@ class Live:
                 each.cancel()
 
     @property
+    def spent(self) -> bool:
+        """Whether the run has taken as many steps as a run may take."""
+        return self.run.steps >= self.around.limits.steps
+
+    @property
     def stopping(self) -> bool:
-        """Whether no step may begin any more: somebody drains or cancels, or a step failed with nothing to catch it."""
-        return self.draining or self.cancelled_by is not None or bool(self.run.failed) or self.run.ended
+        """Whether no step may begin any more: somebody drains or cancels, a step failed with nothing to catch it, or
+        the run's steps are spent.
+        """
+        return self.draining or self.cancelled_by is not None or bool(self.run.failed) or self.run.ended or self.spent
 
     def startable(self) -> tuple[str, ...]:
         """Due nodes whose step can begin now, in order of entry."""
@@ -98,7 +107,9 @@ class Live:
             return ()
         unready = self.run.resting | self.kept.resting | self.busy
         visits, kept = self.run.frontier.visits, self.kept.frontier.visits
-        return tuple(node for node in self.run.frontier.due if node not in unready and visits[node] == kept.get(node))
+        ready = [node for node in self.run.frontier.due if node not in unready and visits[node] == kept.get(node)]
+        # Steps under way count as taken: siblings must not pass the limit together.
+        return tuple(ready[: max(self.around.limits.steps - self.run.steps - len(self.busy), 0)])
 
     def post(
         self,

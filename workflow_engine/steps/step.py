@@ -25,7 +25,7 @@ from workflow_engine.steps.asking import deaths_question, doubt_question, human_
 from workflow_engine.steps.attempt import Attempt, failure_of
 from workflow_engine.steps.live import Live, after
 from workflow_engine.steps.onward import onward
-from workflow_engine.steps.writing import reduced, writes_of
+from workflow_engine.steps.writing import reduced, within_state, within_write, writes_of
 
 MOST_DEATHS = 5
 
@@ -126,7 +126,7 @@ def _paid(taken: Taken, told: Intent | AgentAnswer | None) -> Taken:
 def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) -> Any:
     match intent:
         case Wrote():
-            return finish(live, taken, writes_of(live.workflow, taken.node.name, intent.values))
+            return finish(live, taken, writes_of(live.workflow, taken.node.name, intent.values, live.around.limits))
         case Ask():
             question = human_question(live, taken.node, taken.visit, intent, tried)
             return live.post([QuestionAsked(live.around.clock.now(), question, taken.started)])
@@ -145,11 +145,15 @@ def finish(
     """Queue the commit of a step that did its work; await what is returned for it to be on disk.
 
     Synchronous on purpose: reducers, routes, the move and the batch must all see the same run. Raises
-    errors.StepError if a reducer or a route on the way raises: then nothing was queued.
+    errors.StepError if a limit is passed, or a reducer or a route on the way raises: then nothing was queued.
     """
     name = taken.node.name
     writes = reduced(live.workflow, name, live.state, writes)
     state = after(live.state, writes, live.run.seq)
+    for write in writes:
+        within_write(write, f"{name} wrote {write.field!r}, reduced", live.around.limits)
+    if writes:
+        within_state(live.state, state, f"{name} wrote too much", live.around.limits)
     left = onward(live.workflow, live.run.frontier, name, outcome, state)
     now = live.around.clock.now()
     event = StepFinished(

@@ -6,27 +6,46 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflow_engine.bodies.scene import read
-from workflow_engine.errors import BadWrite
+from workflow_engine.errors import BadWrite, LimitExceeded
 from workflow_engine.record.codec import encode
-from workflow_engine.record.values import Value, Write
+from workflow_engine.record.values import Value, Write, bytes_of
+from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.workflow import Workflow
 
-LARGEST = 1_000_000
-"""Characters of JSON one write may hold."""
 
-
-def writes_of(workflow: Workflow[Any], node: str, values: Mapping[str, Any]) -> tuple[Write, ...]:
+def writes_of(workflow: Workflow[Any], node: str, values: Mapping[str, Any], limits: RunLimits) -> tuple[Write, ...]:
     """Each value encoded on its own, before any reducer. Raises errors.BadWrite, naming the node and the field."""
     made: list[Write] = []
     for name, value in values.items():
-        text = encode(workflow.fields[name].adapter, value, f"{node} wrote {name!r}")
-        if len(text) > LARGEST:
-            raise BadWrite(
-                f"{node} wrote {name!r}: {len(text):,} characters, and one write holds at most {LARGEST:,}",
-                "keep large artefacts in files and their place in the state",
-            )
-        made.append(Write(name, "set", text))
+        made.append(Write(name, "set", encode(workflow.fields[name].adapter, value, f"{node} wrote {name!r}")))
+        within_write(made[-1], f"{node} wrote {name!r}", limits)
     return tuple(made)
+
+
+def within_write(write: Write, place: str, limits: RunLimits) -> None:
+    """Raises errors.LimitExceeded, naming the place, if one write is too large."""
+    size = bytes_of(write.text)
+    if size > limits.write:
+        raise LimitExceeded(
+            f"{place}: {size:,} bytes of JSON, and one write holds at most {limits.write:,}",
+            f"{_ELSEWHERE}, or raise the limit: RunLimits(write=...), WORKFLOW_LIMIT_WRITE",
+        )
+
+
+def within_state(before: Mapping[str, Value], state: Mapping[str, Value], place: str, limits: RunLimits) -> None:
+    """Raises errors.LimitExceeded, naming the place, if the state grows too large. What makes it no larger may be."""
+    size = sum(value.size for value in state.values())
+    if size <= limits.state or size <= sum(value.size for value in before.values()):
+        return
+    name, largest = max(state.items(), key=lambda each: each[1].size)
+    raise LimitExceeded(
+        f"{place}: the state would hold {size:,} bytes of JSON ({name!r} alone {largest.size:,}), and it holds at most "
+        f"{limits.state:,}",
+        f"{_ELSEWHERE}, or raise the limit: RunLimits(state=...), WORKFLOW_LIMIT_STATE",
+    )
+
+
+_ELSEWHERE = "keep large artefacts in files and their place in the state"
 
 
 def reduced(
