@@ -22,12 +22,22 @@ class Fence:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What a fork begins with: `fields` with the values they had in `run` as of its event `seq`."""
+
+    run: RunId
+    seq: int
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Batch:
     """What becomes durable together, or not at all.
 
     `events` are folded into `run` already, which is the run as of the last of them: their numbers are
     `run.seq - len(events) + 1 ... run.seq`. Questions asked, answered, expired and withdrawn are read off the events.
-    `document` (the workflow as JSON) comes with the first batch of a run and after its shape changed.
+    `document` (the workflow as JSON) comes with the first batch of a run and after its shape changed. `shared` comes
+    with the first batch of a fork; its fields are none of those written.
     """
 
     run: Run
@@ -35,6 +45,7 @@ class Batch:
     writes: Sequence[Write] = ()
     taken: Sequence[str] = ()
     document: Mapping[str, Any] | None = None
+    shared: Shared | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,11 @@ class Ledger(Protocol):
     """
 
     async def create(self, batch: Batch) -> Fence:
-        """Store a new run with its first batch (beginning with RunCreated) and own it from the start."""
+        """Store a new run with its first batch (beginning with RunCreated or RunForked) and own it from the start.
+
+        What a fork shares counts as written by this batch, and costs next to nothing however large it is. From then on
+        neither run sees what the other writes. Raises errors.StoreError if what is shared is no longer there.
+        """
         ...
 
     async def claim(self, run: RunId) -> tuple[Fence, Snapshot]:

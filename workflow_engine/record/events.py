@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, TypeAdapter
 
 from workflow_engine.errors import Failure
-from workflow_engine.record.frontier import Move
+from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, QuestionRecord
 from workflow_engine.record.usage import Usage
@@ -29,6 +29,38 @@ class RunCreated:
     target: str | None = None
     parent: tuple[RunId, int] | None = None
     type: Literal["RunCreated"] = "RunCreated"
+
+
+@dataclass(frozen=True)
+class RunForked:
+    """A run begins to exist as another one at one of its steps: where that stood before the step, which is left anew.
+
+    `parent` is the run whose journal holds the step, as event `seq` there; `step` 0 is START, and then `node` is None.
+    `before` is where the parent stood, `move` leads from there; `edits` are the fields that were given other values.
+    `failure` is what the step gave up with, where it is left by its `.failed` edge; `caught` what other due nodes know
+    of failures. All that a fold needs is here, so that a fork outlives its parent.
+    """
+
+    at: datetime
+    run: RunId
+    workflow: str
+    shape: str
+    bodies: Mapping[str, str]
+    parent: RunId
+    step: int
+    seq: int
+    before: Frontier
+    move: Move
+    node: str | None = None
+    kind: str = ""
+    visit: int = 0
+    outcome: str | None = None
+    routes: tuple[tuple[str, str], ...] = ()
+    edits: tuple[str, ...] = ()
+    failure: Failure | None = None
+    caught: Mapping[str, Failure] = field(default_factory=dict)
+    target: str | None = None
+    type: Literal["RunForked"] = "RunForked"
 
 
 @dataclass(frozen=True)
@@ -194,6 +226,7 @@ class RunCancelled:
 
 Event = Annotated[
     RunCreated
+    | RunForked
     | RunClaimed
     | CodeChanged
     | EffectStarted

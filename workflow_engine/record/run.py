@@ -23,7 +23,9 @@ FINAL: frozenset[str] = frozenset({"succeeded", "cancelled"})
 class Run:
     """Where one run stands. Its size does not grow with the number of steps it took.
 
-    `seq` numbers the last event folded, `steps` the steps finished or failed, `asked` the questions ever asked.
+    `seq` numbers the last event folded, `steps` the steps finished or failed, `asked` the questions ever asked. A fork
+    has a `parent`, the run and the step it was left anew at: its `steps` count on from there, and what was asked, used
+    and answered before is its parent's.
     `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
     `doubts` are effects that were started and not finished. `deaths` counts how often a due node's process died.
     """
@@ -73,7 +75,7 @@ def _with(run: Run, **changes: Any) -> Run:
     return made
 
 
-def begin(event: e.RunCreated) -> Run:
+def begin(event: e.RunCreated | e.RunForked) -> Run:
     """The run as its first event leaves it."""
     run = Run(
         id=event.run,
@@ -83,19 +85,32 @@ def begin(event: e.RunCreated) -> Run:
         created=event.at,
         updated=event.at,
         target=event.target,
-        parent=event.parent,
         frontier=Frontier().after(event.move),
         seq=1,
     )
+    if isinstance(event, e.RunForked):
+        run = _with(
+            run,
+            parent=(event.parent, event.step),
+            frontier=event.before.after(event.move),
+            steps=event.step,
+            caught=_caught(event),
+        )
     return _settled(run)
 
 
+def _caught(event: e.RunForked) -> Mapping[str, Failure]:
+    if event.failure is None:
+        return event.caught
+    return {**event.caught, **dict.fromkeys(event.move.entered, event.failure)}
+
+
 def fold(journal: Iterable[Any]) -> Run:
-    """The run a whole journal tells of. Raises ValueError if it does not begin with RunCreated."""
+    """The run a whole journal tells of. Raises ValueError if it does not begin with RunCreated or RunForked."""
     facts = iter(journal)
     first = next(facts, None)
-    if not isinstance(first, e.RunCreated):
-        raise ValueError("a journal begins with RunCreated")
+    if not isinstance(first, e.RunCreated | e.RunForked):
+        raise ValueError("a journal begins with RunCreated or RunForked")
     run = begin(first)
     for event in facts:
         run = advance(run, event)
@@ -108,7 +123,7 @@ def advance(run: Run, event: Any) -> Run:
         return run
     run = _with(run, seq=run.seq + 1, updated=event.at)
     match event:
-        case e.RunCreated():
+        case e.RunCreated() | e.RunForked():
             return run
         case e.RunClaimed():
             deaths = _deaths(run) if event.verb == "recover" else run.deaths

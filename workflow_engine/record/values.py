@@ -58,6 +58,18 @@ class Value:
         return json.loads(self.whole)
 
 
+def lent(value: Value, seq: int) -> Value:
+    """A value as a fork has it: the same texts, all of them written when it began."""
+    chain = [value]
+    while (before := chain[-1].before) is not None:
+        chain.append(before)
+    made: Value | None = None
+    while chain:
+        made = Value(chain.pop().text, made, seq)
+    assert made is not None
+    return made
+
+
 def bytes_of(text: str) -> int:
     """How many bytes a text takes as UTF-8."""
     # Most texts are plain ASCII, which Python knows of them without looking.

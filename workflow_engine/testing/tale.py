@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from workflow_engine.errors import Failure
-from workflow_engine.ports.ledger import Batch, Ledger
+from workflow_engine.ports.ledger import Batch, Ledger, Shared
 from workflow_engine.record import events as e
 from workflow_engine.record.frontier import Move
 from workflow_engine.record.ids import QuestionId, RunId, question_id
@@ -51,6 +52,30 @@ class Tale:
         self.run = begin(created)
         claimed = e.RunClaimed(self._now(), 1, "here:1", "run")
         return self._batch([claimed], sets(fields), document=document or {"name": self._workflow}, before=[created])
+
+    def forked(self, parent: Tale, seq: int, shared: Sequence[str], **fields: Any) -> Batch:
+        """The run begins as a fork of another, from its event `seq`; fields are its edits."""
+        theirs = parent._run()
+        fact = e.RunForked(
+            at=self._now(),
+            run=self.id,
+            workflow=theirs.workflow,
+            shape=theirs.shape,
+            bodies=theirs.bodies,
+            parent=parent.id,
+            step=theirs.steps,
+            seq=seq,
+            before=theirs.frontier,
+            move=Move("work", ("work",), via=("work>work",)),
+            node="work",
+            kind="function",
+            visit=1,
+            edits=tuple(fields),
+        )
+        self.run = begin(fact)
+        claimed = e.RunClaimed(self._now(), 1, "here:1", "run")
+        batch = self._batch([claimed], sets(fields), document={"name": self._workflow}, before=[fact])
+        return replace(batch, shared=Shared(parent.id, seq, tuple(shared)))
 
     def claimed(self, epoch: int) -> Batch:
         """A process took the run."""

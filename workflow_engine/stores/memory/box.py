@@ -31,6 +31,7 @@ class Box:
     journal: list[str] = field(default_factory=list)
     seen: list[Any] = field(default_factory=list)
     writes: list[tuple[int, int, Write]] = field(default_factory=list)
+    shared: dict[str, Value] = field(default_factory=dict)
     letters: dict[str, str] = field(default_factory=dict)
     lost: bool = False
 
@@ -41,7 +42,7 @@ class Box:
 
     def state(self, seq: int) -> dict[str, Value]:
         """The fields as of an event, with all that its batch wrote."""
-        state: dict[str, Value] = {}
+        state = dict(self.shared) if seq > 0 else {}
         for first, at, write in self.writes:
             if first <= seq:
                 before = state.get(write.field)

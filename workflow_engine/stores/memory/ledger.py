@@ -17,12 +17,12 @@ from workflow_engine.errors import (
     StoreError,
     WorkflowError,
 )
-from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Snapshot
+from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Shared, Snapshot
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
 from workflow_engine.record.run import FINAL
-from workflow_engine.record.values import Value
+from workflow_engine.record.values import Value, lent
 from workflow_engine.stores.memory.box import Box, Question
 from workflow_engine.stores.memory.police import come_back, told_right, unchanged
 from workflow_engine.stores.texts import (
@@ -51,15 +51,24 @@ class MemoryLedger:
 
     async def create(self, batch: Batch) -> Fence:
         run = batch.run.id
-        assert isinstance(batch.events[0], e.RunCreated), "a run's first batch begins with RunCreated"
+        assert isinstance(batch.events[0], e.RunCreated | e.RunForked), "a run's first batch says how it began"
         if run in self._boxes:
             raise StoreError(f"run {run} exists already", "give the new run an id of its own")
         box = Box(text="")
+        if batch.shared is not None:
+            box.shared = self._shared(batch.shared, batch)
         told_right(None, batch)
         self._keep(box, batch)
         self._boxes[run] = box
         self._owners[run] = box.epoch
         return Fence(run, box.epoch)
+
+    def _shared(self, shared: Shared, batch: Batch) -> dict[str, Value]:
+        assert not {each.field for each in batch.writes} & set(shared.fields), "what is written is not shared"
+        state = self._box(shared.run).state(shared.seq)
+        if missing := [name for name in shared.fields if name not in state]:
+            raise StoreError(f"run {shared.run} lacks what a fork shares of it: {', '.join(missing)}", "fork it later")
+        return {name: lent(state[name], batch.run.seq) for name in shared.fields}
 
     async def claim(self, run: RunId) -> tuple[Fence, Snapshot]:
         box = self._box(run)

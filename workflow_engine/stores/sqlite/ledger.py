@@ -18,6 +18,7 @@ from workflow_engine.record.values import Value
 from workflow_engine.stores.sqlite import inbox, listing, reading, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.faults import fault
+from workflow_engine.stores.sqlite.foreign import SqliteCheckpoints
 from workflow_engine.stores.sqlite.opening import prepare, recognise
 from workflow_engine.stores.sqlite.owners import Owners
 from workflow_engine.stores.sqlite.reader import Reader
@@ -80,6 +81,7 @@ class SqliteLedger:
         self._reader = reader
         self._mine: dict[RunId, Owned] = {}
         self._locked: set[RunId] = set()
+        self.checkpoints = SqliteCheckpoints(writer, reader)
 
     @property
     def transactions(self) -> int:
@@ -89,8 +91,10 @@ class SqliteLedger:
     # What owners do
 
     async def create(self, batch: Batch) -> Fence:
-        packed = writing.pack(batch, 1, None)
-        run = batch.run.id
+        run, shared = batch.run.id, batch.shared
+        # Found on the reader's connection, and looked for once more where the fork is written.
+        lent = [] if shared is None else await self._reader.read(partial(reading.lent, shared=shared))
+        packed = writing.pack(batch, 1, None, lent)
         self._lock(run)
         key = await self._owning(run, partial(writing.create, packed=packed), partial(writing.created, packed=packed))
         return self._own(replace(packed.row, key=key))
@@ -214,6 +218,7 @@ class SqliteLedger:
         return await self._reader.changes()
 
     async def close(self) -> None:
+        self.checkpoints.let_go()
         await self._writer.close()
         await self._reader.close()
         self._mine.clear()

@@ -24,6 +24,9 @@ INSERT INTO journal (run, seq, seal, text) VALUES (?, ?, ?, ?);
 -- name: insert_version
 INSERT INTO versions (run, field, version, first, seq, op, seal, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: insert_loan
+INSERT OR IGNORE INTO loans (lender, borrower) VALUES (?, ?);
+
 -- name: insert_document
 INSERT OR IGNORE INTO documents (digest, text) VALUES (?, ?);
 
@@ -108,6 +111,9 @@ SELECT max(seq) FROM journal WHERE run = ?;
 
 -- name: versions
 SELECT version, first, seq, op, seal, text FROM versions WHERE run = ? AND field = ? AND version <= ? ORDER BY version DESC;
+
+-- name: version
+SELECT first, seq, op, seal, text FROM versions WHERE run = ? AND field = ? AND version = ?;
 
 -- name: places_of_versions
 SELECT version, first FROM versions WHERE run = ? AND field = ? ORDER BY version;

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from workflow_engine.errors import RunNotFound, StoreError
-from workflow_engine.ports.ledger import Recorded, Snapshot
+from workflow_engine.ports.ledger import Recorded, Shared, Snapshot
 from workflow_engine.record.events import read_event
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.values import Value, Write, set_to
+from workflow_engine.stores.sqlite.lending import SHARED, Lent, lender_of
 from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.rows import Row, RunRow, checked, damaged, decoded, run_row
 from workflow_engine.stores.sqlite.seals import digest
@@ -59,22 +60,28 @@ def state(db: sqlite3.Connection, kept: RunRow, versions: Mapping[str, int]) -> 
 
 
 def _value(db: sqlite3.Connection, kept: RunRow, field: str, newest: int) -> Value:
-    """From the newest `set` on: read backwards until it is met, then put together forwards."""
-    place = f"field {field}"
-    wanted = newest
+    """From the newest `set` on: read backwards until it is met, then put together forwards.
+
+    A `shared` version leads on to the run that holds it. All that comes from there was written when the fork began.
+    """
     chain: list[tuple[Any, int, str]] = []
-    for version, first, seq, op, mark, text in db.execute(SQL["versions"], (kept.key, field, newest)):
-        if version != wanted:
-            raise damaged(kept.id, place, f"lacks its version {wanted}")
-        checked(mark, text, kept.id, f"{place}, version {version}", kept.id, field, version, first, seq, op)
-        chain.append((op, seq, text))
-        wanted -= 1
-        if op == "set":
+    key, run, version = kept.key, kept.id, newest
+    begun: int | None = None
+    passed: set[RunId] = set()
+    while True:
+        rows = _versions(db, key, run, field, version)
+        chain += [(op, seq if begun is None else begun, text) for op, seq, text in rows]
+        if chain[-1][0] != SHARED:
             break
-    else:
-        # A field that began with an append has no `set`: its first version is the beginning.
-        if wanted != 0:
-            raise damaged(kept.id, place, f"lacks its version {wanted}")
+        _, seq, text = chain.pop()
+        begun = seq if begun is None else begun
+        passed.add(run)
+        borrower, place = run, f"field {field}"
+        run, version = decoded(lender_of, text, borrower, place)
+        found = one(db, "key_of_run", run)
+        if found is None or run in passed:  # no run lends to one that it borrowed from
+            raise damaged(borrower, place, f"is shared with run {run}, where it is not")
+        key = found[0]
     op, seq, text = chain.pop()
     value = set_to(text, seq)
     while chain:
@@ -83,19 +90,71 @@ def _value(db: sqlite3.Connection, kept: RunRow, field: str, newest: int) -> Val
     return value
 
 
+def _versions(db: sqlite3.Connection, key: int, run: RunId, field: str, newest: int) -> Iterator[tuple[Any, int, str]]:
+    """Op, seq and text of a field's versions, from the newest back to one that rests on none of this run."""
+    place = f"field {field}"
+    wanted = newest
+    for version, first, seq, op, mark, text in db.execute(SQL["versions"], (key, field, newest)):
+        if version != wanted:
+            raise damaged(run, place, f"lacks its version {wanted}")
+        checked(mark, text, run, f"{place}, version {version}", run, field, version, first, seq, op)
+        yield op, seq, text
+        wanted -= 1
+        if op in ("set", SHARED):
+            return
+    # A field that began with an append has no `set`: its first version is the beginning.
+    if wanted != 0 or newest == 0:
+        raise damaged(run, place, f"lacks its version {wanted}")
+
+
+def lent(db: sqlite3.Connection, shared: Shared) -> list[Lent]:
+    """Where the values that a fork shares are really held. Raises StoreError where they are not there."""
+    kept = row(db, shared.run)
+    return [_lent(db, kept, field, _version_as_of(db, kept, field, shared.seq)) for field in shared.fields]
+
+
+def _lent(db: sqlite3.Connection, kept: RunRow, field: str, version: int | None) -> Lent:
+    place = f"field {field}"
+    found = None if version is None else db.execute(SQL["version"], (kept.key, field, version)).fetchone()
+    if version is None or found is None:
+        raise damaged(kept.id, place, "lacks what a fork shares of it")
+    first, seq, op, mark, text = found
+    checked(mark, text, kept.id, f"{place}, version {version}", kept.id, field, version, first, seq, op)
+    if op != SHARED:
+        return Lent(field, kept.id, kept.key, version)
+    run, version = decoded(lender_of, text, kept.id, place)
+    holder = one(db, "key_of_run", run)
+    if holder is None:
+        raise damaged(kept.id, place, f"is shared with run {run}, where it is not")
+    return Lent(field, run, holder[0], version)
+
+
+def still_there(db: sqlite3.Connection, lent: Lent) -> bool:
+    """Whether a version that was found may be shared still: its run may have been pruned meanwhile."""
+    holder = one(db, "key_of_run", lent.run)
+    if holder is None or holder[0] != lent.key:
+        return False
+    return db.execute(SQL["version_seal"], (lent.key, lent.field, lent.version)).fetchone() is not None
+
+
 def state_at(db: sqlite3.Connection, run: RunId, seq: int) -> dict[str, Value]:
     """The state as of an event: what its batch wrote counts, since a batch is one moment."""
     kept = row(db, run)
     versions: dict[str, int] = {}
-    for field, newest in kept.fields.items():
-        places = db.execute(SQL["places_of_versions"], (kept.key, field)).fetchall()
-        if [version for version, _ in places] != list(range(1, newest + 1)):
-            raise damaged(run, f"field {field}", "lacks some of its versions")
-        # Not yet checked, so not to be relied on for its type: `_value` checks the versions that are chosen.
-        until = [version for version, first in places if not isinstance(first, int) or first <= seq]
-        if until:
-            versions[field] = until[-1]
+    for field in kept.fields:
+        version = _version_as_of(db, kept, field, seq)
+        if version is not None:
+            versions[field] = version
     return state(db, kept, versions)
+
+
+def _version_as_of(db: sqlite3.Connection, kept: RunRow, field: str, seq: int) -> int | None:
+    places = db.execute(SQL["places_of_versions"], (kept.key, field)).fetchall()
+    if [version for version, _ in places] != list(range(1, kept.fields.get(field, 0) + 1)):
+        raise damaged(kept.id, f"field {field}", "lacks some of its versions")
+    # Not yet checked, so not to be relied on for its type: the versions that are chosen are checked when they are read.
+    until = [version for version, first in places if not isinstance(first, int) or first <= seq]
+    return until[-1] if until else None
 
 
 def journal(db: sqlite3.Connection, run: RunId, after: int) -> list[Recorded]:

@@ -8,7 +8,7 @@ only before it has written anything (writer.py sees to it).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter
 from workflow_engine.stores.sqlite import inbox, reading
+from workflow_engine.stores.sqlite.lending import SHARED, Lent
 from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.rows import RunRow, row_of
 from workflow_engine.stores.sqlite.seals import digest, seal
@@ -37,28 +38,33 @@ class Packed:
     asked: list[tuple[str, bytes, str]] = field(default_factory=list)
     closed: list[tuple[str, bytes, str]] = field(default_factory=list)
     taken: tuple[str, ...] = ()
+    lent: Sequence[Lent] = ()
 
 
-def pack(batch: Batch, epoch: int, last: RunRow | None) -> Packed:
-    """The rows of a batch that follows on `last`. Raises StoreError for what JSON cannot carry."""
+def pack(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent] = ()) -> Packed:
+    """The rows of a batch that follows on `last`; a fork's first batch begins with what is lent to it.
+
+    Raises StoreError for what JSON cannot carry.
+    """
     try:
-        return _packed(batch, epoch, last)
+        return _packed(batch, epoch, last, lent)
     except UnicodeEncodeError as error:
         raise StoreError(
             f"run {batch.run.id} has text that is no Unicode ({error})", "leave lone surrogates out"
         ) from error
 
 
-def _packed(batch: Batch, epoch: int, last: RunRow | None) -> Packed:
+def _packed(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent]) -> Packed:
     run = batch.run
     first = run.seq - len(batch.events) + 1
     fields = {} if last is None else dict(last.fields)
     versions: list[tuple[str, int, int, int, str, bytes, str]] = []
-    for write in batch.writes:
-        version = fields[write.field] = fields.get(write.field, 0) + 1
-        place = (version, min(first, run.seq), run.seq, write.op)
-        mark = seal(write.text, run.id, write.field, *place)
-        versions.append((write.field, *place, mark, write.text))
+    written = [(each.field, SHARED, each.text) for each in lent]
+    written += [(write.field, write.op, write.text) for write in batch.writes]
+    for name, op, text in written:
+        version = fields[name] = fields.get(name, 0) + 1
+        place = (version, min(first, run.seq), run.seq, op)
+        versions.append((name, *place, seal(text, run.id, name, *place), text))
     document = None if last is None else last.document
     documents = []
     if batch.document is not None:
@@ -75,6 +81,7 @@ def _packed(batch: Batch, epoch: int, last: RunRow | None) -> Packed:
         versions=versions,
         documents=documents,
         taken=tuple(batch.taken),
+        lent=lent,
     )
     for seq, event in enumerate(batch.events, start=first):
         text = event_text(event, f"event {seq} of run {run.id}")
@@ -102,9 +109,13 @@ def create(db: sqlite3.Connection, packed: Packed) -> int:
     """Store a new run; its key."""
     if db.execute(SQL["key_of_run"], (packed.row.id,)).fetchone() is not None:
         raise StoreError(f"run {packed.row.id} exists already", "give the new run an id of its own")
+    for each in packed.lent:
+        if not reading.still_there(db, each):
+            raise StoreError(f"run {each.run} went while it was forked", "workflow runs: fork one that is there")
     key = db.execute(SQL["insert_run"], packed.row.sealed()).lastrowid
     assert key is not None
     _insert(db, key, packed)
+    db.executemany(SQL["insert_loan"], {(each.key, key) for each in packed.lent})
     return key
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from workflow_engine.testing.ledger.changes import ChangesContract
+from workflow_engine.testing.ledger.forks import ForksContract
 from workflow_engine.testing.ledger.inbox import InboxContract
 from workflow_engine.testing.ledger.lists import ListsContract
 from workflow_engine.testing.ledger.order import OrderContract
@@ -29,7 +30,9 @@ from workflow_engine.testing.ledger.ownership import OwnershipContract
 from workflow_engine.testing.ledger.state import StateContract
 
 
-class LedgerContract(StateContract, OrderContract, OwnershipContract, ListsContract, InboxContract, ChangesContract):
+class LedgerContract(
+    StateContract, OrderContract, OwnershipContract, ForksContract, ListsContract, InboxContract, ChangesContract
+):
     """Sentences about one ledger, some of them as seen through a second one on the same store."""
 
     @pytest.fixture
