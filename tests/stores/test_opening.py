@@ -249,7 +249,7 @@ def test_every_named_statement_fits_the_schema() -> None:
 
 def test_every_named_statement_is_used() -> None:
     room = Path(opening.__file__).parent
-    code = "".join(each.read_text() for each in room.glob("*.py"))
+    code = "".join(each.read_text() for each in room.rglob("*.py"))
     assert [name for name in SQL if f'"{name}"' not in code] == []
 
 

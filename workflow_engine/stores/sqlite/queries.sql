@@ -157,3 +157,102 @@ SELECT id, taken, seal, text FROM letters WHERE run = ? AND taken IS NULL ORDER 
 
 -- name: data_version
 PRAGMA data_version;
+
+-- Checkpoints of foreign graphs
+
+-- name: series
+SELECT key, seal FROM series WHERE id = ?;
+
+-- name: insert_series
+INSERT INTO series (id, seal) VALUES (?, ?);
+
+-- name: page_of_series
+SELECT key, id, seal FROM series WHERE key < ? ORDER BY key DESC LIMIT ?;
+
+-- name: last_series
+SELECT max(key) FROM series;
+
+-- name: delete_series
+DELETE FROM series WHERE key = ?;
+
+-- name: line
+SELECT lines.key, lines.series, lines.scope, lines.era, lines.number, lines.count, lines.newest, lines.updated, lines.seal
+FROM series JOIN lines ON lines.series = series.key WHERE series.id = ? AND lines.scope = ?;
+
+-- name: lines_of_series
+SELECT key, series, scope, era, number, count, newest, updated, seal FROM lines WHERE series = ? ORDER BY scope;
+
+-- name: insert_line
+INSERT INTO lines (series, scope, era, number, count, newest, updated, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: update_line
+UPDATE lines SET era = :era, number = :number, count = :count, newest = :newest, updated = :updated, seal = :seal
+WHERE key = :key;
+
+-- name: delete_line
+DELETE FROM lines WHERE key = ?;
+
+-- name: put_checkpoint
+INSERT OR REPLACE INTO checkpoints (line, id, parent, label, seal, text) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: checkpoint
+SELECT id, parent, label, seal, text FROM checkpoints WHERE line = ? AND id = ?;
+
+-- name: checkpoint_seal
+SELECT seal FROM checkpoints WHERE line = ? AND id = ?;
+
+-- name: checkpoints_below
+SELECT id, parent, label, seal, text FROM checkpoints WHERE line = ? AND id < ? ORDER BY id DESC;
+
+-- name: checkpoints_of_line
+SELECT id, parent, label, seal, text FROM checkpoints WHERE line = ? ORDER BY id DESC;
+
+-- name: checkpoints_with_label
+SELECT series.id, lines.scope, checkpoints.id
+FROM checkpoints JOIN lines ON lines.key = checkpoints.line JOIN series ON series.key = lines.series
+WHERE checkpoints.label = ?;
+
+-- name: delete_checkpoint
+DELETE FROM checkpoints WHERE line = ? AND id = ?;
+
+-- name: delete_checkpoints
+DELETE FROM checkpoints WHERE line = ?;
+
+-- name: insert_piece
+INSERT INTO pieces (key, after, source, kind, seal, data) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: piece
+SELECT after, source, kind, seal, data FROM pieces WHERE key = ?;
+
+-- name: size_of_piece
+SELECT kind, length(data) FROM pieces WHERE key = ?;
+
+-- name: pieces_of_line
+SELECT key FROM pieces WHERE key BETWEEN ? AND ?;
+
+-- name: links_of_pieces
+SELECT key, after, source FROM pieces WHERE key BETWEEN ? AND ?;
+
+-- name: delete_piece
+DELETE FROM pieces WHERE key = ?;
+
+-- name: delete_pieces
+DELETE FROM pieces WHERE key BETWEEN ? AND ?;
+
+-- name: put_pending
+INSERT OR REPLACE INTO pending (line, checkpoint, task, slot, seal, text) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: pending_row
+SELECT seal, text FROM pending WHERE line = ? AND checkpoint = ? AND task = ? AND slot = ?;
+
+-- name: pending_on
+SELECT checkpoint, task, slot, seal, text FROM pending WHERE line = ? AND checkpoint = ?;
+
+-- name: pending_of_line
+SELECT checkpoint, task, slot, seal, text FROM pending WHERE line = ?;
+
+-- name: delete_pending_on
+DELETE FROM pending WHERE line = ? AND checkpoint = ?;
+
+-- name: delete_pending
+DELETE FROM pending WHERE line = ?;

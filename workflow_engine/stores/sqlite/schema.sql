@@ -91,3 +91,61 @@ CREATE TABLE traits (
     name TEXT PRIMARY KEY,
     text TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- Checkpoints of foreign graphs (ports/checkpoints.py). One row for each execution of such a graph.
+CREATE TABLE series (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    seal BLOB NOT NULL
+);
+
+-- One row for each scope of a series: the graph itself is "", the others are graphs within it. `era` is drawn anew when
+-- pieces are removed, `number` is that of the newest piece, `newest` the greatest id of a checkpoint, so that its loss
+-- is noticed.
+CREATE TABLE lines (
+    key INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL,
+    scope TEXT NOT NULL,
+    era INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    newest TEXT NOT NULL,
+    updated TEXT NOT NULL,
+    seal BLOB NOT NULL,
+    UNIQUE (series, scope)
+);
+
+-- A checkpoint: small scalars stand in its text, other values are pieces that it names.
+CREATE TABLE checkpoints (
+    line INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    parent TEXT,
+    label TEXT,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (line, id)
+) WITHOUT ROWID;
+CREATE INDEX checkpoints_by_label ON checkpoints (label) WHERE label IS NOT NULL;
+
+-- Values, as bytes. The key is the line's, times 2^32, plus the piece's number, so that a line's pieces lie together.
+-- `after` is the number of the piece it adds to, `source` that of the piece that holds the same data.
+CREATE TABLE pieces (
+    key INTEGER PRIMARY KEY,
+    after INTEGER,
+    source INTEGER,
+    kind TEXT NOT NULL,
+    seal BLOB NOT NULL,
+    data BLOB NOT NULL
+);
+
+-- Writes of tasks that wait for the next checkpoint: a row for all ordinary ones of a task (slot 0), and one for each
+-- special one.
+CREATE TABLE pending (
+    line INTEGER NOT NULL,
+    checkpoint TEXT NOT NULL,
+    task TEXT NOT NULL,
+    slot INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (line, checkpoint, task, slot)
+) WITHOUT ROWID;
