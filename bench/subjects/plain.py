@@ -1,4 +1,4 @@
-"""The same workflow written by hand in plain LangGraph, on AsyncSqliteSaver, on LedgerSaver or without a checkpointer."""
+"""The same workflow written by hand in plain LangGraph: on either saver, or without a checkpointer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 
 from bench.meter import Meter
 from bench.order import Order
@@ -18,13 +18,13 @@ from bench.order import Order
 UNBOUNDED = 1_000_000
 
 
-class Counting(TypedDict, total=False):
+class Counting(TypedDict):
     goal: int
     payload: str
     count: int
 
 
-class Growing(Counting, total=False):
+class Growing(Counting):
     items: Annotated[list[str], operator.add]
 
 
