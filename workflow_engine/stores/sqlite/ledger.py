@@ -19,7 +19,6 @@ from workflow_engine.stores.sqlite import inbox, listing, reading, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.faults import fault
 from workflow_engine.stores.sqlite.foreign import SqliteCheckpoints
-from workflow_engine.stores.sqlite.foreign import SqliteCheckpoints
 from workflow_engine.stores.sqlite.opening import prepare, recognise
 from workflow_engine.stores.sqlite.owners import Owners
 from workflow_engine.stores.sqlite.reader import Reader
