@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workflow_engine.engine import Engine, run_sync
     from workflow_engine.langgraph.export import to_langgraph
     from workflow_engine.runtime.view import RunView
+    from workflow_engine.store import Store
     from workflow_engine.verify import ceiling, verify
 
 # Loaded when first asked for, so that declaring a workflow costs no more than pydantic does.
@@ -27,6 +28,7 @@ _LATER = {
     "Engine": "workflow_engine.engine",
     "run_sync": "workflow_engine.engine",
     "RunView": "workflow_engine.runtime.view",
+    "Store": "workflow_engine.store",
     "verify": "workflow_engine.verify",
     "ceiling": "workflow_engine.verify",
     "to_langgraph": "workflow_engine.langgraph.export",
@@ -60,6 +62,7 @@ __all__ = [
     "State",
     "Step",
     "StepError",
+    "Store",
     "Workflow",
     "WorkflowError",
     "agent",

@@ -21,6 +21,7 @@ from workflow_engine.cli import (
     run,
     runs,
     show,
+    store,
     watch,
 )
 from workflow_engine.cli.exits import MEANINGS, Exit, exit_of_error
@@ -58,6 +59,7 @@ app.command("inbox")(inbox.inbox)
 app.command("answer")(answer.answer)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.group, name="model")
+app.add_typer(store.group, name="store")
 
 
 def main() -> None:

@@ -127,6 +127,19 @@ def room(stream: TextIO) -> int:
     return max(40, shutil.get_terminal_size().columns)
 
 
+def size(count: int) -> str:
+    """Bytes.
+
+    >>> [size(each) for each in (512, 147_456, 5 * 2**20, 3 * 2**30)]
+    ['512 B', '144 KB', '5.0 MB', '3.0 GB']
+    """
+    if count < 2**10:
+        return f"{count} B"
+    if count < 2**20:
+        return f"{count / 2**10:.0f} KB"
+    return f"{count / 2**20:.1f} MB" if count < 2**30 else f"{count / 2**30:.1f} GB"
+
+
 def several(count: int, what: str) -> str:
     """
     >>> several(1, "node"), several(2, "node")

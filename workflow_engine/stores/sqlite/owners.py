@@ -54,6 +54,10 @@ class Owners:
         """Whether another ledger owns a run. Takes nothing, so nobody who claims it meanwhile is turned away."""
         return bool(self._ask(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, _place(run)) != fcntl.F_UNLCK)
 
+    def anybody(self) -> bool:
+        """Whether another ledger owns any run."""
+        return bool(self._ask(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, 0, _DOOR) != fcntl.F_UNLCK)
+
     def enter(self) -> bool:
         """Be the one who opens the store; False while another does."""
         return self._take(_DOOR)
@@ -71,14 +75,14 @@ class Owners:
             raise StoreError(f"{self.path} cannot be locked: {error.strerror}", "put it on a local disk") from error
         return True
 
-    def _ask(self, act: int, kind: int, place: int) -> int:
-        """Lock, unlock or look at one byte; the kind of lock that stands there."""
+    def _ask(self, act: int, kind: int, place: int, length: int = 1) -> int:
+        """Lock, unlock or look at one byte, or more; the kind of lock that stands there."""
         if self._fd < 0:
             raise StoreError(f"the store of {self.path} is closed", "open it again")
         if sys.platform == "darwin":
-            answer = fcntl.fcntl(self._fd, act, struct.pack("qqihh", place, 1, 0, kind, os.SEEK_SET))
+            answer = fcntl.fcntl(self._fd, act, struct.pack("qqihh", place, length, 0, kind, os.SEEK_SET))
             return int(struct.unpack("qqihh", answer)[3])
-        answer = fcntl.fcntl(self._fd, act, struct.pack("hhqqi0q", kind, os.SEEK_SET, place, 1, 0))
+        answer = fcntl.fcntl(self._fd, act, struct.pack("hhqqi0q", kind, os.SEEK_SET, place, length, 0))
         return int(struct.unpack("hhqqi0q", answer)[0])
 
     def close(self) -> None:

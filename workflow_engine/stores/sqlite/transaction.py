@@ -58,7 +58,7 @@ class InDoubt(Exception):
 
 def transact(jobs: Sequence[Job], db: sqlite3.Connection) -> list[Outcome]:
     """Do the jobs in one transaction. Raises InDoubt from COMMIT, and whatever else undid the transaction."""
-    _begin(db)
+    begin(db)
     lost: set[int] = set()
     outcomes: list[Outcome] = []
     try:
@@ -76,7 +76,7 @@ def transact(jobs: Sequence[Job], db: sqlite3.Connection) -> list[Outcome]:
     return outcomes
 
 
-def _begin(db: sqlite3.Connection) -> None:
+def begin(db: sqlite3.Connection) -> None:
     """Wait for other processes' transactions to end.
 
     SQLite's own waiting backs off to 100 ms between two looks, so that one of several busy processes can be passed over
@@ -94,7 +94,7 @@ def _begin(db: sqlite3.Connection) -> None:
 
 
 def impatient(db: sqlite3.Connection) -> None:
-    """Leave the waiting to `_begin`."""
+    """Leave the waiting to `begin`."""
     db.execute("PRAGMA busy_timeout = 0")
 
 

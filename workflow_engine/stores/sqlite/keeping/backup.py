@@ -1,0 +1,108 @@
+"""The backup: a copy as of one moment, checked before it gets its name.
+
+SQLite's own VACUUM INTO writes it: in one read transaction, whoever writes meanwhile, and with every index made anew.
+A copy of the file's bytes is no backup while the store is in use.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from workflow_engine.errors import StoreDamaged, StoreError, UsageError
+from workflow_engine.ports.keeping import Health
+from workflow_engine.stores.sqlite.faults import fault
+from workflow_engine.stores.sqlite.keeping.check import check
+from workflow_engine.stores.sqlite.keeping.connecting import Stop, looking, schema_of
+
+
+def backup(path: Path, to: Path, stop: Stop) -> Health:
+    """The health of the copy, which may have harm that the store has too.
+
+    Raises UsageError if `to` is there, StoreError if it cannot be written, StoreDamaged if it has harm of its own.
+    """
+    _free(to)
+    with looking(path, stop) as db:
+        schema_of(db, path)
+        try:
+            # In the folder it will stay in, so that naming it is one step; made here for its mode.
+            handle, name = tempfile.mkstemp(prefix=f".{to.name}.", suffix=".part", dir=to.parent)
+        except OSError as error:
+            raise _unwritable(to, error) from error
+        os.close(handle)
+        part = Path(name)
+        try:
+            _write(db, path, part)
+            health = _checked(path, part, stop)
+            _settle(part, to)
+        finally:
+            with suppress(OSError):
+                part.unlink()
+    return replace(health, path=to)
+
+
+def _free(to: Path) -> None:
+    if os.path.lexists(to):
+        raise UsageError(f"{to} is there already", "name a new file: a backup writes over nothing")
+    if not to.parent.is_dir():
+        raise UsageError(f"there is no folder {to.parent}", "make it, or name another file")
+
+
+def _write(db: sqlite3.Connection, path: Path, part: Path) -> None:
+    try:
+        db.execute("VACUUM INTO ?", (str(part.absolute()),))
+    except UnicodeEncodeError as error:
+        raise StoreError(f"{part.parent} has a name that SQLite cannot write to", "name a file elsewhere") from error
+    except sqlite3.IntegrityError as error:
+        raise StoreDamaged(
+            f"{path} is damaged, and cannot be copied: {error}", "workflow store check tells what is wrong"
+        ) from error
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+            raise StoreDamaged(
+                f"{path} is damaged, and cannot be copied: SQLite says {error}",
+                "workflow store check tells what is wrong; workflow store export RUN takes out what can be read",
+            ) from error
+        raise fault(error, part) from error
+
+
+def _checked(path: Path, part: Path, stop: Stop) -> Health:
+    """The copy's health. What the store itself suffers from is no reason to keep no copy of the rest."""
+    health = check(part, stop)
+    if not health.whole:
+        known = {each.what for each in check(path, stop).harms}
+        new = [each for each in health.harms if each.what not in known]
+        if new:
+            raise StoreDamaged(f"the copy is not what the store is: {new[0].what}", "look at the disk, and try again")
+    return health
+
+
+def _settle(part: Path, to: Path) -> None:
+    """On disk first, then by its name, and the name on disk."""
+    try:
+        _sync(part)
+        try:
+            os.link(part, to)  # unlike a rename, this writes over nothing
+        except FileExistsError:
+            raise UsageError(f"{to} is there already", "name a new file: a backup writes over nothing") from None
+        except OSError:
+            part.rename(to)  # a file system without links
+        _sync(to.parent)
+    except OSError as error:
+        raise _unwritable(to, error) from error
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(to: Path, error: OSError) -> StoreError:
+    return StoreError(f"{to} cannot be written: {error.strerror or error}", "name another file, or make room")

@@ -1,0 +1,62 @@
+"""Exporting: one run read through every check, and written as a page that another store can import."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from workflow_engine.errors import StoreDamaged
+from workflow_engine.record.events import write_event
+from workflow_engine.record.ids import RunId
+from workflow_engine.stores.sqlite import reading
+from workflow_engine.stores.sqlite.keeping import page
+from workflow_engine.stores.sqlite.keeping.connecting import Stop, looking, moment, schema_of
+from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
+from workflow_engine.stores.sqlite.keeping.lending import own
+from workflow_engine.stores.sqlite.keeping.statements import SQL
+from workflow_engine.stores.sqlite.rows import RunRow, checked, decoded
+from workflow_engine.stores.texts import letter_of_text, letter_text, run_text
+
+
+def export(path: Path, run: RunId, stop: Stop) -> str:
+    """The page of a run. Raises RunNotFound, StoreDamaged: a run with any harm is not exported."""
+    with looking(path, stop) as db:
+        schema_of(db, path)
+        with moment(db):
+            kept = reading.row(db, run)
+            for harm in harms(db, kept.key, run, Tally()):
+                raise StoreDamaged(harm.what, "export it from a backup; workflow store check tells all that is wrong")
+            return page.written(parts(db, kept))
+
+
+def parts(db: sqlite3.Connection, kept: RunRow) -> dict[str, Any]:
+    """What a page says of a run. Records go through their types, so that what an earlier version left out is there."""
+    return {
+        "run": json.loads(run_text(kept.run())),
+        "epoch": kept.epoch,
+        "document": None if kept.document is None else reading.document(db, kept.id),
+        "journal": [json.loads(write_event(each.event)) for each in reading.journal(db, kept.id, 0)],
+        "versions": list(_versions(db, kept)),
+        "letters": list(_letters(db, kept)),
+    }
+
+
+def _versions(db: sqlite3.Connection, kept: RunRow) -> Iterator[dict[str, Any]]:
+    """Field by field, in the order in which they were first written; what is shared is written out."""
+    for field in kept.fields:
+        for version, first, seq, op, mark, text in db.execute(SQL["versions_of_field"], (kept.key, field)):
+            place = f"field {field}, version {version}"
+            text = checked(mark, text, kept.id, place, kept.id, field, version, first, seq, op)
+            op, text = own(db, kept, field, version, op, text)
+            value = decoded(json.loads, text, kept.id, place)
+            yield {"field": field, "first": first, "seq": seq, "op": op, "value": value}
+
+
+def _letters(db: sqlite3.Connection, kept: RunRow) -> Iterator[dict[str, Any]]:
+    for name, taken, mark, text in db.execute(SQL["letters_of_run"], (kept.key,)):
+        place = f"letter {name}"
+        letter = decoded(letter_of_text, checked(mark, text, kept.id, place, kept.id, "letter"), kept.id, place)
+        yield {"taken": taken, "letter": json.loads(letter_text(letter))}
