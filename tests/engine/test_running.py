@@ -559,6 +559,7 @@ async def test_the_state_after_each_step_can_be_read(opened: Any) -> None:
         run = (await engine.run(flow, n=1)).id
         assert [(await engine.state_at(run, step))["doubled"] for step in (1, 2, 3)] == [1, 2, 4]
         assert (await engine.state_at("@last", 1))["n"] == 1
-        for step in (0, 4, -1):
+        assert await engine.state_at(run, 0) == {"n": 1}
+        for step in (4, -1):
             with pytest.raises(UsageError, match=f"no step {step}"):
                 await engine.state_at(run, step)

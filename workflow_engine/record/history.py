@@ -44,10 +44,14 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class History:
-    """The steps in order of commit (open ones last) and the edges travelled before the first step."""
+    """The steps in order of commit (open ones last) and the edges travelled before the first step.
+
+    A fork's history begins with its parent's steps; so many are `missing` as can no longer be read there.
+    """
 
     steps: tuple[StepRecord, ...]
     begun_via: tuple[str, ...] = ()
+    missing: int = 0
 
     def latest(self, node: str) -> StepRecord | None:
         """The last visit to a node."""
@@ -59,14 +63,22 @@ class History:
 
 
 def history(journal: Iterable[Any]) -> History:
-    """Fold a journal into its steps."""
+    """Fold a journal into its steps. A fork's follows on the journal of its parent up to the step it left anew."""
     done: list[StepRecord] = []
+    missing = 0
     waiting: dict[str, StepRecord] = {}
     begun: tuple[str, ...] = ()
     for event in journal:
         match event:
             case e.RunCreated():
                 begun = event.move.via
+            case e.RunForked():
+                waiting.clear()
+                if event.step == 0:
+                    begun = event.move.via
+                else:
+                    missing = missing if done else event.step - 1
+                    done[-1:] = [_left_anew(event, done[-1] if done else None)]
             case e.QuestionAsked():
                 asked = event.question
                 waiting[asked.node] = StepRecord(
@@ -90,7 +102,7 @@ def history(journal: Iterable[Any]) -> History:
                         event.visit,
                         "finished",
                         event.attempts,
-                        len(done) + 1,
+                        missing + len(done) + 1,
                         event.started,
                         event.seconds,
                         None,
@@ -111,7 +123,7 @@ def history(journal: Iterable[Any]) -> History:
                         event.visit,
                         "failed",
                         event.attempts,
-                        len(done) + 1,
+                        missing + len(done) + 1,
                         event.started,
                         event.seconds,
                         event.failure,
@@ -123,11 +135,24 @@ def history(journal: Iterable[Any]) -> History:
                         event.answered_by,
                     )
                 )
-            case e.AttemptFailed() | e.RunClaimed() | e.CodeChanged() | e.EffectStarted():
-                pass
             case _:
                 pass
-    return History((*done, *waiting.values()), begun)
+    return History((*done, *waiting.values()), begun, missing)
+
+
+def _left_anew(event: e.RunForked, before: StepRecord | None) -> StepRecord:
+    """The step a fork began at: its parent's, as the fork has it and left it."""
+    assert event.node is not None
+    record = before or StepRecord(event.node, event.kind, event.visit, "finished", step=event.step)
+    return replace(
+        record,
+        status="finished" if event.failure is None else "failed",
+        failure=event.failure,
+        outcome=event.outcome,
+        routes=event.routes,
+        via=event.move.via,
+        words=f"edited: {', '.join(event.edits)}" if event.edits else record.words,
+    )
 
 
 def unfinished(record: StepRecord, seconds: float) -> StepRecord:

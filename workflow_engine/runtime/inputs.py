@@ -1,4 +1,4 @@
-"""Inputs of a run: checked against the workflow's state, all mistakes at once."""
+"""Inputs of a run, and edits of a fork: checked against the workflow's state, all mistakes at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from workflow_engine.errors import BadWrite, InputError, UsageError
 from workflow_engine.record.codec import encode
-from workflow_engine.record.values import Write, set_to
+from workflow_engine.record.values import Value, Write, set_to
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.writing import within_state, within_write
@@ -20,9 +20,36 @@ LONGEST_NAME = 200
 
 def checked(workflow: Workflow[Any], inputs: Mapping[str, Any], limits: RunLimits) -> tuple[Write, ...]:
     """The inputs as writes. Raises errors.InputError naming every unknown, missing, mistyped and too large field."""
+    writes, problems = _written(workflow, inputs, {}, limits)
+    problems += [f"{name}: missing" for name, field in workflow.fields.items() if field.required and name not in inputs]
+    if problems:
+        fields = ", ".join(f"{name}: {_type(field.type)}" for name, field in workflow.fields.items() if field.required)
+        raise InputError(
+            f"the inputs do not fit {workflow.name}:\n    " + "\n    ".join(problems),
+            f"it takes {fields or 'no input'}",
+        )
+    return tuple(writes)
+
+
+def edited(
+    workflow: Workflow[Any], edits: Mapping[str, Any], state: Mapping[str, Value], limits: RunLimits
+) -> tuple[Write, ...]:
+    """The edits of a state as writes. Raises errors.InputError naming every unknown, mistyped and too large field."""
+    writes, problems = _written(workflow, edits, state, limits)
+    if problems:
+        fields = ", ".join(f"{name}: {_type(field.type)}" for name, field in workflow.fields.items())
+        raise InputError(
+            f"the edits do not fit {workflow.name}:\n    " + "\n    ".join(problems), f"its state has {fields}"
+        )
+    return tuple(writes)
+
+
+def _written(
+    workflow: Workflow[Any], given: Mapping[str, Any], state: Mapping[str, Value], limits: RunLimits
+) -> tuple[list[Write], list[str]]:
     problems: list[str] = []
     writes: list[Write] = []
-    for name, value in inputs.items():
+    for name, value in given.items():
         field = workflow.fields.get(name)
         if field is None:
             near = get_close_matches(name, workflow.fields, 1)
@@ -38,17 +65,11 @@ def checked(workflow: Workflow[Any], inputs: Mapping[str, Any], limits: RunLimit
         except BadWrite as error:
             problems.append(error.what)
     try:
-        within_state({}, {write.field: set_to(write.text) for write in writes}, "together", limits)
+        changed = {**state, **{write.field: set_to(write.text) for write in writes}}
+        within_state(state, changed, "together", limits)
     except BadWrite as error:
         problems.append(error.what)
-    problems += [f"{name}: missing" for name, field in workflow.fields.items() if field.required and name not in inputs]
-    if problems:
-        fields = ", ".join(f"{name}: {_type(field.type)}" for name, field in workflow.fields.items() if field.required)
-        raise InputError(
-            f"the inputs do not fit {workflow.name}:\n    " + "\n    ".join(problems),
-            f"it takes {fields or 'no input'}",
-        )
-    return tuple(writes)
+    return writes, problems
 
 
 def signed(by: Any) -> str:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from workflow_engine.errors import AmbiguousRun, RunNotFound, UsageError
+from workflow_engine.errors import AmbiguousRun, RunNotFound
 from workflow_engine.ports.ledger import Ledger, Recorded
-from workflow_engine.record.history import COMMITS, history
+from workflow_engine.record.history import history
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
+from workflow_engine.runtime.past import past
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import EAR, Workshop
 
@@ -38,7 +39,7 @@ async def get(shop: Workshop, run: str) -> RunView[Any]:
     return RunView(
         run=snapshot.run,
         values={name: value.json() for name, value in snapshot.state.items()},
-        history=history(each.event for each in await ledger.journal(run_id)),
+        history=history(each.event for each in (await past(ledger, run_id)).events()),
         questions=tuple(await ledger.questions(run_id)),
         owned=await ledger.owned(run_id),
         letters=bool(await ledger.letters(run_id)),
@@ -54,12 +55,8 @@ async def inbox(ledger: Ledger, run: str | None = None) -> list[Standing]:
 
 async def state_at(ledger: Ledger, run: str, step: int) -> Mapping[str, Any]:
     """The state as a step left it, as plain JSON."""
-    run_id = await find(ledger, run)
-    ends = [each.seq for each in await ledger.journal(run_id) if isinstance(each.event, COMMITS)]
-    if not 1 <= step <= len(ends):
-        there = f"its steps are numbered 1 to {len(ends)}" if ends else "it has taken none yet"
-        raise UsageError(f"run {run_id} has no step {step}", there)
-    return {name: value.json() for name, value in (await ledger.at(run_id, ends[step - 1])).items()}
+    holder, seq = (await past(ledger, await find(ledger, run))).moment(step)
+    return {name: value.json() for name, value in (await ledger.at(holder, seq)).items()}
 
 
 async def watch(ledger: Ledger, run: str, after: int = 0) -> AsyncIterator[Recorded]:

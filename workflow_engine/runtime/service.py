@@ -13,7 +13,7 @@ from workflow_engine.errors import UsageError, WorkflowError
 from workflow_engine.ports.ledger import Listed, Page, Recorded
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
-from workflow_engine.runtime import answer, begin, cancel, code, look, resume
+from workflow_engine.runtime import answer, begin, cancel, code, fork, look, resume
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
 from workflow_engine.spec.workflow import Workflow
@@ -55,6 +55,28 @@ class Service:
         live = await begin.created(self._shop, workflow, {**(inputs or {}), **fields}, label)
         await resume.rested(self._shop, live, self._shop.executor)
         return cast("RunView[S]", await self.get(live.run.id))
+
+    async def fork(
+        self,
+        run: str,
+        edits: Mapping[str, Any] | None = None,
+        label: str | None = None,
+        /,
+        *,
+        at: int | None = None,
+        **fields: Any,
+    ) -> RunView[Any]:
+        """Begin a new run as another stood after its step `at`, with edits, and drive it here until it ends or waits.
+
+        The step is left anew: routes are decided again, and a person's answer that is edited leads where it says. 0 is
+        START; without `at` it is the last step that was left. Edits are fields of the state, as keywords or as one
+        mapping, and replace what they hold; what is not edited is shared with the parent, which is only read. Raises
+        errors.UsageError for a step that cannot be left, errors.InputError for edits that do not fit,
+        errors.WorkflowChanged if the code no longer fits there.
+        """
+        live = await fork.forked(self._shop, run, at, {**(edits or {}), **fields}, label)
+        await resume.rested(self._shop, live, self._shop.executor)
+        return await self.get(live.run.id)
 
     async def resume(self, run: str, *, executor: str | None = None, verb: Verb = "resume") -> RunView[Any]:
         """Go on with a failed, interrupted or answered run until it ends or waits; a waiting one is left as it is.
@@ -111,7 +133,10 @@ class Service:
         return await self._shop.ledger.journal(await self.find(run), after)
 
     async def state_at(self, run: str, step: int) -> Mapping[str, Any]:
-        """The state as a step left it, numbered as in the run's history. Raises errors.UsageError for no such step."""
+        """The state as a step left it, numbered as in the run's history; 0 is START.
+
+        Raises errors.UsageError for no such step, and for one of a parent that can no longer be read.
+        """
         return await look.state_at(self._shop.ledger, run, step)
 
     async def document(self, run: str) -> Mapping[str, Any]:

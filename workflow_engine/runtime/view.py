@@ -23,7 +23,8 @@ S = TypeVar("S", bound=BaseModel)
 class RunView(Generic[S]):
     """One run at one moment. `values` is the state as plain JSON; `state` the same through the workflow's own class.
 
-    `owned` says whether a living process drives it, `letters` whether an answer waits to be taken.
+    `owned` says whether a living process drives it, `letters` whether an answer waits to be taken. A fork's history
+    begins with its parent's steps; its usage and who answered are its own.
     """
 
     run: Run
@@ -83,7 +84,7 @@ class RunView(Generic[S]):
         return tuple(each for each in self.questions if each.status == "open" and each.answer is None)
 
     def document(self) -> dict[str, Any]:
-        """The fixed JSON shape of `run|resume|answer|show --json`."""
+        """The fixed JSON shape of `run|resume|answer|show --json`; that of a fork names its parent as well."""
         run, failure = self.run, self.run.error
         # A run that reached FAIL has no failed step, whatever failed and was caught on the way.
         failed = next((each.step for each in reversed(self.history.steps) if each.failure == failure), None)
@@ -121,6 +122,7 @@ class RunView(Generic[S]):
                 "cost": run.usage.cost,
             },
             "answered_by": list(run.answered_by),
+            **({} if run.parent is None else {"parent": {"run": run.parent[0], "step": run.parent[1]}}),
         }
 
 

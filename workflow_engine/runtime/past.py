@@ -1,0 +1,177 @@
+"""The past of a run: its own journal, after those of the runs it was forked from up to where each was left anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflow_engine.errors import Failure, RunNotFound, StoreDamaged, UsageError
+from workflow_engine.ports.ledger import Ledger, Recorded
+from workflow_engine.record.events import QuestionAsked, RunForked, StepFailed
+from workflow_engine.record.frontier import Frontier
+from workflow_engine.record.history import COMMITS
+from workflow_engine.record.ids import RunId
+from workflow_engine.record.run import Run, fold
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What one run did: everything, or what came until a fork left one of its steps anew."""
+
+    run: RunId
+    journal: tuple[Recorded, ...]
+
+    @property
+    def begun(self) -> int:
+        """The number of the step it began after: 0, or that of a fork."""
+        first = self.journal[0].event
+        return first.step if isinstance(first, RunForked) else 0
+
+    def commits(self) -> list[int]:
+        """The places in the journal of the events that end a step."""
+        return [place for place, each in enumerate(self.journal) if isinstance(each.event, COMMITS)]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stood before one of its steps was left, and how that was left. Step 0 is START: `node` is None.
+
+    `run` is the one whose journal holds the step as event `seq`; `shape` is that of the workflow by then.
+    """
+
+    run: RunId
+    step: int
+    seq: int
+    shape: str
+    before: Frontier = Frontier()
+    node: str | None = None
+    kind: str = ""
+    visit: int = 0
+    outcome: str | None = None
+    failure: Failure | None = None
+    caught: Mapping[str, Failure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Past:
+    """Chapters, the oldest first and the run's own last. `gone` is an ancestor that can no longer be read."""
+
+    chapters: tuple[Chapter, ...]
+    gone: RunId | None = None
+
+    @property
+    def run(self) -> RunId:
+        return self.chapters[-1].run
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are, the ancestors' among them."""
+        own = self.chapters[-1]
+        return own.begun + len(own.commits())
+
+    def events(self) -> Iterator[Recorded]:
+        """All that led to where the run stands. What an ancestor's nodes did without an end is none of it."""
+        for chapter in self.chapters[:-1]:
+            ended = {(each.event.node, each.event.visit) for each in chapter.journal if isinstance(each.event, COMMITS)}
+            yield from (each for each in chapter.journal if (visit := _visit(each.event)) is None or visit in ended)
+        yield from self.chapters[-1].journal
+
+    def moment(self, step: int) -> tuple[RunId, int]:
+        """The run and the event as of which the state is as a step left it. Raises UsageError for no such step."""
+        chapter, place = self._find(step)
+        return chapter.run, 1 if place is None else chapter.journal[place].seq
+
+    def position(self, step: int) -> Position:
+        """Where the run stood before a step. Raises UsageError for no such step, and for one that was never left."""
+        chapter, place = self._find(step)
+        if place is None:
+            return _begun(chapter)
+        recorded = chapter.journal[place]
+        event, before = recorded.event, fold(each.event for each in chapter.journal[:place])
+        if event.move is None:
+            earlier = f"step {step - 1}" if step > 1 else "step 0, START"
+            raise UsageError(
+                f"step {step} of run {self.run} ({event.node}) failed with nothing to catch it, so it was never left",
+                f"fork at {earlier}: it runs anew there; or mend it and resume the run",
+            )
+        return Position(
+            run=chapter.run,
+            step=step,
+            seq=recorded.seq,
+            shape=before.shape,
+            before=before.frontier,
+            node=event.node,
+            kind=event.kind,
+            visit=event.visit,
+            outcome=event.outcome,
+            failure=event.failure if isinstance(event, StepFailed) else None,
+            caught={node: failure for node, failure in before.caught.items() if node != event.node},
+        )
+
+    def last_left(self) -> int:
+        """The last step that was left: the usual place to fork at."""
+        own = self.chapters[-1]
+        left = [number for number, place in enumerate(own.commits(), 1) if own.journal[place].event.move is not None]
+        return own.begun + (left[-1] if left else 0)
+
+    def _find(self, step: int) -> tuple[Chapter, int | None]:
+        """The chapter of a step and the place of its event there; None where the chapter begins with it."""
+        if not 0 <= step <= self.steps:
+            there = f"its steps are numbered 1 to {self.steps}" if self.steps else "it has taken none yet"
+            raise UsageError(f"run {self.run} has no step {step}", f"{there}; 0 is START")
+        for chapter in reversed(self.chapters):
+            if step > chapter.begun:
+                return chapter, chapter.commits()[step - chapter.begun - 1]
+            if step == chapter.begun:
+                return chapter, None
+        begun = self.chapters[0].begun
+        raise UsageError(
+            f"step {step} was taken by run {self.gone}, which can no longer be read",
+            f"the steps of run {self.run} can be read from {begun} on",
+        )
+
+
+async def past(ledger: Ledger, run: RunId) -> Past:
+    """The past of a run. Raises errors.RunNotFound, errors.StoreDamaged for the run itself."""
+    chapters: list[Chapter] = []
+    until: int | None = None
+    while True:
+        try:
+            journal = await ledger.journal(run)
+        except (RunNotFound, StoreDamaged):
+            if not chapters:
+                raise
+            return Past(tuple(chapters[::-1]), run)
+        chapters.append(Chapter(run, tuple(each for each in journal if until is None or each.seq <= until)))
+        first = journal[0].event
+        if not isinstance(first, RunForked):
+            return Past(tuple(chapters[::-1]))
+        run, until = first.parent, first.seq
+
+
+def _begun(chapter: Chapter) -> Position:
+    first = chapter.journal[0].event
+    begun: Run = fold([first])
+    if not isinstance(first, RunForked):
+        return Position(chapter.run, 0, 1, begun.shape)
+    return Position(
+        run=chapter.run,
+        step=first.step,
+        seq=1,
+        shape=begun.shape,
+        before=first.before,
+        node=first.node,
+        kind=first.kind,
+        visit=first.visit,
+        outcome=first.outcome,
+        failure=first.failure,
+        caught=first.caught,
+    )
+
+
+def _visit(event: Any) -> tuple[str, int] | None:
+    """The visit an event is about, if it is about one."""
+    told = event.question if isinstance(event, QuestionAsked) else event
+    node, visit = getattr(told, "node", None), getattr(told, "visit", None)
+    return None if node is None or visit is None or isinstance(event, RunForked) else (node, visit)
