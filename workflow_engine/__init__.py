@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workflow_engine.engine import Engine, run_sync
     from workflow_engine.langgraph.export import to_langgraph
     from workflow_engine.runtime.view import RunView
+    from workflow_engine.saver import open_saver
     from workflow_engine.store import Store
     from workflow_engine.verify import ceiling, verify
 
@@ -28,6 +29,7 @@ _LATER = {
     "Engine": "workflow_engine.engine",
     "run_sync": "workflow_engine.engine",
     "RunView": "workflow_engine.runtime.view",
+    "open_saver": "workflow_engine.saver",
     "Store": "workflow_engine.store",
     "verify": "workflow_engine.verify",
     "ceiling": "workflow_engine.verify",
@@ -72,6 +74,7 @@ __all__ = [
     "from_document",
     "function",
     "human",
+    "open_saver",
     "route",
     "run_sync",
     "to_document",

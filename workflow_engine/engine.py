@@ -16,7 +16,9 @@ from workflow_engine.bodies.child import refuse_in_child
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.errors import ModelMissing, UsageError
 from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.ports.checkpoints import KeepsCheckpoints
 from workflow_engine.ports.clock import Clock, Mint
+from workflow_engine.ports.codec import Codec
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.ports.listener import Listener
 from workflow_engine.runtime.clock import SystemClock, SystemMint
@@ -30,6 +32,7 @@ from workflow_engine.steps.live import Live, Surroundings
 
 if TYPE_CHECKING:
     from workflow_engine.agents import ModelChoice
+    from workflow_engine.langgraph.saver import LedgerSaver
 
 S = TypeVar("S", bound=BaseModel)
 STORE = "checkpoints/runs.sqlite"
@@ -88,14 +91,15 @@ class Engine(Service):
         listeners: Sequence[Listener] = (),
         limits: RunLimits | None = None,
         ledger: Ledger | None = None,
+        codec: Codec | None = None,
         clock: Clock | None = None,
         mint: Mint | None = None,
         create: bool = True,
     ) -> AsyncIterator[Self]:
         """Open a store. `create=False` refuses to make a new one; `resources` replaces openers of the workflows'.
 
-        `model` is an `agents.ModelChoice` (see `choose_model`), `agents` any runner of your own. `ledger` replaces the
-        SQLite store. `limits` are those of every run driven here.
+        `model` is an `agents.ModelChoice` (see `choose_model`), `agents` any runner of your own. `limits` are those of
+        every run driven here. `codec`, such as `stores.encryption.Keys`, encrypts the store; `ledger` replaces it.
         """
         refuse_in_child()
         workflows = _listed(workflows)
@@ -104,7 +108,7 @@ class Engine(Service):
         if ledger is None:
             from workflow_engine.stores.sqlite import open_ledger
 
-            ledger = await open_ledger(Path(store), create=create)
+            ledger = await open_ledger(Path(store), create=create, codec=codec)
         async with AsyncExitStack() as closing:  # whatever does not close, the store is closed last
             closing.push_async_callback(ledger.close)
             opened = Resources(resources)
@@ -133,6 +137,21 @@ class Engine(Service):
             engine._background.add(task)
             task.add_done_callback(engine._background.discard)
             yield engine
+
+    def saver(self, *, types: Iterable[type | tuple[str, ...]] = ()) -> LedgerSaver:
+        """A LangGraph checkpointer on this engine's store, for as long as the engine is open.
+
+        `types` are classes of yours that the graph's state holds. Raises UsageError for a store that keeps only runs.
+        """
+        # Imported when it is first asked for: langgraph alone takes a second.
+        from workflow_engine.langgraph.saver import LedgerSaver
+
+        ledger = self._shop.ledger
+        if not isinstance(ledger, KeepsCheckpoints):
+            raise UsageError(
+                f"{type(ledger).__name__} keeps no checkpoints of LangGraph's", "open the engine on a file"
+            )
+        return LedgerSaver(ledger.checkpoints, types=types)
 
 
 async def _recovered(engine: Engine) -> None:

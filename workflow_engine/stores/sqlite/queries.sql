@@ -155,6 +155,12 @@ SELECT 1 FROM letters WHERE run = ? AND taken IS NULL LIMIT 1;
 -- name: letters_waiting
 SELECT id, taken, seal, text FROM letters WHERE run = ? AND taken IS NULL ORDER BY number;
 
+-- name: trait
+SELECT text FROM traits WHERE name = ?;
+
+-- name: put_trait
+INSERT OR REPLACE INTO traits (name, text) VALUES (?, ?);
+
 -- name: data_version
 PRAGMA data_version;
 
@@ -164,7 +170,7 @@ PRAGMA data_version;
 SELECT key, seal FROM series WHERE id = ?;
 
 -- name: insert_series
-INSERT INTO series (id, seal) VALUES (?, ?);
+INSERT INTO series (key, id, seal) VALUES (?, ?, ?);
 
 -- name: page_of_series
 SELECT key, id, seal FROM series WHERE key < ? ORDER BY key DESC LIMIT ?;
