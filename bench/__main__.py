@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from bench.disk import compiled
-from bench.driver import CACHE, HOUSE, SECONDS, Driver, own
+from bench.driver import CACHE, HOUSE, SECONDS, Driver, folder
+from bench.environments import Environments
 from bench.machine import described
 from bench.measurement import Results
 from bench.report import write
@@ -32,9 +33,13 @@ def main(arguments: list[str] | None = None) -> None:
     began = time.monotonic()
     shim = compiled(CACHE)
     results = Results({"quick": asked.quick, "shim": shim.reason, "works": {}}, described(HOUSE))
-    driver = Driver(results, lambda: results.keep(out / "results.json"), shim, own, _tell, asked.timeout)
+    homes = Environments(CACHE, _tell)
     try:
-        driver.measure(works, subjects, rounds=asked.rounds, slow=not asked.quick or asked.slow)
+        with folder() as stores:
+            driver = Driver(
+                results, lambda: results.keep(out / "results.json"), shim, homes, _tell, stores, asked.timeout
+            )
+            driver.measure(works, subjects, rounds=asked.rounds, slow=not asked.quick or asked.slow)
     except KeyboardInterrupt:
         print("interrupted: what was measured by now is reported", file=sys.stderr)
     finally:

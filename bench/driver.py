@@ -11,11 +11,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from bench.works import Work
 HOUSE = Path(__file__).resolve().parent.parent
 CACHE = HOUSE / ".cache" / "bench"
 SECONDS = 120.0
+KILLED = "it was killed"
 _TRACERS = ("LANGCHAIN_", "LANGSMITH_", "OTEL_", "WORKFLOW_", "PYTHON", "LD_", "DBOS_", "BURR_")
 
 
@@ -40,6 +40,7 @@ class Driver:
     shim: Shim
     pythons: Callable[[str], Path | str]
     tell: Callable[[str], None]
+    stores: Path
     seconds: float = SECONDS
     _too_slow: set[tuple[str, str, str]] = field(default_factory=set)
 
@@ -78,13 +79,27 @@ class Driver:
         if isinstance(python, str):
             return Measurement(work.name, subject.name, number, disk, audit, problem=python)
         with folder() as place:
-            order = Order(subject.module, work, str(place), dict(subject.options), audit=audit, turn=number)
+            order = Order(subject.module, work, str(place), dict(subject.options), audit=audit)
+            if work.kind in ("resume", "many") and (problem := self._prepared(python, order, subject, place)):
+                return Measurement(work.name, subject.name, number, disk, audit, problem=problem)
             extra = {"BENCH_AUDIT": "1", **self.shim.environment()} if audit else {}
             if disk == "slow":
                 extra = self.shim.environment(EXTRA_US)
             figures = child(python, order, extra, self.seconds)
         problem = str(figures.pop("problem", ""))
         return Measurement(work.name, subject.name, number, disk, audit, work.all_steps, figures, problem)
+
+    def _prepared(self, python: Path, order: Order, subject: Subject, place: Path) -> str:
+        """Put the store of a process that was killed into the folder; it is made once. The problem, if it was not."""
+        kept = self.stores / f"{order.work.name}-{subject.name}"
+        if not kept.exists():
+            kept.mkdir(parents=True)
+            said = child(python, replace(order, phase="prepare", folder=str(kept)), {}, self.seconds)
+            if said.get("problem") != KILLED:
+                shutil.rmtree(kept)
+                return f"its store could not be made: {said.get('problem', 'it outlived its death')}"
+        shutil.copytree(kept, place, dirs_exist_ok=True)
+        return ""
 
 
 def does(subject: Subject, work: Work) -> bool:
@@ -118,6 +133,8 @@ def child(python: Path, order: Order, extra: dict[str, str], seconds: float) -> 
         if line.startswith("{"):
             figures: dict[str, Any] = json.loads(line)
             return figures
+    if running.returncode == -signal.SIGKILL:
+        return {"problem": KILLED}
     last = err.strip().splitlines()[-1:] or [f"it ended with {running.returncode}"]
     return {"problem": last[0][:300]}
 
@@ -150,8 +167,3 @@ def told(measured: Measurement) -> str:
     if measured.figures.get("wall") is None or not measured.steps:
         return f"{where}: " + ", ".join(f"{k} {v:.4g}" for k, v in measured.figures.items() if isinstance(v, float))
     return f"{where}: {measured.figures['wall'] * 1000 / measured.steps:.3f} ms a step"
-
-
-def own(home: str) -> Path | str:
-    """Our own interpreter, for subjects that live in our environment."""
-    return Path(sys.executable) if home == "ours" else f"{home} is not installed"

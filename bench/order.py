@@ -9,10 +9,18 @@ from typing import Any
 
 from bench.works import Work
 
+PAGE = 50
+"""Runs on the first page of a list."""
+VICTIMS = 10
+"""Runs that are left unfinished among many."""
+
 
 @dataclass(frozen=True)
 class Order:
-    """`phase` is "measure", or what comes before: "prepare" and "die". An `audit` counts commits and is not timed."""
+    """`phase` is "measure", or what comes before: "prepare" a store and be killed, "die" as often as asked.
+
+    An `audit` counts commits and is not timed, nor is what is looked at with a profiler.
+    """
 
     module: str
     work: Work

@@ -8,6 +8,13 @@ from typing import Any
 
 OURS = "bench.subjects.ours"
 PLAIN = "bench.subjects.plain"
+RAW = "bench.subjects.raw"
+BURR = "bench.subjects.on_burr"
+DBOS = "bench.subjects.on_dbos"
+STEP_BYTES = 500
+"""What a raw commit inserts: about as many bytes as a small step of ours leaves in the file."""
+LOOPS = ("small", "100kb", "1mb", "read1mb", "list", "c100", "c1000")
+ONE_BY_ONE = ("small", "100kb", "1mb", "list", "c100", "resume")
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,7 @@ class Subject:
 
 SUBJECTS = (
     Subject("ours", "ours, FULL", OURS, {"executor": "native", "level": "full"}),
+    Subject("raw", "a raw commit, FULL", RAW, {"level": "full", "bytes": STEP_BYTES}, works=("small", "list")),
     Subject("ours-normal", "ours, NORMAL", OURS, {"executor": "native", "level": "normal"}),
     Subject("ours-lg", "ours on LangGraph, FULL", OURS, {"executor": "langgraph", "level": "full"}),
     Subject("ours-lg-normal", "ours on LangGraph, NORMAL", OURS, {"executor": "langgraph", "level": "normal"}),
@@ -36,9 +44,15 @@ SUBJECTS = (
         'plain + AsyncSqliteSaver, FULL, durability="sync"',
         PLAIN,
         {"saver": "sqlite", "level": "full", "durability": "sync"},
-        works=("small", "1mb", "c100"),
+        works=("small", "1mb", "c100", "resume"),
     ),
-    Subject("none", "plain, no checkpointer", PLAIN, {"saver": "none"}),
+    Subject("none", "plain, no checkpointer", PLAIN, {"saver": "none"}, works=LOOPS),
+    Subject("burr-sync", "Burr, sync persister, as it comes", BURR, {"async": False, "wal": False}, "burr", ONE_BY_ONE),
+    Subject("burr-sync-wal", "Burr, sync persister, with WAL", BURR, {"async": False, "wal": True}, "burr", ONE_BY_ONE),
+    Subject("burr-async", "Burr, async persister, as it comes", BURR, {"async": True, "wal": False}, "burr"),
+    Subject("burr-async-wal", "Burr, async persister, with WAL", BURR, {"async": True, "wal": True}, "burr"),
+    Subject("dbos", "DBOS on SQLite, as it comes", DBOS, {"wal": False}, "dbos"),
+    Subject("dbos-wal", "DBOS on SQLite, with WAL", DBOS, {"wal": True}, "dbos", ("small", "1mb", "c100")),
 )
 BY_NAME = {each.name: each for each in SUBJECTS}
 

@@ -35,6 +35,7 @@ class Work:
         return self.steps * self.runs
 
 
+STORES = ("ours", "saver", "plain", "burr-async-wal", "dbos")
 WORKS = (
     Work("small", "500-step loop, small state", rounds=7, slow=True),
     Work("100kb", "500 steps, a constant field of 100 KB", payload=100 * KB, slow=True),
@@ -43,13 +44,29 @@ WORKS = (
     Work("list", "1,000 steps, a list grows 1 KB a step", steps=1000, item=KB, rounds=3, slow=True),
     Work("c100", "100 concurrent runs of 10 steps", steps=10, runs=100, slow=True),
     Work("c1000", "1,000 concurrent runs of 10 steps", steps=10, runs=1000, rounds=3, audited=False),
+    Work("resume", "resume of a 1,000-step run", "resume", steps=1000, rounds=3, audited=False),
+    Work("few", "a store of 100 runs", "many", steps=2, runs=100, rounds=3, audited=False, subjects=STORES),
+    Work("many", "a store of 10,000 runs", "many", steps=2, runs=10_000, rounds=3, audited=False, subjects=STORES),
+    Work(
+        "takeover",
+        "takeover of a dead process's run",
+        "takeover",
+        steps=1,
+        runs=120,
+        rounds=1,
+        audited=False,
+        subjects=("ours", "ours-normal"),
+    ),
+    Work("each", "fan-out of 100, 1,000 and 5,000 items", "unbuilt", rounds=0),
 )
 
 
 def quick(work: Work) -> Work:
     """The same work, a fifth of it, for iterating."""
+    if work.kind == "many":
+        return replace(work, rounds=1, runs=max(work.runs // 10, 60))
     if work.kind != "loop":
-        return replace(work, rounds=1, steps=max(work.steps // 5, 5), runs=max(work.runs // 10, 1))
+        return replace(work, rounds=1, steps=max(work.steps // 5, 1), runs=max(work.runs // 10, 1))
     if work.runs > 1:
         return replace(work, rounds=2, runs=max(work.runs // 4, 10))
     return replace(work, rounds=2, steps=work.steps // 5 if work.steps <= 500 else 250)

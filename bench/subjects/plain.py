@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import os
+import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any, Literal, TypedDict
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 
 from bench.meter import Meter
-from bench.order import Order
+from bench.order import VICTIMS, Order
 
 UNBOUNDED = 1_000_000
 
@@ -43,6 +47,15 @@ def graph_of(order: Order, mark: Callable[[], None]) -> Any:
         mark()
         return {"count": state["count"] + 1, "items": [order.item(state["count"])]}
 
+    async def step_or_die(state: Counting) -> dict[str, Any]:
+        if order.work.kind == "resume" and state["count"] == state["goal"] - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if order.work.kind == "many" and state.get("payload") == "victim" and state["count"] == 1:
+            await asyncio.Event().wait()
+        return {"count": state["count"] + 1}
+
+    if order.phase == "prepare":
+        step = step_or_die
     builder: Any = StateGraph(Growing if order.work.item else Counting)
     builder.add_node("step", grow if order.work.item else step)
     builder.add_edge(START, "step")
@@ -56,7 +69,7 @@ async def opened(order: Order, store: Path) -> AsyncIterator[Any]:
     if saver == "none":
         yield None
         return
-    level = order.options.get("level")
+    level: Any = order.options.get("level")
     if saver == "ledger":
         from workflow_engine import open_saver
 
@@ -132,3 +145,49 @@ async def _durable(order: Order, builder: Any) -> int:
             # One checkpoint for the input, one for START, one a step; `step` counts from -1.
             found += state.metadata["step"]
         return found
+
+
+async def resume(order: Order, meter: Meter) -> None:
+    """Take up the thread that was killed in its last step; then read the finished one."""
+    builder = graph_of(order, meter.mark)
+    async with opened(order, order.warm) as saver:
+        if order.phase == "measure":
+            graph = builder.compile(checkpointer=saver)
+            await graph.ainvoke({**inputs(order), "goal": 3}, thread(0), **extra(order))
+            await graph.aget_state(thread(0))
+    async with opened(order, order.store) as saver:
+        graph = builder.compile(checkpointer=saver)
+        if order.phase == "prepare":
+            await graph.ainvoke(inputs(order), thread(0), **extra(order))
+        meter.marks.clear()
+        began = time.perf_counter()
+        end = await graph.ainvoke(None, thread(0), **extra(order))
+        meter.figures["resume_ms"] = (time.perf_counter() - began) * 1000
+        meter.figures["repeated"] = len(meter.marks) - 1
+        assert end["count"] == order.work.steps
+        began = time.perf_counter()
+        state = await graph.aget_state(thread(0))
+        meter.figures["read_ms"] = (time.perf_counter() - began) * 1000
+        assert state.values["count"] == order.work.steps
+
+
+async def many(order: Order, meter: Meter) -> None:
+    """Resume some of the threads that died. There is no list of threads: only of checkpoints, of all of them."""
+    builder = graph_of(order, meter.mark)
+    async with opened(order, order.store) as saver:
+        graph = builder.compile(checkpointer=saver)
+        if order.phase == "prepare":
+            for start in range(VICTIMS, order.work.runs, 500):
+                some = range(start, min(start + 500, order.work.runs))
+                await asyncio.gather(*(graph.ainvoke(inputs(order), thread(each)) for each in some))
+            given = {**inputs(order), "payload": "victim"}
+            dying = [asyncio.ensure_future(graph.ainvoke(given, thread(each))) for each in range(VICTIMS)]
+            await asyncio.wait(dying, timeout=2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        resumes = []
+        for each in range(VICTIMS):
+            began = time.perf_counter()
+            end = await graph.ainvoke(None, thread(each))
+            resumes.append((time.perf_counter() - began) * 1000)
+            assert end["count"] == order.work.steps
+        meter.figures["resume_ms"] = median(resumes)
