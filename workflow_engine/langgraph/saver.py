@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from random import random
 from typing import Any, TypeVar, cast
 
@@ -89,7 +89,7 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
         line = _line(config)
         record = {name: each for name, each in checkpoint.items() if name != "channel_values"}
         known = self._shelves.get(line)
-        parent = get_checkpoint_id(config)
+        parent = get_checkpoint_id(config) or None
         about = cast("dict[str, Any]", get_checkpoint_metadata(config, metadata))
         run = about.get("run_id")
         growing = about.get("counters_since_delta_snapshot") or {}
@@ -131,11 +131,13 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
         values: dict[str, shelf.Stored] = {}
         for name, value in checkpoint["channel_values"].items():
             last, version = before.get(name), versions.get(name)
-            if follows and last is not None and version is not None and last.version == version and name not in new:
+            if plain and shelf.scalar(value):
+                values[name] = shelf.Stored(value, version)
+            elif follows and last is not None and version is not None and last.version == version and name not in new:
                 values[name] = last
             else:
                 encode = _Encoding(self.serde, line[0], name)
-                values[name] = shelf.stored(value, version, last, encode, scalars=plain)
+                values[name] = shelf.stored(value, version, last, encode)
         return values
 
     async def aput_writes(
@@ -148,6 +150,9 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
     ) -> None:
         thread, namespace = _line(config)
+        checkpoint = get_checkpoint_id(config)
+        if checkpoint is None:
+            raise UsageError("the config of these writes names no checkpoint", "give them what `put` returned")
         plain = isinstance(self.serde, StrictSerializer)
         made: list[Write] = []
         for index, (channel, value) in enumerate(writes):
@@ -159,7 +164,7 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
                 content = Part(*_Encoding(self.serde, thread, channel, lossy=channel == ERROR)(value))
             made.append(Write(task_id, task_path, WRITES_IDX_MAP.get(channel, index), channel, content))
         if made:
-            await self._checkpoints.pend(thread, namespace, str(get_checkpoint_id(config)), made)
+            await self._checkpoints.pend(thread, namespace, checkpoint, made)
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -360,13 +365,21 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        found = aiter(self.alist(config, filter=filter, before=before, limit=limit))
+        found = cast(
+            "AsyncGenerator[CheckpointTuple, None]", self.alist(config, filter=filter, before=before, limit=limit)
+        )
 
         async def following() -> CheckpointTuple | None:
             return await anext(found, None)
 
-        while (each := self._there(following())) is not None:
-            yield each
+        async def done() -> None:
+            await found.aclose()
+
+        try:
+            while (each := self._there(following())) is not None:
+                yield each
+        finally:
+            self._there(done())
 
     def threads(self, *, limit: int = 50, after: str | None = None) -> Sequence[Series]:
         """As `athreads`."""

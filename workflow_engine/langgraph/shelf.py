@@ -104,10 +104,8 @@ def _unicode(text: str) -> bool:
     return True
 
 
-def stored(value: Any, version: Any, before: Stored | None, encode: Encode, *, scalars: bool) -> Stored:
-    """How to store a value, given what is stored; `scalars` says that its JSON may be seen."""
-    if scalars and scalar(value):
-        return Stored(value, version)
+def stored(value: Any, version: Any, before: Stored | None, encode: Encode) -> Stored:
+    """How to store a value that is no scalar, given what is stored."""
     if before is not None and isinstance(before.content, Piece):
         if type(value) in ATOMS and value is before.value:
             return replace(before, version=version)
