@@ -67,6 +67,36 @@ async def test_the_others_are_gone_on_with_before_one_run_s_problem_is_raised(op
         assert [(await engine.get(run)).status for run in dead] == ["succeeded", "running"]
 
 
+@function(writes="there")
+async def failing(n: int) -> int:
+    raise RuntimeError("it cannot be done")
+
+
+FAILING = workflow("flow", state=Count, edges=[START >> failing.named("slowly") >> END])
+
+
+@pytest.mark.parametrize(("flow", "status"), [(FLOW, "succeeded"), (FAILING, "failed")])
+async def test_a_run_that_somebody_else_took_to_its_end_meanwhile_is_left_alone(
+    opened: Any, ledger: Any, dead: list[str], monkeypatch: pytest.MonkeyPatch, flow: Any, status: str
+) -> None:
+    """Another process is faster: after it was seen that nobody owns the run, and before it is claimed."""
+    GATE[-1].open.set()
+    claim = type(ledger).claim
+
+    async def slow(self: Any, run: Any) -> Any:
+        monkeypatch.undo()
+        async with opened(flow) as faster:
+            assert [each.status for each in await faster.recover()] == [status]
+        return await claim(self, run)
+
+    monkeypatch.setattr(type(ledger), "claim", slow)
+    async with opened(flow) as engine:
+        assert await engine.recover() == []
+        assert (await engine.get(dead[0])).status == status
+        claims = [each for each in await engine.journal(dead[0]) if type(each.event).__name__ == "RunClaimed"]
+        assert len(claims) == 2
+
+
 async def test_what_nobody_thought_of_is_logged_where_it_happens_in_the_background(
     ledger: Any, dead: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

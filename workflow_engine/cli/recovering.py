@@ -19,7 +19,7 @@ from workflow_engine.cli.report import summary
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed, ways_on
 from workflow_engine.cli.voice import AMBER, emit, emit_json, point, say
-from workflow_engine.errors import RunOwned, StoreError, TargetError, WorkflowError
+from workflow_engine.errors import RunEnded, RunOwned, StoreError, TargetError, WorkflowError
 from workflow_engine.targets import Loaded, load
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ async def _go_on(runs: Sequence[RunId], loaded: Loaded, manner: Manner, stream: 
             try:
                 before = await engine.get(run)
                 return await engine.resume(run, verb="answer" if before.run.status == "waiting" else "recover")
-            except RunOwned:
+            except (RunOwned, RunEnded):
                 return None  # another process was faster, which is what was wanted
             except WorkflowError as error:
                 return _problem(run, error)

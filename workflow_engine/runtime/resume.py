@@ -30,6 +30,7 @@ async def resume(shop: Workshop, run: str, executor: str | None, verb: Verb) -> 
     fence, snapshot = await ledger.claim(run_id)
     try:
         _must_go_on(snapshot.run)
+        _must_be_left(before, snapshot.run, verb)
         changes = code.changed(shop, snapshot.run, snapshot.state, workflow)
         live = Live.of(workflow, shop.around, fence, snapshot)
         reshaped = bool(changes) and changes[0].shape is not None
@@ -71,7 +72,7 @@ async def recover(shop: Workshop, on_problem: Callable[[RunId, WorkflowError], N
             if standing.workflow not in shop.workflows:
                 return None
             return await resume(shop, run, None, "answer" if standing.status == "waiting" else "recover")
-        except RunOwned:
+        except (RunOwned, RunEnded):
             return None  # somebody else was faster, which is what was wanted
         except WorkflowError as error:
             if on_problem is None:
@@ -84,6 +85,12 @@ async def recover(shop: Workshop, on_problem: Callable[[RunId, WorkflowError], N
         if isinstance(view, BaseException):
             raise view
     return [view for view in views if isinstance(view, RunView)]
+
+
+def _must_be_left(before: Run, now: Run, verb: Verb) -> None:
+    """Nobody asked for this very run: one that failed in another's hands meanwhile is not tried again."""
+    if now.status == "failed" and (verb == "recover" or (verb == "answer" and before.status != "failed")):
+        raise RunOwned(f"run {now.id} was gone on with by another process, and failed", f"workflow resume {now.id}")
 
 
 def _must_go_on(run: Run) -> None:
