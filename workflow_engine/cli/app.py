@@ -15,6 +15,7 @@ from workflow_engine.cli import (
     check,
     doctor,
     draw,
+    fork,
     inbox,
     model,
     resume,
@@ -55,6 +56,7 @@ app.command("watch")(watch.watch)
 app.command("resume")(resume.resume)
 app.command("recover")(resume.recover)
 app.command("cancel")(resume.cancel)
+app.command("fork")(fork.fork)
 app.command("inbox")(inbox.inbox)
 app.command("answer")(answer.answer)
 app.command("doctor")(doctor.doctor)

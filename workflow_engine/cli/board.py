@@ -53,7 +53,7 @@ class Board:
         """Take one fact in; the row it changed, if any. `past` facts are told again: nothing is under way in them."""
         now = None if past else self.clock()
         match event:
-            case e.RunCreated():
+            case e.RunCreated() | e.RunForked():
                 self.begun = event.at
                 return None
             case Began():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from workflow_engine.targets import Loaded
 if TYPE_CHECKING:
     from workflow_engine.agents import ModelChoice
     from workflow_engine.engine import Engine
+    from workflow_engine.ports.ledger import Recorded
     from workflow_engine.record.ids import RunId
     from workflow_engine.runtime.view import RunView
 
@@ -46,8 +47,12 @@ async def drive(
     *,
     choice: ModelChoice | None = None,
     before: RunId | None = None,
+    recalled: Sequence[Recorded] = (),
 ) -> RunView[Any]:
-    """Connect, let `act` drive a run while it is shown, and return how it stands. `before` is a run that goes on."""
+    """Connect, let `act` drive a run while it is shown, and return how it stands.
+
+    `before` is a run that goes on; `recalled` is what a run that begins has behind it.
+    """
     from workflow_engine.engine import Engine
 
     choice = choice or choose_model(loaded, manner.model)
@@ -64,8 +69,7 @@ async def drive(
             listeners=[shown],
             limits=settings.limits,
         ) as engine:
-            if before is not None:
-                shown.recall(await engine.journal(before))
+            shown.recall(recalled if before is None else await engine.story(before))
             return await _watched(engine, act, shown, before, manner)
 
 

@@ -38,12 +38,10 @@ async def go_on(
     return await drive(loaded, manner, act, before=run.id)
 
 
-def code_of(run: Run, target: str | None, manner: Manner) -> Loaded:
+def code_of(run: Run, target: str | None, manner: Manner, *, verb: str = "resume") -> Loaded:
     """The run's workflow: from TARGET if one is given, else from the file it remembers."""
     if target is None:
-        return from_label(
-            run.target, run.workflow, ask=f"name it: {typed('resume', run.id, 'TARGET', store=manner.store)}"
-        )
+        return from_label(run.target, run.workflow, ask=f"name it: {typed(verb, run.id, 'TARGET', store=manner.store)}")
     loaded = load(target)
     if loaded.workflow.name != run.workflow:
         raise TargetError(

@@ -31,6 +31,29 @@ def read_inputs(workflow: Workflow[Any], pairs: Sequence[str], documents: Sequen
 
     A pair beats a document, a later document an earlier one.
     """
+    given, problems = _read(workflow, pairs, documents)
+    given_names = {*split_pairs(pairs), *_names(problems), *given.plain}
+    problems += [
+        f"{each.name}: missing ({type_name(each.type)})"
+        for each in workflow.fields.values()
+        if each.required and each.name not in given_names
+    ]
+    if problems:
+        raise InputError(f"the inputs do not fit {workflow.name}\n  " + "\n  ".join(problems), _takes(workflow))
+    return given
+
+
+def read_edits(workflow: Workflow[Any], pairs: Sequence[str], documents: Sequence[str]) -> Inputs:
+    """The edits of a command line: any fields of the state, read as inputs are. Raises InputError."""
+    given, problems = _read(workflow, pairs, documents)
+    if problems:
+        fields = ", ".join(f"{each.name}: {type_name(each.type)}" for each in workflow.fields.values())
+        what = f"the edits do not fit {workflow.name}\n  " + "\n  ".join(problems)
+        raise InputError(what, f"its state has {fields}")
+    return given
+
+
+def _read(workflow: Workflow[Any], pairs: Sequence[str], documents: Sequence[str]) -> tuple[Inputs, list[str]]:
     problems: list[str] = []
     plain: dict[str, Any] = {}
     typed: dict[str, Any] = {}
@@ -42,15 +65,7 @@ def read_inputs(workflow: Workflow[Any], pairs: Sequence[str], documents: Sequen
         field = _field(workflow, name, problems)
         if field is not None:
             _take_text(field, text, plain, typed, problems)
-    given_names = {*split_pairs(pairs), *_names(problems), *plain}
-    problems += [
-        f"{each.name}: missing ({type_name(each.type)})"
-        for each in workflow.fields.values()
-        if each.required and each.name not in given_names
-    ]
-    if problems:
-        raise InputError(f"the inputs do not fit {workflow.name}\n  " + "\n  ".join(problems), _takes(workflow))
-    return Inputs(plain, typed)
+    return Inputs(plain, typed), problems
 
 
 def split_pairs(pairs: Sequence[str]) -> dict[str, str]:

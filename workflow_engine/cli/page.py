@@ -29,6 +29,9 @@ def run_lines(view: RunView[Any], *, full: bool = False) -> list[str]:
     if not run.answered_by and any(each.kind == "agent" for each in view.history.steps):
         facts.append("no model has answered")
     lines.append(painted("  ".join(facts), DIM, out))
+    if view.history.missing:
+        behind = f"steps 1 to {view.history.missing}" if view.history.missing > 1 else "step 1"
+        lines.append(painted(f"{behind}: taken by a run that can no longer be read", DIM, out))
     lines += failure_lines(view)
     steps = [_row(each) for each in view.history.steps] + _under_way(view)
     if steps:

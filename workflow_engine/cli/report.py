@@ -47,6 +47,8 @@ def summary(view: RunView[Any]) -> str:
         f"run {painted(run.id, BOLD, out)}",
         duration((run.updated - run.created).total_seconds()),
     ]
+    if run.parent is not None:
+        parts.append(f"forked from {run.parent[0]} at step {run.parent[1]}")
     used = run.usage.input_tokens + run.usage.output_tokens
     if used:
         parts.append(f"{tokens(used)} tokens")

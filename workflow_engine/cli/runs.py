@@ -87,6 +87,7 @@ def _document(listed: Listed) -> dict[str, Any]:
         "created": listed.created.isoformat(),
         "updated": listed.updated.isoformat(),
         "steps": listed.steps,
+        **({} if listed.parent is None else {"parent": {"run": listed.parent[0], "step": listed.parent[1]}}),
     }
 
 
@@ -109,6 +110,7 @@ def _lines(listed: list[Listed]) -> list[str]:
                 Cell(line(why, 40)),
                 Cell(several(each.steps, "step"), right=True),
                 Cell(ago(each.updated), "2", right=True),
+                Cell("" if each.parent is None else f"{each.parent[0]} at step {each.parent[1]}", "2"),
             ]
         )
-    return grid(["", "run", "workflow", "status", "", "steps", "changed"], rows, sys.stdout)
+    return grid(["", "run", "workflow", "status", "", "steps", "changed", "forked from"], rows, sys.stdout)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workflow_engine.cli.options import Json, RunName, Store
+from workflow_engine.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workflow_engine.cli.diff import Moment
     from workflow_engine.cli.steppage import StepPage
     from workflow_engine.runtime.view import RunView
 
@@ -20,17 +22,27 @@ def show(
     step: Annotated[
         str | None, typer.Argument(metavar="[STEP]", help="a step's number, a node (its last visit) or node:visit")
     ] = None,
+    other: Annotated[
+        str | None,
+        typer.Argument(metavar="[OTHER]", help="with --diff: the step to compare with (the one before), or RUN:STEP"),
+    ] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="what differs in the state, field by field")] = False,
     full: Annotated[bool, typer.Option("--full", help="values of the state at full length")] = False,
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Show a run: its steps, its state, what it asks."""
+    """Show a run: its steps, its state, what it asks; or one step; or with --diff what a step changed."""
     from workflow_engine.cli.page import run_lines
     from workflow_engine.cli.steppage import step_document, step_lines
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.typed import typed, ways_on
     from workflow_engine.cli.voice import emit, emit_json, point
 
+    if diff:
+        _show_diff(run, step, other, full=full, store=store, as_json=json)
+        return
+    if other is not None:
+        raise UsageError(f"{other!r} is a second step", "compare two steps: add --diff")
     if step is not None:
         page = run_loop(_read_step(run, step, store))
         view = page.view
@@ -48,6 +60,27 @@ def show(
     point(*ways_on(view, store))
 
 
+def _show_diff(run: str, step: str | None, other: str | None, *, full: bool, store: Path | None, as_json: bool) -> None:
+    from workflow_engine.cli.diff import diff_document, diff_lines, moments
+    from workflow_engine.cli.opening import reading
+    from workflow_engine.cli.stopping import run_loop
+    from workflow_engine.cli.typed import typed
+    from workflow_engine.cli.voice import emit, emit_json, point
+
+    async def read() -> tuple[Moment, Moment]:
+        async with reading(store) as engine:
+            return await moments(engine, run, step, other)
+
+    before, after = run_loop(read())
+    if as_json:
+        emit_json(diff_document(before, after))
+    else:
+        emit("\n".join(diff_lines(before, after, full=full)))
+    at = str(after.step)
+    forking = typed("fork", after.run, "--at", at, "FIELD=VALUE", store=store)
+    point(("step", typed("show", after.run, at, store=store)), ("fork", forking))
+
+
 async def _read(run: str, store: Path | None) -> RunView[Any]:
     from workflow_engine.cli.opening import reading
 
@@ -63,4 +96,4 @@ async def _read_step(run: str, name: str, store: Path | None) -> StepPage:
         view = await engine.get(run)
         step = find_step(view, name)
         then = {} if step.step is None else await engine.state_at(view.id, step.step)
-        return StepPage(view, step, await engine.journal(view.id), then)
+        return StepPage(view, step, await engine.story(view.id), then)

@@ -66,7 +66,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Listed:
-    """A run in a list. `letters` says that something from outside waits to be taken."""
+    """A run in a list. `letters` says that something from outside waits to be taken; a fork has a `parent`."""
 
     run: RunId
     workflow: str
@@ -77,6 +77,7 @@ class Listed:
     steps: int
     letters: bool = False
     target: str | None = None
+    parent: tuple[RunId, int] | None = None
 
 
 @dataclass(frozen=True)

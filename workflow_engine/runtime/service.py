@@ -14,6 +14,7 @@ from workflow_engine.ports.ledger import Listed, Page, Recorded
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
 from workflow_engine.runtime import answer, begin, cancel, code, fork, look, resume
+from workflow_engine.runtime.past import past
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
 from workflow_engine.spec.workflow import Workflow
@@ -131,6 +132,10 @@ class Service:
     async def journal(self, run: str, after: int = 0) -> Sequence[Recorded]:
         """The run's events numbered above `after`."""
         return await self._shop.ledger.journal(await self.find(run), after)
+
+    async def story(self, run: str) -> Sequence[Recorded]:
+        """All that led to where a run stands: its journal, and for a fork first what its ancestors' steps did."""
+        return list((await past(self._shop.ledger, await self.find(run))).events())
 
     async def state_at(self, run: str, step: int) -> Mapping[str, Any]:
         """The state as a step left it, numbered as in the run's history; 0 is START.

@@ -188,7 +188,8 @@ class MemoryLedger:
     def _listed(self, run: RunId) -> Listed:
         box = self._boxes[run]
         r = box.run
-        return Listed(r.id, r.workflow, r.status, r.reason, r.created, r.updated, r.steps, bool(box.letters), r.target)
+        mail = bool(box.letters)
+        return Listed(r.id, r.workflow, r.status, r.reason, r.created, r.updated, r.steps, mail, r.target, r.parent)
 
     async def find(self, prefix: str) -> Sequence[RunId]:
         if prefix == "@last":

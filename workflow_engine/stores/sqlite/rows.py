@@ -103,8 +103,10 @@ class RunRow:
     def listed(self, letters: bool) -> Listed:
         """The run in a list."""
         created, updated = (self._time(each) for each in (self.created, self.updated))
+        # Few runs are forks, and reading all of them for their parents would take most of a list's time.
+        parent = self.run().parent if '"parent":[' in self.text else None
         return Listed(
-            self.id, self.workflow, self.status, self.reason, created, updated, self.steps, letters, self.target
+            self.id, self.workflow, self.status, self.reason, created, updated, self.steps, letters, self.target, parent
         )
 
     def _time(self, text: str) -> datetime:
