@@ -259,5 +259,5 @@ FLOWS = {
     "build": Flow(BUILD, {"source": "engine"}),
     "draft": Flow(DRAFT, {"topic": "Rain"}, {"review": ("again", "good"), "appraise": (12,)}),
 }
-REPEATABLE = {"send", "compiled"}
+REPEATABLE = {"send", "compiled", "stamp"}
 """Effects that say that repeating them is harmless. All others happen once."""
