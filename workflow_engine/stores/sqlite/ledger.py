@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workflow_engine.errors import RunOwned, StoreError
+from workflow_engine.ports.codec import Codec
 from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Snapshot
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.values import Value
 from workflow_engine.stores.sqlite import inbox, listing, reading, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
+from workflow_engine.stores.sqlite.encrypted import Cipher, admit
 from workflow_engine.stores.sqlite.faults import fault
 from workflow_engine.stores.sqlite.foreign import SqliteCheckpoints
-from workflow_engine.stores.sqlite.opening import prepare, recognise
+from workflow_engine.stores.sqlite.opening import prepare
 from workflow_engine.stores.sqlite.owners import Owners
 from workflow_engine.stores.sqlite.reader import Reader
 from workflow_engine.stores.sqlite.rows import RunRow
@@ -36,11 +38,13 @@ async def open_ledger(
     create: bool = True,
     synchronous: Synchronous = "full",
     factory: type[sqlite3.Connection] = sqlite3.Connection,
+    codec: Codec | None = None,
 ) -> SqliteLedger:
     """The store at a path; with `create`, a missing one is made. Raises StoreError, StoreTooNew, StoreDamaged.
 
     `synchronous="normal"` is the weaker level: it survives `kill -9` but may lose the last commits with the power.
-    `factory` is the connection class, for tests that plant faults below the store.
+    `factory` is the connection class, for tests that plant faults below the store. With a `codec`, a new store is
+    encrypted; without it, an encrypted one is refused.
     """
     # Resolved, so that a later chdir does not lead elsewhere and two names of one file share its locks.
     try:
@@ -48,6 +52,8 @@ async def open_ledger(
     except (OSError, RuntimeError) as error:
         raise StoreError(f"{path} cannot be followed: {error}", "name another file with --store") from error
     owners = prepare(where, create=create)
+    cipher = None if codec is None else Cipher(codec)
+    factory = factory if cipher is None else cipher.connections(factory)
     connect = partial(Connection, where, synchronous=synchronous, factory=factory)
     writing_line, reading_line = connect(), connect()
     try:
@@ -55,7 +61,7 @@ async def open_ledger(
             await asyncio.sleep(0.002)
         try:
             await writing_line.open()
-            await writing_line.run(partial(recognise, path=where, create=create))
+            await writing_line.run(partial(admit, path=where, create=create, cipher=cipher))
         finally:
             owners.leave()
         await reading_line.open()
