@@ -1,7 +1,7 @@
 """The backup: a copy as of one moment, checked before it gets its name.
 
-SQLite's own VACUUM INTO writes it: in one read transaction, whoever writes meanwhile, and with every index made anew.
-A copy of the file's bytes is no backup while the store is in use.
+SQLite's own VACUUM INTO writes it: in one read transaction, whoever writes meanwhile. A copy of the file's bytes is no
+backup while the store is in use.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from workflow_engine.errors import StoreDamaged, StoreError, UsageError
 from workflow_engine.ports.keeping import Health
 from workflow_engine.stores.sqlite.faults import fault
 from workflow_engine.stores.sqlite.keeping.check import check
-from workflow_engine.stores.sqlite.keeping.connecting import Stop, looking, schema_of
+from workflow_engine.stores.sqlite.keeping.connecting import Stop, connect, looking, schema_of
 
 
 def backup(path: Path, to: Path, stop: Stop) -> Health:
@@ -74,11 +74,20 @@ def _checked(path: Path, part: Path, stop: Stop) -> Health:
     """The copy's health. What the store itself suffers from is no reason to keep no copy of the rest."""
     health = check(part, stop)
     if not health.whole:
-        known = {each.what for each in check(path, stop).harms}
-        new = [each for each in health.harms if each.what not in known]
+        _index(part, stop)
+        health = check(part, stop)
+    if not health.whole:
+        known = {each.run for each in check(path, stop).harms}
+        new = [each for each in health.harms if each.run not in known]
         if new:
             raise StoreDamaged(f"the copy is not what the store is: {new[0].what}", "look at the disk, and try again")
     return health
+
+
+def _index(part: Path, stop: Stop) -> None:
+    """Make the copy's indexes anew from its tables: entries that an index lost are there again."""
+    with suppress(sqlite3.DatabaseError), closing(connect(part, "rw", stop)) as db:
+        db.execute("REINDEX")
 
 
 def _settle(part: Path, to: Path) -> None:

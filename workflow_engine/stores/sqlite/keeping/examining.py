@@ -14,6 +14,7 @@ from workflow_engine.record.events import read_event
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import Run, advance, begin
 from workflow_engine.stores.sqlite import reading
+from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.keeping.lending import is_lent
 from workflow_engine.stores.sqlite.keeping.statements import SQL
 from workflow_engine.stores.sqlite.lending import SHARED
@@ -49,6 +50,7 @@ class Told:
 def harms(db: sqlite3.Connection, key: int, name: str | None, tally: Tally) -> Iterator[Harm]:
     """What is wrong with the run of a key. `name` is what another place calls it, for where its own row cannot tell."""
     tally.runs += 1
+    name = name or _name(db, key)
     kept: RunRow | None = None
     told = Told()
 
@@ -57,10 +59,11 @@ def harms(db: sqlite3.Connection, key: int, name: str | None, tally: Tally) -> I
         found = db.execute(SQL["run_by_key"], (key,)).fetchone()
         if found is None:
             raise damaged(name or f"number {key}", "its own row", "cannot be found")
-        kept = run_row(found)
-        _fitting(kept, kept.run())
-        if db.execute(SQL["key_of_run"], (kept.id,)).fetchone() != (key,):
-            raise damaged(kept.id, "the index of runs", "does not lead to it")
+        row = run_row(found)
+        _fitting(row, row.run())
+        if db.execute(SQL["key_of_run"], (row.id,)).fetchone() != (key,):
+            raise damaged(row.id, "the index of runs", "does not lead to it")
+        kept = row
 
     yield from _caught(own_row, name)
     if kept is None:
@@ -77,6 +80,16 @@ def harms(db: sqlite3.Connection, key: int, name: str | None, tally: Tally) -> I
         yield from _caught(lambda: _questions(db, row, told, tally), row.id)
 
 
+def _name(db: sqlite3.Connection, key: int) -> str | None:
+    try:
+        found = db.execute(SQL["name_of_run"], (key,)).fetchone()
+    except sqlite3.DatabaseError as error:
+        if code_of(error) == sqlite3.SQLITE_INTERRUPT:
+            raise
+        return None
+    return found[0] if found is not None and isinstance(found[0], str) else None
+
+
 def _caught(look: Callable[[], None], run: str | None) -> Iterator[Harm]:
     try:
         look()
@@ -89,7 +102,7 @@ def _caught(look: Callable[[], None], run: str | None) -> Iterator[Harm]:
             None if run is None else RunId(run), f"{whose} is damaged: it cannot be made sense of ({error})", CURE
         )
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+        if code_of(error) == sqlite3.SQLITE_INTERRUPT:
             raise
         whose = "a run" if run is None else f"run {run}"
         yield Harm(None if run is None else RunId(run), f"{whose} cannot be read: SQLite says {error}", CURE)
