@@ -9,17 +9,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import quote
 
 from workflow_engine.errors import StoreError, StoreTooNew
 from workflow_engine.stores.sqlite.connection import BUSY_SECONDS
-from workflow_engine.stores.sqlite.faults import fault
-from workflow_engine.stores.sqlite.opening import APPLICATION, newest, prepare, recognise
+from workflow_engine.stores.sqlite.encrypted import Cipher, admit, unlock
+from workflow_engine.stores.sqlite.faults import code_of, fault
+from workflow_engine.stores.sqlite.opening import APPLICATION, newest, prepare
 from workflow_engine.stores.sqlite.owners import Owners
 
 STEPS = 2000
 """Instructions of SQLite's machine between two looks whether to go on."""
+
+CIPHER: ContextVar[Cipher | None] = ContextVar("CIPHER", default=None)
+"""What decrypts the store of the act under way, and the copies it makes of it; None for a plain store."""
 
 
 class Stop:
@@ -37,8 +42,13 @@ class Stop:
 
 def connect(path: Path, mode: str, stop: Stop) -> sqlite3.Connection:
     """A raw connection with the store's own settings. Raises sqlite3.Error."""
+    cipher = CIPHER.get()
     db = sqlite3.connect(
-        f"file:{quote(os.fsencode(path))}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        f"file:{quote(os.fsencode(path))}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        factory=sqlite3.Connection if cipher is None else cipher.connections(sqlite3.Connection),
     )
     try:
         db.text_factory = operator.methodcaller("decode", "utf-8", "replace")
@@ -58,6 +68,7 @@ def looking(path: Path, stop: Stop) -> Iterator[sqlite3.Connection]:
     _there(path)
     try:
         with closing(connect(path, _looking_mode(path), stop)) as db:
+            _unlock(db, path)
             yield db
     except sqlite3.Error as error:
         raise fault(error, path) from error
@@ -71,7 +82,7 @@ def writing(path: Path, stop: Stop, *, create: bool = False) -> Iterator[tuple[s
         with door(owners, stop):
             db = connect(path, "rw", stop)
             try:
-                recognise(db, path, create=create)
+                admit(db, path, CIPHER.get(), create=create)
             except BaseException:
                 db.close()
                 raise
@@ -81,6 +92,15 @@ def writing(path: Path, stop: Stop, *, create: bool = False) -> Iterator[tuple[s
         raise fault(error, path) from error
     finally:
         owners.close()
+
+
+def _unlock(db: sqlite3.Connection, path: Path) -> None:
+    try:
+        unlock(db, path, CIPHER.get())
+    except sqlite3.DatabaseError as error:
+        # Whoever looks for damage looks on: where its traits are lost, nothing of an encrypted store can be read.
+        if code_of(error) != sqlite3.SQLITE_CORRUPT:
+            raise
 
 
 @contextmanager

@@ -221,7 +221,7 @@ def _questions(db: sqlite3.Connection, kept: RunRow, told: Told, tally: Tally) -
 
 def _letter(db: sqlite3.Connection, kept: RunRow, question: str) -> None:
     """That the letter stands which brought an answer: it is what refuses a second one."""
-    found = db.execute(SQL["letter_of_question"], (question,)).fetchone()
+    found = db.execute(SQL["letter_that_answers"], (question,)).fetchone()
     if found is None:
         raise damaged(kept.id, f"the letter with the answer to {question}", "is missing")
     if found[0] != kept.key or found[1] is None:

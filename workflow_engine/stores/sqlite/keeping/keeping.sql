@@ -22,7 +22,7 @@ SELECT version, first, seq, op, seal, text FROM versions WHERE run = ? AND field
 -- name: asked_of_run
 SELECT id, seal, text, fate, fate_seal FROM questions WHERE run = ? ORDER BY number;
 
--- name: letter_of_question
+-- name: letter_that_answers
 SELECT run, taken FROM letters WHERE question = ?;
 
 -- name: letters

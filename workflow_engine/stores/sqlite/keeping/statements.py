@@ -8,4 +8,5 @@ from types import MappingProxyType
 from workflow_engine.stores.sqlite.queries import SQL as LEDGER
 from workflow_engine.stores.sqlite.queries import named, packaged
 
-SQL: Mapping[str, str] = MappingProxyType({**LEDGER, **named(packaged("keeping/keeping.sql"))})
+OWN: Mapping[str, str] = MappingProxyType(named(packaged("keeping/keeping.sql")))
+SQL: Mapping[str, str] = MappingProxyType({**LEDGER, **OWN})
