@@ -6,7 +6,7 @@ import operator
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Required, TypedDict
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, empty_checkpoint
@@ -16,8 +16,8 @@ Config = RunnableConfig
 
 
 class Loop(TypedDict, total=False):
-    n: int
-    until: int
+    n: Required[int]
+    until: Required[int]
     big: str
     log: Annotated[list[Any], operator.add]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Required, TypedDict
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +29,7 @@ async def saver(tmp_path: Path) -> AsyncIterator[LedgerSaver]:
 
 
 class Asked(TypedDict, total=False):
-    word: str
+    word: Required[str]
     answer: str
     parts: Annotated[list[str], operator.add]
 
@@ -118,7 +118,11 @@ async def test_every_durability_of_langgraph_ends_in_the_same_state(saver: Ledge
 
 def test_a_graph_is_invoked_without_an_event_loop(tmp_path: Path) -> None:
     graph = StateGraph(Asked)
-    graph.add_node("say", lambda state: {"answer": state["word"] * 2})
+
+    def say(state: Asked) -> dict[str, Any]:
+        return {"answer": state["word"] * 2}
+
+    graph.add_node("say", say)
     graph.add_edge(START, "say")
     with open_saver(tmp_path / "runs.sqlite") as saver:
         compiled = graph.compile(checkpointer=saver)

@@ -178,12 +178,10 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
         if kept is None:
             return None
         made = self._tuple(kept)
-        known = self._shelves.get(line)
-        if known is None or (known.ground, known.checkpoint) != (kept.ground, kept.id):
-            checkpoint = made.checkpoint
-            self._shelves.keep(
-                line, shelf.read(kept, checkpoint["channel_values"], checkpoint.get("channel_versions", {}))
-            )
+        # Also where it is known already: strings and numbers are told by being the very objects that were handed out.
+        checkpoint = made.checkpoint
+        versions = checkpoint.get("channel_versions", {})
+        self._shelves.keep(line, shelf.read(kept, checkpoint["channel_values"], versions))
         return made
 
     async def alist(
