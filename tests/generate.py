@@ -33,12 +33,18 @@ Place = Node | Outcome
 Arm = tuple[tuple[int, int], ...]
 
 
-def random_workflow(rng: random.Random, size: int, flavours: Collection[str] = FLAVOURS) -> Workflow[Any]:
+def random_workflow(
+    rng: random.Random,
+    size: int,
+    flavours: Collection[str] = FLAVOURS,
+    told: Mapping[tuple[str, int], int] | None = None,
+) -> Workflow[Any]:
     """A sound workflow of about `size` nodes (a few more where blocks need them), with choices and these flavours.
 
-    Its only input is `seed: int`. Run it with any executor; answer its questions with `answer_to`.
+    Its only input is `seed: int`. Run it with any executor; answer its questions with `answer_to`. A step whose node
+    and visit are in `told` returns the number that stands there.
     """
-    return _Maker(rng, frozenset(flavours)).whole(size)
+    return _Maker(rng, frozenset(flavours), told=told or {}).whole(size)
 
 
 def answer_to(node: str, visit: int, choices: Collection[str], seed: int) -> str:
@@ -79,6 +85,7 @@ class _Maker:
     written: list[_Written] = field(default_factory=list)
     made: int = 0
     forks: int = 0
+    told: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
     def whole(self, size: int) -> Workflow[Any]:
         if "forks" in self.flavours and size > 4 and self.rng.random() < 0.15:
@@ -245,6 +252,9 @@ class _Maker:
 
         def work(given: Mapping[str, Any]) -> Any:
             step: Step = given["step"]
+            if (name, step.visit) in self.told:
+                instead = self.told[name, step.visit]
+                return [instead] if listed else instead
             if fails and mix(given["seed"], name, step.visit) % 2:
                 raise RuntimeError(f"{name} fails at visit {step.visit}")
             told = sorted((key, value) for key, value in given.items() if key not in ("step", "failure"))

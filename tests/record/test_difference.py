@@ -21,6 +21,7 @@ STATES: Any = some.dictionaries(some.sampled_from("fgh"), VALUES, max_size=3)
 def applied(state: Any, changes: tuple[Change, ...]) -> Any:
     """The state with the changes made, on copies."""
     state = copy.deepcopy(state)
+    last: Any
     for each in changes:
         *way, last = each.path
         place = state
