@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workflow_engine.errors import AmbiguousRun, RunNotFound
 from workflow_engine.ports.clock import Clock
+from workflow_engine.ports.codec import Codec
 from workflow_engine.ports.keeping import ENDED, Health, Keeping, Migrated, Pruned, Retention
 from workflow_engine.record.ids import RunId
 from workflow_engine.runtime.clock import SystemClock
@@ -19,14 +20,21 @@ class Store:
     """Looks after one store: `await Store("checkpoints/runs.sqlite").check()`. Runs are driven by an `Engine`.
 
     Nothing stays open between two acts. Each works while other processes use the store, and on a thread of its own.
-    `keeping` replaces the SQLite store. Every act may raise errors.StoreError.
+    `codec` decrypts an encrypted store, `keeping` replaces the SQLite store. Every act may raise errors.StoreError.
     """
 
-    def __init__(self, path: str | Path = STORE, *, keeping: Keeping | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path = STORE,
+        *,
+        keeping: Keeping | None = None,
+        codec: Codec | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         if keeping is None:
             from workflow_engine.stores.sqlite.keeping import SqliteKeeping
 
-            keeping = SqliteKeeping(path)
+            keeping = SqliteKeeping(path, codec)
         self._keeping = keeping
         self._clock = clock or SystemClock()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_engine.cli.choosing import choose_model, choose_sandbox
 from workflow_engine.cli.following import Following, following, nodes_of
+from workflow_engine.cli.opening import codec_of
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed
 from workflow_engine.cli.voice import AMBER, point, say
@@ -68,6 +69,7 @@ async def drive(
             executor=manner.executor,
             listeners=[shown],
             limits=settings.limits,
+            codec=codec_of(settings),
         ) as engine:
             shown.recall(recalled if before is None else await engine.story(before))
             return await _watched(engine, act, shown, before, manner)

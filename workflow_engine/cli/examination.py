@@ -70,6 +70,7 @@ def _packages() -> list[Found]:
 
 
 async def _store(argument: Path | None) -> Found:
+    from workflow_engine.cli.opening import codec_of
     from workflow_engine.engine import Engine
 
     path = read_settings(store=argument).store
@@ -79,7 +80,7 @@ async def _store(argument: Path | None) -> Found:
             return Found("store", f"{path}: not there yet; the first run makes it")
         return Found("store", f"{path} cannot be made: {folder} is not writable", "bad", "name another with --store")
     try:
-        async with Engine.connect(path, create=False) as engine:
+        async with Engine.connect(path, create=False, codec=codec_of(read_settings())) as engine:
             listed = await engine.runs(limit=1000)
             asked = await engine.inbox()
     except WorkflowError as error:

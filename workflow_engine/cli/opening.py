@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflow_engine.settings import read_settings
+from workflow_engine.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from workflow_engine.engine import Engine
+    from workflow_engine.ports.codec import Codec
+    from workflow_engine.store import Store
 
 
 @asynccontextmanager
@@ -19,5 +21,23 @@ async def reading(store: Path | None) -> AsyncIterator[Engine]:
     from workflow_engine.engine import Engine
 
     settings = read_settings(store=store)
-    async with Engine.connect(settings.store, create=False, limits=settings.limits) as engine:
+    async with Engine.connect(settings.store, create=False, limits=settings.limits, codec=codec_of(settings)) as engine:
         yield engine
+
+
+def keeper(store: Path | None) -> Store:
+    """The store as its keeper sees it."""
+    from workflow_engine.store import Store
+
+    settings = read_settings(store=store)
+    return Store(settings.store, codec=codec_of(settings))
+
+
+def codec_of(settings: Settings) -> Codec | None:
+    """What decrypts the store, where the settings have its keys. Raises UsageError for what is no key."""
+    keys = settings.keys()
+    if keys is None:
+        return None
+    from workflow_engine.stores.encryption import keys_of
+
+    return keys_of(keys.get_secret_value())

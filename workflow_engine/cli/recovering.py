@@ -14,7 +14,7 @@ from workflow_engine.cli.driving import Manner
 from workflow_engine.cli.exits import Exit, exit_of_error, exit_of_run, gravest
 from workflow_engine.cli.following import Lines
 from workflow_engine.cli.goingon import code_of, remembered
-from workflow_engine.cli.opening import reading
+from workflow_engine.cli.opening import codec_of, reading
 from workflow_engine.cli.report import summary
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed, ways_on
@@ -104,6 +104,7 @@ async def _go_on(runs: Sequence[RunId], loaded: Loaded, manner: Manner, stream: 
         executor=manner.executor,
         listeners=[shown],
         limits=settings.limits,
+        codec=codec_of(settings),
         create=False,
     ) as engine:
 

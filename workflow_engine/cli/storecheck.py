@@ -18,14 +18,14 @@ def check(store: Store = None, json: Json = False) -> None:
     """Read the whole store and tell what is wrong. Nothing is written; it may be in use."""
     from workflow_engine.cli.exits import Exit
     from workflow_engine.cli.figures import plain
+    from workflow_engine.cli.opening import keeper
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import DIM, emit, emit_json, point, say
     from workflow_engine.settings import read_settings
-    from workflow_engine.store import Store as Kept
 
     path = read_settings(store=store).store
-    health = run_loop(Kept(path).check(_progress()))
+    health = run_loop(keeper(store).check(_progress()))
     if json:
         emit_json(document(health, str(path)))
     else:

@@ -18,14 +18,13 @@ def backup(
     """Copy the store as of one moment, while it is in use; the copy is checked before it gets its name."""
     from workflow_engine.cli.exits import Exit
     from workflow_engine.cli.figures import plain
+    from workflow_engine.cli.opening import keeper
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.storecheck import contents, document
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import AMBER, emit, emit_json, point, say
-    from workflow_engine.settings import read_settings
-    from workflow_engine.store import Store as Kept
 
-    health = run_loop(Kept(read_settings(store=store).store).backup(path))
+    health = run_loop(keeper(store).backup(path))
     if json:
         emit_json(document(health, str(path)))
     else:
@@ -45,14 +44,14 @@ def migrate(
 ) -> None:
     """Lead a store of an earlier version to today's schema, after a backup beside it."""
     from workflow_engine.cli.figures import plain
+    from workflow_engine.cli.opening import keeper
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import emit, emit_json, point
     from workflow_engine.settings import read_settings
-    from workflow_engine.store import Store as Kept
 
     path = read_settings(store=store).store
-    done = run_loop(Kept(path).migrate(backup=not no_backup))
+    done = run_loop(keeper(store).migrate(backup=not no_backup))
     copy = None if done.copy is None else str(path.with_name(done.copy.name))
     if json:
         emit_json({"store": str(path), "before": done.before, "after": done.after, "backup": copy})

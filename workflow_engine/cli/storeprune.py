@@ -47,16 +47,15 @@ def prune(
     With --older-than and --keep, a run goes only where both let it go.
     """
     from workflow_engine.cli.figures import plain, several, size
+    from workflow_engine.cli.opening import keeper
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.voice import AMBER, emit, emit_json, point, say
     from workflow_engine.ports.keeping import ENDED
-    from workflow_engine.settings import read_settings
-    from workflow_engine.store import Store as Kept
 
     statuses = [each.value for each in status] if status else sorted(ENDED)
-    keeper = Kept(read_settings(store=store).store)
+    kept = keeper(store)
     pruned = run_loop(
-        keeper.prune(
+        kept.prune(
             older_than=None if older_than is None else age(older_than),
             keep=keep,
             workflow=workflow,

@@ -21,13 +21,12 @@ def export(
 ) -> None:
     """Write a run as one JSON document: its journal, every value, its questions and answers, its workflow."""
     from workflow_engine.cli.figures import plain
+    from workflow_engine.cli.opening import keeper
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import point, say
-    from workflow_engine.settings import read_settings
-    from workflow_engine.store import Store as Kept
 
-    text = run_loop(Kept(read_settings(store=store).store).export(run))
+    text = run_loop(keeper(store).export(run))
     if out is None or str(out) == "-":
         # As bytes: a stream that cannot carry every letter would change the document.
         sys.stdout.flush()
@@ -46,13 +45,12 @@ def import_(
     store: Store = None,
 ) -> None:
     """Take a run from its document. It keeps its id, and goes on from where it stood."""
+    from workflow_engine.cli.opening import keeper
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import emit, point
-    from workflow_engine.settings import read_settings
-    from workflow_engine.store import Store as Kept
 
-    run = run_loop(Kept(read_settings(store=store).store).import_(_read(file)))
+    run = run_loop(keeper(store).import_(_read(file)))
     emit(f"imported: run {run}")
     point(("look", typed("show", run, store=store)))
 

@@ -1,4 +1,4 @@
-"""The settings: where runs live, what a run may hold, which endpoint answers. An argument beats the environment, that beats the default."""
+"""The settings: where runs live, what a run may hold, what answers. An argument beats the environment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STORE = Path("checkpoints/runs.sqlite")
 
 
 class Settings(BaseSettings):
-    """One reading of the environment. The key is a SecretStr: no repr and no error shows it."""
+    """One reading of the environment. Keys are SecretStr: no repr and no error shows them."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
 
@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     limit_write: int = Field(default=RunLimits.write, ge=1, validation_alias="WORKFLOW_LIMIT_WRITE")
     limit_state: int = Field(default=RunLimits.state, ge=1, validation_alias="WORKFLOW_LIMIT_STATE")
     limit_steps: int = Field(default=RunLimits.steps, ge=1, validation_alias="WORKFLOW_LIMIT_STEPS")
+    key: SecretStr | None = Field(default=None, validation_alias="WORKFLOW_KEY")
+    key_file: Path | None = Field(default=None, validation_alias="WORKFLOW_KEY_FILE")
     api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     model: str | None = Field(default=None, validation_alias="OPENAI_MODEL")
@@ -32,6 +34,18 @@ class Settings(BaseSettings):
     def limits(self) -> RunLimits:
         """What a run may hold: bytes of one write and of the state, and steps."""
         return RunLimits(self.limit_write, self.limit_state, self.limit_steps)
+
+    def keys(self) -> SecretStr | None:
+        """The text of the store's keys; None where it is not encrypted. Raises UsageError for a file without a text."""
+        if self.key is not None or self.key_file is None:
+            return self.key
+        try:
+            return SecretStr(self.key_file.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise UsageError(
+                f"the key file {self.key_file} cannot be read: {why}", "mend or unset WORKFLOW_KEY_FILE"
+            ) from None
 
     def environ(self) -> Mapping[str, str]:
         """The endpoint in the words of the environment: what the choice of a model is made from."""
