@@ -316,18 +316,23 @@ async def test_a_writer_that_waits_too_long_says_who_to_look_for(
         await ledger.commit(fence, tale.stepped())
 
 
-async def test_a_loop_that_cancels_everything_leaves_nobody_waiting(opened: Opened) -> None:
-    ledger = await opened()
+async def test_a_loop_that_cancels_everything_leaves_nobody_waiting(opened: Opened, plan: list[Any]) -> None:
+    ledger = await opened(factory=Faulty)
     ((tale, fence),) = await created(ledger, 1)
     before = tale.run
+    plan += [("COMMIT", "before", sqlite3.SQLITE_IOERR)]
     commits = [ledger.commit(fence, tale.stepped()) for _ in range(3)]
-    (writer,) = [task for task in asyncio.all_tasks() if task.get_name() == "ledger writer"]
-    writer.cancel()
+    while not (mending := [each for each in asyncio.all_tasks() if each.get_name() == "ledger writer"]):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    mending[0].cancel()
     for each in commits:
-        with pytest.raises(StoreError, match="closed"):
+        with pytest.raises(StoreError, match="was stopped"):
             await each
     await ledger.release(fence)
     assert (await ledger.read(tale.id)).run == before
+    fence, _ = await ledger.claim(tale.id)
+    tale = Tale("r2")
+    await ledger.create(tale.begun())
 
 
 async def test_what_people_store_stays_out_of_the_debug_log(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:

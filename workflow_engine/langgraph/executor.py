@@ -60,4 +60,3 @@ async def _enter(scheme: Scheme, session: Session) -> None:
     # An environment that asks LangSmith to trace means the user's own chains, not the engine's scheduling.
     with tracing_context(enabled=False):
         await scheme.graph.ainvoke({}, {"recursion_limit": sys.maxsize}, context=session)
-

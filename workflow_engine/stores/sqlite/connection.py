@@ -24,8 +24,9 @@ _TEXT = operator.methodcaller("decode", "utf-8", "replace")
 class Connection:
     """Runs functions of a raw connection, one at a time, in the order they were given.
 
-    aiosqlite's public calls each cost a hop between threads, and a batch needs a dozen statements; `_execute` is what
-    all of them go through. It is private, hence the narrow pin in pyproject.toml, and this is the only place to use it.
+    aiosqlite's public calls each cost a hop between threads, and a batch needs a dozen statements; `_tx` is the queue
+    that all of them go through. It is private, hence the narrow pin in pyproject.toml, and this is the only place to
+    use it.
     """
 
     def __init__(self, path: Path, *, synchronous: Synchronous = "full", factory: type[sqlite3.Connection]) -> None:
@@ -68,15 +69,20 @@ class Connection:
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What the function returns or raises."""
+        return await self.begin(work)
+
+    def begin(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Hand a function over at once; the future has what it returns or raises."""
         assert self._raw is not None
         raw, line = self._raw, cast("Any", self._line)
 
         def act() -> T:
             return work(raw)
 
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         # Not the work itself: aiosqlite writes what it is given into its debug log, and the work holds people's values.
-        result: T = await line._execute(act)
-        return result
+        line._tx.put_nowait((done, act))
+        return done
 
     async def close(self) -> None:
         """Let go of the file and the thread; closing twice is allowed."""
