@@ -1,7 +1,7 @@
 """The world outside the engine: one file that everybody appends to, so its lines are in the order of what happened.
 
 A line is written by one `write` to a file opened with O_APPEND: no process tears another's line, and what was written
-before a `kill -9` is there after it (the kernel has it; nothing needs to be synced).
+before a `kill -9` is there after it (the kernel has it; nothing needs to be synced). A torn line was not told.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Outside:
     def note(self, what: str, **facts: Any) -> None:
         """Add a line."""
         line = {"what": what, "pid": self._pid, "at": time.monotonic(), **facts}
-        os.write(self._fd, (json.dumps(line) + "\n").encode())
+        # Begun with a line's end as well: a kill may tear a write where it crosses a page, and only that line is lost.
+        os.write(self._fd, f"\n{json.dumps(line)}\n".encode())
 
     def close(self) -> None:
         os.close(self._fd)
@@ -52,7 +53,22 @@ def lines(folder: Path) -> list[Line]:
     path = folder / "log"
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [told for text in path.read_text(encoding="utf-8").split("\n") if (told := _whole(text)) is not None]
+
+
+def _whole(text: str) -> Line | None:
+    """A line as it was told; None for one that was torn, or is being written."""
+    try:
+        line: Line = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    return line
+
+
+def count(folder: Path, what: str) -> int:
+    """How many lines of a kind there are, without reading them all."""
+    path = folder / "log"
+    return path.read_bytes().count(f'{{"what": "{what}",'.encode()) if path.exists() else 0
 
 
 def those(told: list[Line], what: str) -> Iterator[Line]:

@@ -13,8 +13,7 @@ from typing import Any
 
 from tests.crash.child import STORE, Ears, acted, found
 from tests.crash.deaths import mortal
-from tests.crash.outside import Line, lines, stand, those
-from tests.crash.rivals import number
+from tests.crash.outside import Line, count, stand, those
 from tests.crash.special import RUSH, shipped
 from tests.processes import started, waited
 from workflow_engine import Engine
@@ -39,10 +38,10 @@ async def _work(folder: Path, name: str, executor: str) -> None:
         enough = folder / "enough"
 
         async def begin_runs(lane: int) -> None:
-            count = 0
+            begun = 0
             while not enough.exists():
-                count += 1
-                view = await engine.run(RUSH, ticket=f"{name}.{lane}.{count}")
+                begun += 1
+                view = await engine.run(RUSH, ticket=f"{name}.{lane}.{begun}")
                 world.note("returned", run=view.id, status=view.status, values=dict(view.values))
 
         async def patrol() -> None:
@@ -121,19 +120,21 @@ def swarm(folder: Path, *, runs: int, workers: int, seed: int, pause: float, fau
         return started(work, folder, f"w{next(names)}", random.choice(("native", "native", "langgraph")), fault)
 
     hive = [worker() for _ in range(workers)]
-    while number(lines(folder), "returned") < runs:
-        victim = random.randrange(workers)
-        hive[victim].join(random.uniform(0.3, 1.7) * pause)
-        if hive[victim].exitcode is not None:
-            break  # it ended by itself, which the oracle will tell of
-        world.note("killing", victim=hive[victim].pid)
-        hive[victim].kill()
-        kills += 1
-        waited(hive[victim])
-        hive[victim] = worker()
-    (folder / "enough").touch()
-    for each in hive:
-        waited(each)
+    try:
+        while count(folder, "returned") < runs:
+            victim = random.randrange(workers)
+            hive[victim].join(random.uniform(0.3, 1.7) * pause)
+            if hive[victim].exitcode is not None:
+                break  # it ended by itself, which the oracle will tell of
+            world.note("killing", victim=hive[victim].pid)
+            hive[victim].kill()
+            kills += 1
+            waited(hive[victim])
+            hive[victim] = worker()
+    finally:
+        (folder / "enough").touch()
+        for each in hive:
+            waited(each)
     assert waited(started(look, folder)) == 0
     return kills
 
@@ -174,6 +175,6 @@ def disorder(told: list[Line]) -> list[str]:
     for line in those(told, "causes"):
         for cause, effect in line["causes"]:
             before, after = (line["run"], *cause), (line["run"], *effect)
-            if last[before] > first[after]:
+            if last.get(before, -1) > first.get(after, len(told)):
                 problems.append(f"{cause} of {line['run']} ran again after {effect} had begun")
     return problems
