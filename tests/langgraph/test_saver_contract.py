@@ -79,7 +79,7 @@ async def test_listing_merges_namespaces_and_obeys_filter_before_and_limit(saver
     assert found == ids[::-1]
     limited = [each async for each in saver.alist(everywhere, before=on("t", ids[50]), limit=40)]
     assert [each.checkpoint["id"] for each in limited] == ids[49:9:-1]
-    assert [each.metadata["step"] async for each in saver.alist(None, filter={"step": 7})] == [7]
+    assert [each.metadata.get("step") async for each in saver.alist(None, filter={"step": 7})] == [7]
     assert [each async for each in saver.alist(everywhere, limit=0)] == []
     one = [each async for each in saver.alist({"configurable": {"thread_id": "t", "checkpoint_id": ids[4]}})]
     assert [each.checkpoint["id"] for each in one] == [ids[4]]
