@@ -15,7 +15,6 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +148,7 @@ def main(act: str, work: Path) -> int:
         child = os.fork()
         if child == 0:
             Dying.left = instant
-            sqlite3.connect = partial(sqlite3.connect, factory=Dying)  # type: ignore[assignment]
+            sqlite3.Connection = Dying  # type: ignore[misc]
             connecting.STEPS = 50
             try:
                 ACTS[act](folder)()
