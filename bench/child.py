@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.meter import Meter, keep_the_log
 from bench.order import Order
+from bench.profiling import Profiler
 
 
 def main() -> None:
@@ -30,8 +31,11 @@ def main() -> None:
 async def _figures(order: Order) -> dict[str, Any]:
     """Every subject has one coroutine for each kind of work, which adds to the meter's figures."""
     subject = importlib.import_module(order.module)
-    meter = Meter(order.store)
+    profiler = Profiler() if order.profile else None
+    meter = Meter(order.store, profiler)
     await getattr(subject, order.work.kind)(order, meter)
+    if profiler:
+        meter.figures["profile"] = profiler.top(order.work.all_steps if order.work.kind == "loop" else 1)
     return meter.figures
 
 

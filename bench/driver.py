@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.disk import EXTRA_US, Shim
-from bench.measurement import Measurement, Results
+from bench.measurement import Measurement, Profile, Results
 from bench.order import Order
 from bench.roster import Subject
 from bench.works import Work
@@ -28,6 +28,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 CACHE = HOUSE / ".cache" / "bench"
 SECONDS = 120.0
 KILLED = "it was killed"
+PREPARED = ("resume", "many")
 _TRACERS = ("LANGCHAIN_", "LANGSMITH_", "OTEL_", "WORKFLOW_", "PYTHON", "LD_", "DBOS_", "BURR_")
 
 
@@ -80,7 +81,7 @@ class Driver:
             return Measurement(work.name, subject.name, number, disk, audit, problem=python)
         with folder() as place:
             order = Order(subject.module, work, str(place), dict(subject.options), audit=audit)
-            if work.kind in ("resume", "many") and (problem := self._prepared(python, order, subject, place)):
+            if work.kind in PREPARED and (problem := self._prepared(python, order, subject, place)):
                 return Measurement(work.name, subject.name, number, disk, audit, problem=problem)
             extra = {"BENCH_AUDIT": "1", **self.shim.environment()} if audit else {}
             if disk == "slow":
@@ -88,6 +89,19 @@ class Driver:
             figures = child(python, order, extra, self.seconds)
         problem = str(figures.pop("problem", ""))
         return Measurement(work.name, subject.name, number, disk, audit, work.all_steps, figures, problem)
+
+    def look(self, work: Work, subject: Subject) -> Profile | None:
+        """Where the time of a work goes; None if it could not be seen."""
+        python = self.pythons(subject.home)
+        if isinstance(python, str):
+            return None
+        with folder() as place:
+            order = Order(subject.module, work, str(place), dict(subject.options), profile=True)
+            if work.kind in PREPARED and self._prepared(python, order, subject, place):
+                return None
+            figures = child(python, order, {}, self.seconds)
+        rows = figures.get("profile")
+        return Profile(work.name, subject.name, rows) if rows else None
 
     def _prepared(self, python: Path, order: Order, subject: Subject, place: Path) -> str:
         """Put the store of a process that was killed into the folder; it is made once. The problem, if it was not."""

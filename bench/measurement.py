@@ -25,6 +25,15 @@ class Measurement:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Profile:
+    """Where the CPU time of a work goes: a row a function, in microseconds a step, or of the whole work."""
+
+    work: str
+    subject: str
+    rows: list[dict[str, Any]]
+
+
 @dataclass
 class Results:
     """All that was measured in one run of the bench."""
@@ -32,6 +41,7 @@ class Results:
     settings: dict[str, Any]
     machine: dict[str, str]
     measurements: list[Measurement] = field(default_factory=list)
+    profiles: list[Profile] = field(default_factory=list)
 
     def keep(self, path: Path) -> None:
         """Write everything there is by now; a reader never meets half of it."""
@@ -39,13 +49,20 @@ class Results:
         partial = path.with_suffix(".partial")
         lines = ",\n  ".join(json.dumps(_short(asdict(each))) for each in self.measurements)
         head = json.dumps({"settings": self.settings, "machine": self.machine}, indent=1)
-        partial.write_text(f'{head[:-2]},\n "measurements": [\n  {lines}\n ]\n}}\n', encoding="utf-8")
+        looked = ",\n  ".join(json.dumps(asdict(each)) for each in self.profiles)
+        lists = f'"measurements": [\n  {lines}\n ],\n "profiles": [\n  {looked}\n ]'
+        partial.write_text(f"{head[:-2]},\n {lists}\n}}\n", encoding="utf-8")
         os.replace(partial, path)
 
     @staticmethod
     def kept(path: Path) -> Results:
         values = json.loads(path.read_text("utf-8"))
-        return Results(values["settings"], values["machine"], [Measurement(**each) for each in values["measurements"]])
+        return Results(
+            values["settings"],
+            values["machine"],
+            [Measurement(**each) for each in values["measurements"]],
+            [Profile(**each) for each in values["profiles"]],
+        )
 
     def of(self, work: str, subject: str, *, disk: str = "here", audit: bool = False) -> list[Measurement]:
         return [
@@ -69,7 +86,11 @@ class Results:
         theirs = {each.round: _value(each, name) for each in self.of(work, other, disk=disk)}
         return middle(quotient(theirs[each], mine[each]) for each in mine.keys() & theirs.keys())
 
-    def less(self, work: str, subject: str, other: str, name: str) -> float | None:
+    def steps(self, work: str, subject: str) -> int:
+        """How many steps all runs of the work took together; 0 if nobody did it."""
+        return max((each.steps for each in self.of(work, subject)), default=0)
+
+    def more(self, work: str, subject: str, other: str, name: str) -> float | None:
         """By how much more of `name` the subject needs: the median of the differences of each round."""
         mine = {each.round: _value(each, name) for each in self.of(work, subject)}
         theirs = {each.round: _value(each, name) for each in self.of(work, other)}

@@ -19,14 +19,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.profiling import Profiler
+
 _HEADER, _FRAME = 32, 24
 
 
 class Meter:
     """Measures between `begin` and `end`; `mark` is called by every step, and is only a look at the clock."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, profiler: Profiler | None = None) -> None:
         self.store = store
+        self._profiler = profiler
         self.marks: list[float] = []
         self.figures: dict[str, Any] = {}
         self._began: tuple[float, float] = (0.0, 0.0)
@@ -41,17 +44,25 @@ class Meter:
         """The store is made, closed, and holds nothing: its size is no work's."""
         self._empty = size(self.store)
 
+    def watch(self) -> None:
+        """From here on a profiler looks, if there is one."""
+        if self._profiler:
+            self._profiler.begin()
+
     def begin(self) -> None:
         gc.collect()
         self.marks.clear()
         self._before = self._counts()
         # CPU first and last: reading the clock of the wall is the cheaper of the two.
+        self.watch()
         cpu = time.process_time()
         self._began = (time.perf_counter(), cpu)
 
     def end(self) -> None:
         wall = time.perf_counter() - self._began[0]
         cpu = time.process_time() - self._began[1]
+        if self._profiler:
+            self._profiler.end()
         self.figures |= {"wall": wall, "cpu": cpu}
         self.figures |= {name: count - self._before[name] for name, count in self._counts().items()}
         if len(self.marks) > 200:

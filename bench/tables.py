@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.measurement import Results
 from bench.roster import SUBJECTS, Subject
@@ -77,3 +77,16 @@ def _row(results: Results, work: str, subject: Subject) -> list[str]:
         shown(figure("durable"), 9),
         level if one.figures.get("journal") != "none" else "nothing is kept",
     ]
+
+
+def of_figures(results: Results, work: Work, names: Mapping[str, str]) -> str:
+    """The table of a work that has figures of its own, by their names and the words that head them."""
+    rows: list[Row] = []
+    for subject in SUBJECTS:
+        if not results.of(work.name, subject.name):
+            continue
+        if problem := results.problem(work.name, subject.name):
+            rows.append([subject.title, problem, *[""] * (len(names) - 1)])
+        else:
+            rows.append([subject.title, *(shown(results.figure(work.name, subject.name, each)) for each in names)])
+    return grid(["subject", *names.values()], rows)

@@ -59,6 +59,7 @@ WORKS = (
     ),
     Work("each", "fan-out of 100, 1,000 and 5,000 items", "unbuilt", rounds=0),
 )
+BY_NAME = {each.name: each for each in WORKS}
 
 
 def quick(work: Work) -> Work:

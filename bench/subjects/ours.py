@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Literal
@@ -105,9 +106,16 @@ async def loop(order: Order, meter: Meter) -> None:
     meter.figures |= {"synchronous": order.options["level"], "journal": "wal"}
     async with opened(order, order.store, flow) as (engine, _):
         found = [await engine.get(view.id) for view in views]
+    meter.figures["journal_bytes"] = journal_bytes(order.store)
     meter.figures["durable"] = sum(len(view.history.steps) for view in found)
     assert all(view.state.count == order.work.steps for view in found)
     assert all(len(view.state.items) == (order.work.steps if order.work.item else 0) for view in found)
+
+
+def journal_bytes(store: Path) -> int:
+    """What the facts take: their text, their seal, and where they stand in table and index."""
+    with closing(sqlite3.connect(store)) as db:
+        return int(db.execute("SELECT sum(length(text) + length(seal) + 16) FROM journal").fetchone()[0])
 
 
 async def resume(order: Order, meter: Meter) -> None:
@@ -143,6 +151,7 @@ async def many(order: Order, meter: Meter) -> None:
             ]
             await asyncio.wait(dying, timeout=2)
             os.kill(os.getpid(), signal.SIGKILL)
+        meter.watch()
         lists, resumes = [], []
         for _ in range(VICTIMS):
             began = time.perf_counter()
@@ -169,6 +178,7 @@ async def takeover(order: Order, meter: Meter) -> None:
     assert owners.stdout is not None
     taken, durable = [], []
     async with opened(order, order.store, flow) as (engine, _):
+        meter.watch()
         for _ in range(order.work.runs):
             owners.stdin.write(b"\n")
             pid, run = (await owners.stdout.readline()).decode().split()

@@ -17,7 +17,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 
 from bench.meter import Meter
-from bench.order import VICTIMS, Order
+from bench.order import PAGE, VICTIMS, Order
 
 UNBOUNDED = 1_000_000
 
@@ -172,7 +172,7 @@ async def resume(order: Order, meter: Meter) -> None:
 
 
 async def many(order: Order, meter: Meter) -> None:
-    """Resume some of the threads that died. There is no list of threads: only of checkpoints, of all of them."""
+    """Resume some of the threads that died. LedgerSaver lists threads; AsyncSqliteSaver has no list of them."""
     builder = graph_of(order, meter.mark)
     async with opened(order, order.store) as saver:
         graph = builder.compile(checkpointer=saver)
@@ -184,6 +184,14 @@ async def many(order: Order, meter: Meter) -> None:
             dying = [asyncio.ensure_future(graph.ainvoke(given, thread(each))) for each in range(VICTIMS)]
             await asyncio.wait(dying, timeout=2)
             os.kill(os.getpid(), signal.SIGKILL)
+        if order.options["saver"] == "ledger":
+            lists = []
+            for _ in range(VICTIMS):
+                began = time.perf_counter()
+                page = await saver.athreads(limit=PAGE)
+                lists.append((time.perf_counter() - began) * 1000)
+                assert len(page) == PAGE
+            meter.figures["list_ms"] = median(lists)
         resumes = []
         for each in range(VICTIMS):
             began = time.perf_counter()
