@@ -13,7 +13,7 @@ from workflow_engine.record.run import advance, begin
 from workflow_engine.runtime.code import ready
 from workflow_engine.runtime.inputs import checked
 from workflow_engine.runtime.workshop import Workshop
-from workflow_engine.spec.document import to_document
+from workflow_engine.spec.document import document_of
 from workflow_engine.spec.edges import START_NAME
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Live, after
@@ -38,7 +38,7 @@ async def created(shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, 
     if not first.ended:  # routes alone may lead from START to an end, and an ended run takes no event any more
         events = (fact, shop.claimed("run", 1, shop.executor))
         first = advance(first, events[1])
-    fence = await around.ledger.create(Batch(first, events, writes, (), to_document(workflow)))
+    fence = await around.ledger.create(Batch(first, events, writes, (), document_of(workflow)))
     live = Live.of(workflow, around, fence, Snapshot(first, after({}, writes, first.seq)))
     for event in events:
         live.tell(event)

@@ -24,7 +24,7 @@ from workflow_engine.runtime.inputs import edited
 from workflow_engine.runtime.look import find
 from workflow_engine.runtime.past import Position, past
 from workflow_engine.runtime.workshop import Workshop
-from workflow_engine.spec.document import to_document
+from workflow_engine.spec.document import document_of
 from workflow_engine.spec.edges import START_NAME
 from workflow_engine.spec.nodes import Human, Node, Route
 from workflow_engine.spec.workflow import Workflow
@@ -76,7 +76,7 @@ async def forked(shop: Workshop, run: str, at: int | None, edits: Mapping[str, A
         events = (fact, shop.claimed("run", 1, shop.executor))
         first = advance(first, events[1])
     shared = Shared(here.run, here.seq, tuple(name for name in held if name not in fact.edits))
-    fence = await ledger.create(Batch(first, events, writes, (), to_document(workflow), shared))
+    fence = await ledger.create(Batch(first, events, writes, (), document_of(workflow), shared))
     begun = {name: lent(value, first.seq) for name, value in state.items()}
     live = Live.of(workflow, around, fence, Snapshot(first, begun))
     for event in events:

@@ -15,7 +15,7 @@ from workflow_engine.runtime.cancel import cancel
 from workflow_engine.runtime.look import find, get, inbox
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Verb, Workshop
-from workflow_engine.spec.document import to_document
+from workflow_engine.spec.document import document_of
 from workflow_engine.steps.live import Live
 
 
@@ -35,7 +35,7 @@ async def resume(shop: Workshop, run: str, executor: str | None, verb: Verb) -> 
         live = Live.of(workflow, shop.around, fence, snapshot)
         reshaped = bool(changes) and changes[0].shape is not None
         await live.post(
-            [*changes, shop.claimed(verb, fence.epoch, name)], document=to_document(workflow) if reshaped else None
+            [*changes, shop.claimed(verb, fence.epoch, name)], document=document_of(workflow) if reshaped else None
         )
     except BaseException:
         await ledger.release(fence)

@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
@@ -33,6 +35,25 @@ def to_document(workflow: Workflow[Any]) -> dict[str, Any]:
         },
         "notes": {"bodies": dict(workflow.bodies), "instructions": _instructions(workflow)},
     }
+
+
+class Document(dict[str, Any]):
+    """A workflow's document that nobody changes, and its text: the same for all runs, so made once."""
+
+    @cached_property
+    def text(self) -> str:
+        return json.dumps(self, separators=(",", ":"))
+
+
+_MADE: WeakKeyDictionary[Workflow[Any], Document] = WeakKeyDictionary()
+
+
+def document_of(workflow: Workflow[Any]) -> Document:
+    """`to_document`, made once for each workflow. Not to be changed."""
+    made = _MADE.get(workflow)
+    if made is None:
+        made = _MADE[workflow] = Document(to_document(workflow))
+    return made
 
 
 def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes: Sequence[Node] = ()) -> Workflow[Any]:

@@ -13,6 +13,7 @@ from workflow_engine.errors import StoreError
 from workflow_engine.record.events import write_event
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
 from workflow_engine.record.run import Run
+from workflow_engine.spec.document import Document
 
 _RUN: TypeAdapter[Run] = TypeAdapter(Run)
 _LETTER: TypeAdapter[Letter] = TypeAdapter(Letter)
@@ -51,7 +52,7 @@ def answer_text(answer: Answer) -> str:
 def document_text(document: Mapping[str, Any], run: str) -> str:
     """A workflow's document as JSON."""
     try:
-        return json.dumps(dict(document), separators=(",", ":"))
+        return document.text if isinstance(document, Document) else json.dumps(dict(document), separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise _unkeepable(f"the workflow document of run {run}", error) from error
 
