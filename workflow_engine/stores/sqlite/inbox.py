@@ -1,20 +1,25 @@
-"""Questions and letters: functions of a raw connection that read them."""
+"""Questions and letters: functions of a raw connection that read them.
+
+Each is found in two ways that must agree: a run's own row names its open questions, and an index of all questions finds
+them too; a letter that waits is found by its run, and by its name or by the question that it answers. So what a damaged
+page has lost is missed. Only a letter that was deleted together with every way to it leaves no trace.
+"""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
 from workflow_engine.errors import QuestionNotFound, RunNotFound, StoreDamaged
 from workflow_engine.record.ids import QuestionId, RunId, question_id, run_of
-from workflow_engine.record.inbox import Letter, Standing
+from workflow_engine.record.inbox import Letter, Open, Standing
 from workflow_engine.record.run import FINAL
 from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.reading import one, row
-from workflow_engine.stores.sqlite.rows import Row, checked, damaged, decoded
+from workflow_engine.stores.sqlite.rows import Row, RunRow, checked, damaged, decoded, run_row
 from workflow_engine.stores.texts import answer_of_text, letter_of_text, question_of_text
 
 _LOG = logging.getLogger("workflow_engine.stores")
@@ -26,7 +31,9 @@ def question(db: sqlite3.Connection, question: QuestionId) -> Standing:
     if found is None:
         _never_asked(db, question)
         raise QuestionNotFound(f"no question {question}", "list the open ones: workflow inbox")
-    return _standing(found)
+    if not isinstance(found[5], str):
+        raise damaged(run_of(question), f"question {question}", "is there without its run")
+    return _standing(found, _open(row(db, RunId(found[5]))))
 
 
 def _never_asked(db: sqlite3.Connection, question: QuestionId) -> None:
@@ -44,20 +51,45 @@ def questions(db: sqlite3.Connection, run: RunId | None) -> list[Standing]:
     """
     if run is not None:
         kept = row(db, run)
-        asked = [_standing(each) for each in db.execute(SQL["questions_of_run"], (kept.key,))]
+        still = _open(kept)
+        asked = [_standing(each, still) for each in db.execute(SQL["questions_of_run"], (kept.key,))]
         if len(asked) != kept.run().asked:
             raise damaged(run, "its inbox", f"has {len(asked)} of the {kept.run().asked} questions it asked")
         return asked
-    standing: list[Standing] = []
-    for each in db.execute(SQL["questions_open"]):
-        try:
-            standing.append(_standing(each))
-        except StoreDamaged as error:
-            _LOG.warning("%s", error.what)
-    return standing
+    standing: dict[QuestionId, Standing | None] = {}
+    for name, run_id, status in db.execute(SQL["questions_open"]).fetchall():
+        if status not in FINAL:
+            _look(db, QuestionId(name), RunId(run_id), standing)
+    for each in db.execute(SQL["runs_that_ask"]):
+        for missed in [name for name in _open_of(each) if name not in standing]:
+            _look(db, missed, RunId(each[1]), standing)
+    return [each for each in standing.values() if each is not None and each.status == "open"]
 
 
-def _standing(found: Row) -> Standing:
+def _look(db: sqlite3.Connection, name: QuestionId, run: RunId, standing: dict[QuestionId, Standing | None]) -> None:
+    standing[name] = None
+    try:
+        standing[name] = question(db, name)
+    except (StoreDamaged, QuestionNotFound, RunNotFound) as error:
+        _LOG.warning("run %s: %s", run, error.what)
+
+
+def _open_of(found: Row) -> Sequence[QuestionId]:
+    """The open questions of a run, by its own row; none where it is damaged, which its list says."""
+    if '"open":[]' in str(found[14]):  # most runs ask nothing, and need not be decoded
+        return ()
+    try:
+        return tuple(_open(run_row(found)))
+    except StoreDamaged:
+        return ()
+
+
+def _open(kept: RunRow) -> Mapping[QuestionId, Open]:
+    return {each.id: each for each in kept.run().open}
+
+
+def _standing(found: Row, still: Container[QuestionId]) -> Standing:
+    """A question and what became of it; `still` are those that its run knows to be open."""
     name, mark, text, fate, fate_mark, run, run_status, letter_mark, letter = found
     place = f"question {name}"
     record = decoded(question_of_text, checked(mark, text, run, place, name), run, place)
@@ -65,6 +97,9 @@ def _standing(found: Row) -> Standing:
         raise damaged(record.run, place, f"was found in run {run}")
     if fate is not None:
         checked(fate_mark, fate, run, f"the end of {place}", name, "fate")
+    if (fate is None) != (record.id in still):
+        raise damaged(run, place, "is closed for its run" if fate is None else "is open for its run")
+    if fate is not None:
         status, answer = _fate(fate, run, place)
         return Standing(record, status, answer)
     if run_status in FINAL:
@@ -88,7 +123,17 @@ def letters(db: sqlite3.Connection, run: RunId) -> Sequence[Letter]:
         if taken is not None:
             raise damaged(run, f"letter {name}", "is both taken and waiting")
         waiting.append(_letter(mark, text, run, name))
+    _none_missed(db, kept, [each.id for each in waiting])
     return waiting
+
+
+def _none_missed(db: sqlite3.Connection, kept: RunRow, names: Sequence[str]) -> None:
+    """Raises StoreDamaged for a letter that waits and is not among those found."""
+    ways = [("letter_answering", question) for question in _open(kept)] + [("letter_named", f"{kept.id}.cancel")]
+    for query, name in ways:
+        found = db.execute(SQL[query], (name, kept.key)).fetchone()
+        if found is not None and found[1] is None and found[0] not in names:
+            raise damaged(kept.id, f"letter {found[0]}", "is missing among those that wait")
 
 
 def boxes(db: sqlite3.Connection) -> list[RunId]:

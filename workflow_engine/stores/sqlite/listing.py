@@ -1,15 +1,23 @@
-"""Lists of runs: functions of a raw connection. One damaged run keeps nobody from seeing the others."""
+"""Lists of runs: functions of a raw connection. One damaged run keeps nobody from seeing the others.
+
+A list has no count to be checked against, so a run that a damaged page has lost could go unnoticed. The list of all
+runs is therefore compared with an index beside the table, and what only the index knows is listed as damaged. A list
+that is narrowed by a workflow or by a status, `find` and `unfinished` rest on one index each, and may miss what it has
+lost: that is seen in the list of all runs, by the run's whole id, and by `workflow store check`.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
+from typing import get_args
 
 from workflow_engine.errors import RunNotFound, StoreDamaged
 from workflow_engine.ports.ledger import Listed, Page
 from workflow_engine.record.ids import RunId
+from workflow_engine.record.run import Status
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.reading import one, row
@@ -34,12 +42,35 @@ def runs(db: sqlite3.Connection, page: Page) -> list[Listed]:
         query = "page_of_runs_of_workflow"
     values = {"before": before, "status": status, "workflow": page.workflow}
     try:
+        if query == "page_of_runs":
+            return _complete(db, page, before, db.execute(SQL[query], values))
         return _fitting(page, map(_listed, db.execute(SQL[query], values)))
     except sqlite3.DatabaseError as error:
         if code_of(error) != sqlite3.SQLITE_CORRUPT:
             raise
     # A page of the table is unreadable. The ids stand in an index of their own, and lead to the rows that are left.
     return _fitting(page, (_listed_alone(db, key, name) for key, name in db.execute(SQL["ids"], (before,))))
+
+
+def _complete(db: sqlite3.Connection, page: Page, before: int, rows: Iterable[Row]) -> list[Listed]:
+    """A page of the table, and in it what is missing there but stands in an index."""
+    seen: dict[int, Listed] = {}
+
+    def each() -> Iterator[Listed]:
+        for found in rows:
+            seen[found[0]] = _listed(found)
+            yield seen[found[0]]
+
+    fitting = _fitting(page, each())
+    until = min(seen) if len(fitting) == page.limit and seen else -(2**62)
+    known = {
+        key for status in get_args(Status) for (key,) in db.execute(SQL["keys_with_status"], (status, until, before))
+    }
+    if known <= seen.keys():
+        return fitting
+    names = dict(db.execute(SQL["ids"], (before,)).fetchall())
+    seen |= {key: _lost(names.get(key, f"of key {key}"), "", False) for key in known - seen.keys()}
+    return _fitting(page, (seen[key] for key in sorted(seen, reverse=True)))
 
 
 def _fitting(page: Page, each: Iterable[Listed]) -> list[Listed]:
@@ -56,15 +87,19 @@ def _fitting(page: Page, each: Iterable[Listed]) -> list[Listed]:
 def _listed(found: Row) -> Listed:
     letters = bool(found[15])
     try:
-        return run_row(found).listed(letters)
+        kept = run_row(found)
+        if found[16] == kept.seq:
+            return kept.listed(letters)
     except StoreDamaged:
-        return _lost(str(found[1]), str(found[2]), letters)
+        pass
+    return _lost(str(found[1]), str(found[2]), letters)
 
 
 def _listed_alone(db: sqlite3.Connection, key: int, name: str) -> Listed:
     letters = db.execute(SQL["has_letters"], (key,)).fetchone() is not None
     try:
-        return _listed((*db.execute(SQL["run_by_key"], (key,)).fetchone(), letters))
+        last = db.execute(SQL["last_event"], (key,)).fetchone()[0]
+        return _listed((*db.execute(SQL["run_by_key"], (key,)).fetchone(), letters, last))
     except (sqlite3.DatabaseError, TypeError):
         return _lost(name, "", letters)
 
@@ -76,11 +111,21 @@ def _lost(name: str, workflow: str, letters: bool) -> Listed:
 def find(db: sqlite3.Connection, prefix: str) -> list[RunId]:
     """Up to three runs by prefix, or the last one."""
     if prefix == "@last":
-        return [RunId(each) for (each,) in db.execute(SQL["last_run"])]
+        return _last(db)
     try:
         return [RunId(each) for (each,) in db.execute(SQL["runs_with_prefix"], (prefix, prefix + "\U0010ffff"))]
     except UnicodeEncodeError:
         return []
+
+
+def _last(db: sqlite3.Connection) -> list[RunId]:
+    """The run created last. Raises StoreDamaged rather than name another one."""
+    found = db.execute(SQL["last_run"]).fetchone()
+    kept = None if found is None else run_row(found)
+    after = 0 if kept is None else kept.key + 1
+    if any(db.execute(SQL["keys_with_status"], (each, after, 2**62)).fetchone() for each in get_args(Status)):
+        raise StoreDamaged("the run created last is damaged: its own row is missing", "name another run: workflow runs")
+    return [] if kept is None else [kept.id]
 
 
 def unfinished(db: sqlite3.Connection) -> list[RunId]:

@@ -61,24 +61,31 @@ SELECT seal FROM runs WHERE id = ?;
 
 -- name: page_of_runs
 SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text,
-    EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters
+    EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters,
+    (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
 FROM runs
 WHERE key < :before
 ORDER BY key DESC;
 
 -- name: page_of_runs_with_status
 SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text,
-    EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters
+    EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters,
+    (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
 FROM runs
 WHERE status = :status AND key < :before
 ORDER BY key DESC;
 
 -- name: page_of_runs_of_workflow
 SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text,
-    EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters
+    EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters,
+    (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
 FROM runs
 WHERE workflow = :workflow AND key < :before
 ORDER BY key DESC;
+
+-- Read from an index alone: what it says is there and the table does not show was lost.
+-- name: keys_with_status
+SELECT key FROM runs INDEXED BY runs_by_status WHERE status = ? AND key >= ? AND key < ?;
 
 -- Read from the index on ids alone.
 -- name: ids
@@ -88,7 +95,8 @@ SELECT key, id FROM runs INDEXED BY sqlite_autoindex_runs_1 WHERE key < ? AND id
 SELECT id FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT 3;
 
 -- name: last_run
-SELECT id FROM runs ORDER BY key DESC LIMIT 1;
+SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text
+FROM runs ORDER BY key DESC LIMIT 1;
 
 -- name: unfinished
 SELECT id, key FROM runs WHERE status = 'running'
@@ -134,11 +142,22 @@ FROM questions JOIN runs ON runs.key = questions.run LEFT JOIN letters ON letter
 WHERE questions.run = ? ORDER BY questions.number;
 
 -- name: questions_open
-SELECT questions.id, questions.seal, questions.text, questions.fate, questions.fate_seal, runs.id, runs.status,
-    letters.seal, letters.text
-FROM questions JOIN runs ON runs.key = questions.run LEFT JOIN letters ON letters.question = questions.id
-WHERE questions.fate IS NULL AND letters.id IS NULL AND runs.status NOT IN ('succeeded', 'cancelled')
+SELECT questions.id, runs.id, runs.status
+FROM questions JOIN runs ON runs.key = questions.run
+WHERE questions.fate IS NULL
 ORDER BY questions.number;
+
+-- The runs in whose own rows open questions stand.
+-- name: runs_that_ask
+SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text
+FROM runs WHERE status IN ('running', 'waiting') ORDER BY key;
+
+-- A letter by a name or by what it answers: ways to it that do not lead through the index of those that wait.
+-- name: letter_named
+SELECT id, taken FROM letters WHERE id = ? AND run = ?;
+
+-- name: letter_answering
+SELECT id, taken FROM letters WHERE question = ? AND run = ?;
 
 -- name: letter_seal
 SELECT seal FROM letters WHERE id = ?;
