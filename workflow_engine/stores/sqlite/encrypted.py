@@ -86,7 +86,7 @@ class Cipher:
                 super().__init__(*arguments, **more)
                 self.row_factory = _opened
 
-            def cursor(self, *_: Any) -> Any:
+            def cursor(self, factory: Any = None) -> Any:  # noqa: ARG002
                 raise sqlite3.NotSupportedError("a cursor of its own would write past the encryption")
 
             def execute(self, sql: str, parameters: Any = (), /) -> Any:
