@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,6 +30,7 @@ from workflow_engine import (
 from workflow_engine.errors import InputError, RunNotFound, UsageError, WorkflowChanged
 from workflow_engine.record.events import RunForked
 from workflow_engine.record.run import fold
+from workflow_engine.testing.crash import Crashed, crash_after
 
 
 class Ruling(BaseModel):
@@ -482,3 +484,38 @@ async def test_a_fork_on_sqlite_reads_as_it_does_in_memory(tmp_path: Path) -> No
         assert view.document() == {**third.document()}
         assert (view.values["n"], view.values["tries"], len(view.values["log"])) == (4, 3, 3)
         assert [each.run for each in await engine.runs()] == [third.id, fork.id, parent.id]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_crash_in_the_moment_of_forking_leaves_no_fork_or_a_whole_one(
+    ledger: KeptLedger, opened: Open, when: Literal["before", "after"]
+) -> None:
+    async with opened(CASE) as engine:
+        parent = await engine.run(CASE, n=2)
+    dying = crash_after(ledger, 1, when=when)
+    async with opened(CASE, ledger=dying) as engine:
+        with pytest.raises(Crashed):
+            await dying.until_crash(engine.fork(parent.id, at=1, n=3))
+    async with opened(CASE) as engine:
+        left = [each.run for each in await engine.runs() if each.run != parent.id]
+        assert len(left) == (when == "after")
+        for view in await engine.recover():
+            assert (view.id, view.status, view.values["tries"], view.run.parent) == (
+                left[0],
+                "succeeded",
+                3,
+                (parent.id, 1),
+            )
+        assert (await engine.get(parent.id)).document() == parent.document()
+
+
+async def test_many_forks_at_once_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "runs.sqlite"
+    async with Engine.connect(path, workflows=[CASE]) as one, Engine.connect(path, workflows=[CASE]) as other:
+        parent = await one.run(CASE, n=4)
+        await one.answer(parent.id, {"choice": "retry"})
+        forks = [(one, other)[number % 2].fork(parent.id, at=number % 3, n=3, tries=0) for number in range(12)]
+        views = await asyncio.gather(one.resume(parent.id), *forks)
+        assert views[0].values["tries"] == 4
+        assert {(view.status, view.values["n"]) for view in views[1:]} == {("succeeded", 3), ("waiting", 3)}
+        assert len({view.id for view in views}) == 13
