@@ -1,4 +1,4 @@
-"""The picture: milliseconds a step of each work and subject. Run by matplotlib's own environment: `plot.py JSON PNG`."""
+"""The picture: milliseconds a step of each work and subject. Run where matplotlib is: `plot.py JSON PNG`."""
 
 # pyright: reportMissingImports=false
 

@@ -16,7 +16,7 @@ class Profiler:
 
     def __init__(self) -> None:
         self._mine = cProfile.Profile(time.thread_time)
-        self._others: list[cProfile.Profile] = []
+        self._others: list[tuple[threading.Thread, cProfile.Profile]] = []
         self._began = False
         self._patch()
 
@@ -26,11 +26,11 @@ class Profiler:
 
         def watched(thread: threading.Thread) -> None:
             profile = cProfile.Profile(time.thread_time)
-            others.append(profile)
+            others.append((thread, profile))
             try:
                 profile.enable()
             except ValueError:  # from Python 3.12 on there is one profiler a process: that of the loop's thread
-                others.remove(profile)
+                others.remove((thread, profile))
             try:
                 run(thread)
             finally:
@@ -51,10 +51,11 @@ class Profiler:
         """What costs most, in microseconds of CPU a step, its own and with all it calls."""
         self.end()
         stats: Any = pstats.Stats(self._mine)
-        for each in self._others:
-            each.create_stats()
-            if each.stats:
-                stats.add(each)
+        for thread, profile in self._others:
+            thread.join(5)  # it has been told to end; its clock must not be read from here before it has
+            profile.create_stats()
+            if profile.stats and not thread.is_alive():
+                stats.add(profile)
         rows = sorted(stats.stats.items(), key=lambda row: -row[1][2])
         return [
             {

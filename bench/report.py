@@ -24,8 +24,8 @@ another file, and empty when the clock starts.
   function, AsyncSqliteSaver, nothing set. Such a saver runs with WAL and the `synchronous` level that the table shows,
   asked of its connection. By default LangGraph does not wait for a checkpoint before it begins the next step, so plain
   promises less than we do at the same level; `durability="sync"` is the row that promises the same.
-- **level** is what the store's connection really runs with: `full` waits for the disk at each commit, `normal` does not,
-  and may lose the last commits with the power. "none" is never on disk.
+- **level** is the journal and the `synchronous` that the store really runs with: `full` waits for the disk at each
+  commit, `normal` does not, and may lose the last commits with the power.
 - **bytes/step** is by how much the files grew; **written/step** is what was handed to write calls. **commits/step** are
   the transactions found in the file, **fsyncs/step** counted by a preloaded shim, both in a run of its own, untimed.
   **steps in file** were read back from the file after it was closed.
@@ -77,9 +77,9 @@ NOTES = {
     },
 }
 PROFILED = """\
-The functions that take most CPU time, in microseconds a step (for stores of many runs and takeover: of the whole work),
-as cProfile sees them on the loop's thread and on the store's. Being watched makes them slower, so the shares count. What
-wall time there is beyond CPU time is spent waiting for the disk and for other threads."""
+The functions that take most CPU time, in microseconds a step (for stores of many runs and takeover: of the whole
+work), as cProfile sees them on the loop's thread and on the store's. Being watched makes them slower, so the shares
+count. What wall time there is beyond CPU time is spent waiting for the disk and for other threads."""
 
 
 def goals(results: Results) -> str:
