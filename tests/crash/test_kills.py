@@ -83,11 +83,11 @@ def checked(tmp_path: Path, request: pytest.FixtureRequest, record_property: Any
             lived = check(folder, plan)
             kills += lived.kills
             missed += lived.kills == 0
+        record_property("kills", kills)
         return missed
 
     yield checked
     TALLY[request.node.name] = kills
-    record_property("kills", kills)
 
 
 # ------------------------------------------------------------------------------------------------ in make check
