@@ -208,14 +208,24 @@ _items = st.recursive(
 )
 
 
-@given(st.lists(st.lists(_items, min_size=1, max_size=20), min_size=1, max_size=6), st.data())
-def test_the_parts_of_a_list_put_together_are_the_list(changes: list[list[Any]], data: st.DataObject) -> None:
+_changes = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "shift", "replace"]),
+        st.lists(st.sampled_from([0, 1, True, "a", "b", None]) | _items, min_size=1, max_size=8),
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+@given(_changes)
+def test_the_parts_of_a_list_put_together_are_the_list(changes: list[tuple[str, list[Any]]]) -> None:
     serde = StrictSerializer()
     chain: dict[int, tuple[int | None, list[Any]]] = {}
     value: list[Any] = []
     known: Stored | None = None
-    for number, added in enumerate(changes):
-        value = [*value, *added] if data.draw(st.booleans()) else [*value[1:], *added]
+    for number, (how, items) in enumerate(changes):
+        value = {"add": [*value, *items], "shift": [*value[1:], *items], "replace": [*items, *value[1:]]}[how]
         known = stored(value, number, known, serde.dumps_typed)
         if isinstance(known.content, Part):
             chain[number] = known.content.after, serde.loads_typed((known.content.kind, known.content.data))
@@ -224,6 +234,6 @@ def test_the_parts_of_a_list_put_together_are_the_list(changes: list[list[Any]],
         together: list[Any] = []
         cursor: int | None = known.content.number
         while cursor is not None:
-            cursor, items = chain[cursor]
-            together = items + together
+            cursor, part = chain[cursor]
+            together = part + together
         assert repr(together) == repr(value)
