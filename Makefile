@@ -92,7 +92,7 @@ arch: $(INSTALLED) ## check that imports go only downward
 
 .PHONY: crash
 crash: $(INSTALLED) ## kill real processes at every write, many times
-	@$(PYTEST) -m crash
+	@$(PYTEST) -n 2 --dist loadfile -m crash
 
 .PHONY: bench
 bench: $(INSTALLED) ## measure us and our peers side by side, and write bench/RESULTS.md (ARGS=--quick for a short look)
