@@ -20,7 +20,7 @@ from workflow_engine.stores.sqlite.keeping.statements import SQL
 from workflow_engine.stores.sqlite.lending import SHARED
 from workflow_engine.stores.sqlite.rows import RunRow, checked, damaged, decoded, run_row
 from workflow_engine.stores.sqlite.seals import digest
-from workflow_engine.stores.texts import answer_text, question_of_text, question_text
+from workflow_engine.stores.texts import answer_of_text, answer_text, letter_of_text, question_of_text, question_text
 
 CURE = "nothing of it is loaded; take it from a backup (workflow store export, import), or prune it: --status damaged"
 
@@ -214,15 +214,20 @@ def _questions(db: sqlite3.Connection, kept: RunRow, told: Told, tally: Tally) -
         if ended != (None if fate is None else digest(fate)):
             raise damaged(kept.id, f"the end of {place}", "is not what its journal says")
         if fate not in (None, "expired", "withdrawn"):
-            _letter(db, kept, name)
+            _letter(db, kept, name, fate)
     if asked or fates:
         raise damaged(kept.id, f"question {next(iter(asked or fates))}", "is missing")
 
 
-def _letter(db: sqlite3.Connection, kept: RunRow, question: str) -> None:
+def _letter(db: sqlite3.Connection, kept: RunRow, question: str, fate: str) -> None:
     """That the letter stands which brought an answer: it is what refuses a second one."""
+    place = f"the letter with the answer to {question}"
     found = db.execute(SQL["letter_that_answers"], (question,)).fetchone()
     if found is None:
-        raise damaged(kept.id, f"the letter with the answer to {question}", "is missing")
-    if found[0] != kept.key or found[1] is None:
-        raise damaged(kept.id, f"the letter with the answer to {question}", "waits, though the answer was taken up")
+        raise damaged(kept.id, place, "is missing")
+    run, taken, text = found
+    if run != kept.key or taken is None:
+        raise damaged(kept.id, place, "waits, though the answer was taken up")
+    answer = decoded(letter_of_text, text, kept.id, place).answer
+    if answer is None or answer_text(answer) != answer_text(decoded(answer_of_text, fate, kept.id, place)):
+        raise damaged(kept.id, place, "says something else than what was taken up")

@@ -23,7 +23,7 @@ SELECT version, first, seq, op, seal, text FROM versions WHERE run = ? AND field
 SELECT id, seal, text, fate, fate_seal FROM questions WHERE run = ? ORDER BY number;
 
 -- name: letter_that_answers
-SELECT run, taken FROM letters WHERE question = ?;
+SELECT run, taken, text FROM letters WHERE question = ?;
 
 -- name: letters
 SELECT letters.id, letters.run, letters.question, letters.taken, letters.seal, letters.text, runs.id, runs.seq,
