@@ -87,7 +87,7 @@ class Story:
             case 0 | 1 | 2:
                 await self._commit(tale.id, tale.asked())
             case 3:
-                letter = tale.cancel(f"{tale.id}.cancel{self._number}")
+                letter = tale.cancel()
                 await self._ledger.send(letter)
                 await self._did(tale.id)
                 if chance.random() < 0.5:

@@ -33,7 +33,11 @@ def question(db: sqlite3.Connection, question: QuestionId) -> Standing:
         raise QuestionNotFound(f"no question {question}", "list the open ones: workflow inbox")
     if not isinstance(found[5], str):
         raise damaged(run_of(question), f"question {question}", "is there without its run")
-    return _standing(found, _open(row(db, RunId(found[5]))))
+    kept = row(db, RunId(found[5]))
+    standing = _standing(found, _open(kept))
+    if standing.status == "open" and any(each.answer and each.answer.question == question for each in _box(db, kept)):
+        raise damaged(kept.id, f"question {question}", "does not lead to its answer")
+    return standing
 
 
 def _never_asked(db: sqlite3.Connection, question: QuestionId) -> None:
@@ -71,7 +75,7 @@ def _look(db: sqlite3.Connection, name: QuestionId, run: RunId, standing: dict[Q
     try:
         standing[name] = question(db, name)
     except (StoreDamaged, QuestionNotFound, RunNotFound) as error:
-        _LOG.warning("run %s: %s", run, error.what)
+        _LOG.warning("%s", error.what if isinstance(error, StoreDamaged) else f"run {run} is damaged: {error.what}")
 
 
 def _open_of(found: Row) -> Sequence[QuestionId]:
@@ -117,22 +121,32 @@ def _fate(fate: str, run: str, place: str) -> tuple[Literal["answered", "expired
 
 def letters(db: sqlite3.Connection, run: RunId) -> Sequence[Letter]:
     """Letters not taken yet."""
-    kept = row(db, run)
-    waiting: list[Letter] = []
-    for name, taken, mark, text in db.execute(SQL["letters_waiting"], (kept.key,)):
+    return _box(db, row(db, run))
+
+
+def _box(db: sqlite3.Connection, kept: RunRow) -> Sequence[Letter]:
+    waiting: dict[str, Letter] = {}
+    for name, taken, mark, text, question in db.execute(SQL["letters_waiting"], (kept.key,)):
+        letter = _letter(mark, text, kept.id, name)
         if taken is not None:
-            raise damaged(run, f"letter {name}", "is both taken and waiting")
-        waiting.append(_letter(mark, text, run, name))
-    _none_missed(db, kept, [each.id for each in waiting])
-    return waiting
+            raise damaged(kept.id, f"letter {name}", "is both taken and waiting")
+        if (letter.id, letter.answer and letter.answer.question) != (name, question):
+            raise damaged(kept.id, f"letter {name}", "stands under the name of another")
+        waiting[name] = letter
+    _none_missed(db, kept, waiting)
+    return list(waiting.values())
 
 
-def _none_missed(db: sqlite3.Connection, kept: RunRow, names: Sequence[str]) -> None:
+def _none_missed(db: sqlite3.Connection, kept: RunRow, waiting: Container[str]) -> None:
     """Raises StoreDamaged for a letter that waits and is not among those found."""
-    ways = [("letter_answering", question) for question in _open(kept)] + [("letter_named", f"{kept.id}.cancel")]
-    for query, name in ways:
-        found = db.execute(SQL[query], (name, kept.key)).fetchone()
-        if found is not None and found[1] is None and found[0] not in names:
+    # The commit that takes an answer closes its question: until then the answer waits.
+    names = [] if kept.status in FINAL else list(_open(kept))
+    ways = [(query, name) for name in names for query in ("letter_answering", "letter_named")]
+    for query, name in (*ways, ("letter_named", f"{kept.id}.cancel")):
+        found = db.execute(SQL[query], (name,)).fetchone()
+        if found is None or found[0] in waiting:
+            continue
+        if name in names or found[1] != kept.key or found[2] is None:
             raise damaged(kept.id, f"letter {found[0]}", "is missing among those that wait")
 
 

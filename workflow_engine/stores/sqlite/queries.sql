@@ -154,10 +154,10 @@ FROM runs WHERE status IN ('running', 'waiting') ORDER BY key;
 
 -- A letter by a name or by what it answers: ways to it that do not lead through the index of those that wait.
 -- name: letter_named
-SELECT id, taken FROM letters WHERE id = ? AND run = ?;
+SELECT id, run, taken FROM letters WHERE id = ?;
 
 -- name: letter_answering
-SELECT id, taken FROM letters WHERE question = ? AND run = ?;
+SELECT id, run, taken FROM letters WHERE question = ?;
 
 -- name: letter_seal
 SELECT seal FROM letters WHERE id = ?;
@@ -172,7 +172,7 @@ SELECT runs.id FROM runs WHERE runs.key IN (SELECT run FROM letters WHERE taken 
 SELECT 1 FROM letters WHERE run = ? AND taken IS NULL LIMIT 1;
 
 -- name: letters_waiting
-SELECT id, taken, seal, text FROM letters WHERE run = ? AND taken IS NULL ORDER BY number;
+SELECT id, taken, seal, text, question FROM letters WHERE run = ? AND taken IS NULL ORDER BY number;
 
 -- name: trait
 SELECT text FROM traits WHERE name = ?;
