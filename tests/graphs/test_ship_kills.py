@@ -6,7 +6,6 @@ Each death is a real SIGKILL. How often a body ran is read from a log outside of
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -20,22 +19,10 @@ import pytest
 
 from tests.graphs.dying import Death, recover, ship_and_die
 from tests.graphs.test_ship_runs import PLAYBOOK, SLUGIFY
+from tests.processes import ended
 
 NODES = ("analyze", "design", "implement", "test", "deploy")
 UNDISTURBED = Counter(analyze=1, design=1, implement=2, test=2, deploy=1)
-
-# A server that has imported everything once and forks: a fresh process costs milliseconds, and dies alone.
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(
-    ["tests.graphs.dying", "workflow_engine.agents.conversation", "workflow_engine.langgraph.executor"]
-)
-
-
-def in_a_process(work: Any, *arguments: Any) -> int | None:
-    process = processes.Process(target=work, args=arguments)
-    process.start()
-    process.join(60)
-    return process.exitcode
 
 
 def executions(folder: Path) -> Counter[str]:
@@ -60,7 +47,7 @@ def undisturbed(proven: str | None, tmp_path_factory: pytest.TempPathFactory) ->
     if proven is not None:
         pytest.skip(f"no sandbox here: {proven}")
     folder = tmp_path_factory.mktemp("undisturbed")
-    assert in_a_process(ship_and_die, folder, SLUGIFY, None) == 0
+    assert ended(ship_and_die, folder, SLUGIFY, None) == 0
     assert executions(folder) == UNDISTURBED
     return outcome(folder)
 
@@ -71,11 +58,11 @@ def undisturbed(proven: str | None, tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_killed_run_ends_as_it_would_have_and_repeats_no_committed_step(
     undisturbed: dict[str, Any], tmp_path: Path, node: str, moment: str
 ) -> None:
-    assert in_a_process(ship_and_die, tmp_path, SLUGIFY, Death(node, moment)) == -signal.SIGKILL
+    assert ended(ship_and_die, tmp_path, SLUGIFY, Death(node, moment)) == -signal.SIGKILL
     assert not (tmp_path / "run.json").exists()
     died = executions(tmp_path)
     # Whoever goes on may do so on the other executor.
-    assert in_a_process(recover, tmp_path, "langgraph" if moment == "during" else "native") == 0
+    assert ended(recover, tmp_path, "langgraph" if moment == "during" else "native") == 0
     assert outcome(tmp_path) == undisturbed
     # The step that was in flight ran twice. Not the deploy whose link had moved: the probe saw its release.
     probed = (node, moment) == ("deploy", "before")

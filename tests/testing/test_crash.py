@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.processes import ended
 from workflow_engine import END, START, Engine, State, function, workflow
 from workflow_engine.errors import UsageError
 from workflow_engine.stores.memory import MemoryLedger
@@ -115,9 +115,6 @@ async def test_slips_are_told_with_their_cure(tmp_path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------ a process of its own
 
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([__name__])
-
 
 def counting(path: Path, write: int, when: Any) -> None:
     async def main() -> None:
@@ -132,10 +129,7 @@ def counting(path: Path, write: int, when: Any) -> None:
 @pytest.mark.parametrize(("write", "when", "steps"), [(2, "before", [0]), (2, "after", [1]), (9, "after", [2])])
 async def test_a_process_is_killed_at_its_write(tmp_path: Path, write: int, when: str, steps: list[int]) -> None:
     path = tmp_path / "runs.sqlite"
-    process = processes.Process(target=counting, args=(path, write, when))
-    process.start()
-    process.join(60)
-    assert process.exitcode == (0 if write > WRITES else -signal.SIGKILL)
+    assert ended(counting, path, write, when) == (0 if write > WRITES else -signal.SIGKILL)
     async with Engine.connect(path, workflows=[COUNT]) as engine:
         assert [each.steps for each in await engine.runs()] == steps
         await engine.recover()
