@@ -14,12 +14,16 @@ DBOS = "bench.subjects.on_dbos"
 STEP_BYTES = 500
 """What a raw commit inserts: about as many bytes as a small step of ours leaves in the file."""
 LOOPS = ("small", "100kb", "1mb", "read1mb", "list", "c100", "c1000")
-ONE_BY_ONE = ("small", "100kb", "1mb", "list", "c100", "resume")
+LEVELS = ("small", "1mb", "list", "c100")
+"""Where the weaker level is shown as well."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """`home` is the environment it is installed in: ours, or one the bench makes. `works` empty: it does them all."""
+    """`home` is the environment it is installed in: ours, or one the bench makes. `works` empty: it does them all.
+
+    `slow`: whether it is put on the slow disk as well.
+    """
 
     name: str
     title: str
@@ -27,18 +31,42 @@ class Subject:
     options: Mapping[str, Any] = field(default_factory=dict)
     home: str = "ours"
     works: tuple[str, ...] = ()
+    slow: bool = True
 
 
 SUBJECTS = (
     Subject("ours", "ours, FULL", OURS, {"executor": "native", "level": "full"}),
     Subject("raw", "a raw commit, FULL", RAW, {"level": "full", "bytes": STEP_BYTES}, works=("small", "list")),
-    Subject("ours-normal", "ours, NORMAL", OURS, {"executor": "native", "level": "normal"}),
+    Subject(
+        "ours-normal", "ours, NORMAL", OURS, {"executor": "native", "level": "normal"}, works=(*LEVELS, "takeover")
+    ),
     Subject("ours-lg", "ours on LangGraph, FULL", OURS, {"executor": "langgraph", "level": "full"}),
-    Subject("ours-lg-normal", "ours on LangGraph, NORMAL", OURS, {"executor": "langgraph", "level": "normal"}),
+    Subject(
+        "ours-lg-normal",
+        "ours on LangGraph, NORMAL",
+        OURS,
+        {"executor": "langgraph", "level": "normal"},
+        works=LEVELS,
+        slow=False,
+    ),
     Subject("saver", "plain + LedgerSaver, FULL", PLAIN, {"saver": "ledger", "level": "full"}),
-    Subject("saver-normal", "plain + LedgerSaver, NORMAL", PLAIN, {"saver": "ledger", "level": "normal"}),
+    Subject(
+        "saver-normal",
+        "plain + LedgerSaver, NORMAL",
+        PLAIN,
+        {"saver": "ledger", "level": "normal"},
+        works=LEVELS,
+        slow=False,
+    ),
     Subject("plain", "plain + AsyncSqliteSaver, as it comes", PLAIN, {"saver": "sqlite"}),
-    Subject("plain-normal", "plain + AsyncSqliteSaver, NORMAL", PLAIN, {"saver": "sqlite", "level": "normal"}),
+    Subject(
+        "plain-normal",
+        "plain + AsyncSqliteSaver, NORMAL",
+        PLAIN,
+        {"saver": "sqlite", "level": "normal"},
+        works=LEVELS,
+        slow=False,
+    ),
     Subject(
         "plain-sync",
         'plain + AsyncSqliteSaver, FULL, durability="sync"',
@@ -46,13 +74,48 @@ SUBJECTS = (
         {"saver": "sqlite", "level": "full", "durability": "sync"},
         works=("small", "1mb", "c100", "resume"),
     ),
-    Subject("none", "plain, no checkpointer", PLAIN, {"saver": "none"}, works=LOOPS),
-    Subject("burr-sync", "Burr, sync persister, as it comes", BURR, {"async": False, "wal": False}, "burr", ONE_BY_ONE),
-    Subject("burr-sync-wal", "Burr, sync persister, with WAL", BURR, {"async": False, "wal": True}, "burr", ONE_BY_ONE),
-    Subject("burr-async", "Burr, async persister, as it comes", BURR, {"async": True, "wal": False}, "burr"),
-    Subject("burr-async-wal", "Burr, async persister, with WAL", BURR, {"async": True, "wal": True}, "burr"),
-    Subject("dbos", "DBOS on SQLite, as it comes", DBOS, {"wal": False}, "dbos"),
-    Subject("dbos-wal", "DBOS on SQLite, with WAL", DBOS, {"wal": True}, "dbos", ("small", "1mb", "c100")),
+    Subject("none", "plain, no checkpointer", PLAIN, {"saver": "none"}, works=LOOPS, slow=False),
+    Subject(
+        "burr-sync",
+        "Burr, sync persister, as it comes",
+        BURR,
+        {"async": False, "wal": False},
+        "burr",
+        works=("small", "100kb", "1mb"),
+    ),
+    Subject(
+        "burr-sync-wal",
+        "Burr, sync persister, with WAL",
+        BURR,
+        {"async": False, "wal": True},
+        "burr",
+        works=("small", "100kb", "1mb", "list", "resume"),
+    ),
+    Subject(
+        "burr-async",
+        "Burr, async persister, as it comes",
+        BURR,
+        {"async": True, "wal": False},
+        "burr",
+        works=("c100", "c1000"),
+    ),
+    Subject(
+        "burr-async-wal",
+        "Burr, async persister, with WAL",
+        BURR,
+        {"async": True, "wal": True},
+        "burr",
+        works=("small", "c100", "c1000", "resume", "few", "many"),
+    ),
+    Subject(
+        "dbos",
+        "DBOS on SQLite, as it comes",
+        DBOS,
+        {"wal": False},
+        "dbos",
+        works=("small", "1mb", "list", "c100", "resume", "few"),
+    ),
+    Subject("dbos-wal", "DBOS on SQLite, with WAL", DBOS, {"wal": True}, "dbos", works=("small", "1mb", "c100")),
 )
 BY_NAME = {each.name: each for each in SUBJECTS}
 

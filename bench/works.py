@@ -24,7 +24,7 @@ class Work:
     payload: int = 0
     item: int = 0
     reads: bool = False
-    rounds: int = 5
+    rounds: int = 3
     audited: bool = True
     slow: bool = False
     subjects: tuple[str, ...] = ()
@@ -36,15 +36,24 @@ class Work:
 
 
 STORES = ("ours", "saver", "plain", "burr-async-wal", "dbos")
+SAVERS = ("ours", "ours-lg", "saver", "plain", "none")
 WORKS = (
-    Work("small", "500-step loop, small state", rounds=7, slow=True),
-    Work("100kb", "500 steps, a constant field of 100 KB", payload=100 * KB, slow=True),
+    Work("small", "500-step loop, small state", rounds=5, slow=True),
+    Work("100kb", "500 steps, a constant field of 100 KB", payload=100 * KB, rounds=3, audited=False),
     Work("1mb", "500 steps, a constant field of 1 MB", payload=MB - MARGIN, rounds=3, slow=True),
-    Work("read1mb", "500 steps, each is handed the constant 1 MB", payload=MB - MARGIN, reads=True, rounds=3),
+    Work(
+        "read1mb",
+        "500 steps, each is handed the constant 1 MB",
+        payload=MB - MARGIN,
+        reads=True,
+        rounds=2,
+        audited=False,
+        subjects=SAVERS,
+    ),
     Work("list", "1,000 steps, a list grows 1 KB a step", steps=1000, item=KB, rounds=3, slow=True),
-    Work("c100", "100 concurrent runs of 10 steps", steps=10, runs=100, slow=True),
+    Work("c100", "100 concurrent runs of 10 steps", steps=10, runs=100, rounds=3, slow=True),
     Work("c1000", "1,000 concurrent runs of 10 steps", steps=10, runs=1000, rounds=3, audited=False),
-    Work("resume", "resume of a 1,000-step run", "resume", steps=1000, rounds=3, audited=False),
+    Work("resume", "resume of a 1,000-step run", "resume", steps=1000, rounds=2, audited=False),
     Work("few", "a store of 100 runs", "many", steps=2, runs=100, rounds=3, audited=False, subjects=STORES),
     Work("many", "a store of 10,000 runs", "many", steps=2, runs=10_000, rounds=3, audited=False, subjects=STORES),
     Work(
