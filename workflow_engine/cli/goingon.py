@@ -28,7 +28,9 @@ async def go_on(
         raise RunOwned(f"run {run.id} is driven by a living process", typed("watch", run.id, store=manner.store))
     if run.ended and run.status != "failed":
         was = "succeeded" if run.status == "succeeded" else "was cancelled"
-        raise RunEnded(f"run {run.id} {was}; there is nothing to resume", "begin a new run")
+        forking = typed("fork", run.id, "--at", "STEP", store=manner.store)
+        cure = f"begin a new run, or go on from an earlier step of it: {forking}"
+        raise RunEnded(f"run {run.id} {was}; there is nothing to resume", cure)
     loaded = code_of(run, target, manner)
     manner = remembered(run, manner)
 

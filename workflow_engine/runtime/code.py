@@ -57,7 +57,7 @@ def changed(shop: Workshop, run: Run, state: Mapping[str, Value], workflow: Work
             listed = "\n".join(str(each) for each in findings)
             raise WorkflowChanged(
                 f"{workflow.name} changed and run {run.id} no longer fits it\n{listed}",
-                "go on with the code as it was, or begin a new run",
+                f"go on with the code as it was, or fork it at an earlier step: workflow fork {run.id} --at STEP",
             )
     edited = tuple(name for name, code in workflow.bodies.items() if run.bodies.get(name) != code)
     if not edited and run.shape == workflow.shape:

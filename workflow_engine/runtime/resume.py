@@ -18,6 +18,8 @@ from workflow_engine.runtime.workshop import Verb, Workshop
 from workflow_engine.spec.document import document_of
 from workflow_engine.steps.live import Live
 
+_FORK = "begin a new run, or go on from an earlier step of it: workflow fork {} --at STEP"
+
 
 async def resume(shop: Workshop, run: str, executor: str | None, verb: Verb) -> RunView[Any]:
     """Take a run over and drive it until it rests."""
@@ -96,6 +98,6 @@ def _must_be_left(before: Run, now: Run, verb: Verb) -> None:
 def _must_go_on(run: Run) -> None:
     if run.status in ("succeeded", "cancelled"):
         was = "succeeded" if run.status == "succeeded" else "was cancelled"
-        raise RunEnded(f"run {run.id} {was}; there is nothing to resume", "begin a new run")
+        raise RunEnded(f"run {run.id} {was}; there is nothing to resume", _FORK.format(run.id))
     if run.frontier.ended is not None:
-        raise RunEnded(f"run {run.id} ended at {run.frontier.ended!r}: it has nowhere to go on", "begin a new run")
+        raise RunEnded(f"run {run.id} ended at {run.frontier.ended!r}: it has nowhere to go on", _FORK.format(run.id))
