@@ -17,6 +17,7 @@ MOST = 6  # runs
 
 Told = Callable[[int, RunId], Awaitable[None]]
 Known = Callable[[int], None]
+Reading = Callable[[Ledger], Awaitable[Any]]
 
 
 class Story:
@@ -144,21 +145,21 @@ class Story:
 # ------------------------------------------------------------------------------------------------ what can be read
 
 
-def of_run(run: RunId, seqs: tuple[int, ...] = ()) -> dict[str, Callable[[Ledger], Awaitable[Any]]]:
+def of_run(run: RunId, seqs: tuple[int, ...] = ()) -> dict[str, Reading]:
     """Everything the port can tell of one run."""
 
     async def read(ledger: Ledger) -> Any:
         found = await ledger.read(run)
         return found.run, {name: found.state[name].whole for name in sorted(found.state)}
 
-    def at(seq: int) -> Callable[[Ledger], Awaitable[Any]]:
+    def at(seq: int) -> Reading:
         async def read_at(ledger: Ledger) -> Any:
             found = await ledger.at(run, seq)
             return {name: found[name].whole for name in sorted(found)}
 
         return read_at
 
-    readings: dict[str, Callable[[Ledger], Awaitable[Any]]] = {
+    readings: dict[str, Reading] = {
         "read": read,
         "journal": lambda ledger: ledger.journal(run),
         "the end of the journal": lambda ledger: ledger.journal(run, 5),
@@ -170,7 +171,7 @@ def of_run(run: RunId, seqs: tuple[int, ...] = ()) -> dict[str, Callable[[Ledger
     return readings | {f"at {seq}": at(seq) for seq in seqs}
 
 
-def of_all() -> dict[str, Callable[[Ledger], Awaitable[Any]]]:
+def of_all() -> dict[str, Reading]:
     """Everything the port can tell of the store as a whole."""
     pages = {
         "runs": Page(),
@@ -192,7 +193,7 @@ def of_all() -> dict[str, Callable[[Ledger], Awaitable[Any]]]:
     }
 
 
-async def portrait(ledger: Ledger, readings: dict[str, Callable[[Ledger], Awaitable[Any]]]) -> dict[str, str]:
+async def portrait(ledger: Ledger, readings: dict[str, Reading]) -> dict[str, str]:
     """What each reading gives, as text; what is not there, or is said to be damaged, by the name of its error."""
     seen: dict[str, str] = {}
     for name, read in readings.items():

@@ -8,9 +8,11 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from workflow_engine.ports.ledger import Ledger
 from workflow_engine.record.ids import RunId
 from workflow_engine.stores.memory import MemoryLedger
 from workflow_engine.stores.sqlite import open_ledger
+from workflow_engine.stores.sqlite.reader import Reader
 
 HOUSE = Path(__file__).parent.parent.parent
 RUNS = [RunId(f"run{number}") for number in range(MOST)]
@@ -192,3 +195,18 @@ async def test_a_store_that_acknowledges_what_is_not_on_disk_is_found_out(folder
     cuts = await survived(folder, "full", seed=1, acts=60, count=60, plant=plant)
     assert cuts.lost
     assert cuts.wrong == []
+
+
+async def test_a_store_that_answers_from_memory_is_found_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, stood = told(folder, 1, 60, "full"), await truth(1, 60)
+    kept: dict[str, Any] = {}
+    read = Reader.read
+
+    async def remembered(self: Reader, work: Any) -> Any:
+        named = f"{work.func.__name__} {work.keywords}" if isinstance(work, partial) else work.__name__
+        if named not in kept:
+            kept[named] = await read(self, work)
+        return kept[named]
+
+    monkeypatch.setattr(Reader, "read", remembered)
+    assert (await cut(folder, made, stood, 30, 1)).wrong
