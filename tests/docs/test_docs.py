@@ -155,6 +155,7 @@ _CHANGING = (
     (r"\b[0-9a-f]{16}(-[0-9a-f]{8})?\b", "HASH"),
     (r"\b[0-9a-hjkmnp-tv-z]{12}\b", "RUN"),
     (r'"seconds": [\d.]+', '"seconds": N'),
+    (r"\b\d+(\.\d+)? (B|KB|MB|GB)\b", "SIZE"),
     (r"[ \t]+", " "),
 )
 
