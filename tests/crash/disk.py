@@ -163,10 +163,10 @@ class Disk:
 
     def left(self, chance: Random) -> Mapping[str, bytes]:
         """What may be found after the power was cut now: the files by name."""
-        fates = [chance.choice(FATES)] * len(self._files)
+        fates: list[Fate] = [chance.choice(FATES)] * len(self._files)
         if chance.random() < 0.5:  # the disk wrote one file's back and not another's
             fates = [chance.choice(FATES) for _ in self._files]
-        fate = dict(zip(map(id, self._files.values()), fates, strict=True))
+        fate: dict[int, Fate] = dict(zip(map(id, self._files.values()), fates, strict=True))
         names = self._named(chance.choice((0, len(self._renamed), chance.randrange(len(self._renamed) + 1))))
         return {name: file.left(fate.get(id(file), "all"), chance) for name, file in names.items()}
 

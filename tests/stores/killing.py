@@ -47,7 +47,7 @@ class Dying(sqlite3.Connection):
         self._instant()
         return super().executemany(*words)
 
-    def set_progress_handler(self, handler: Any, n: int) -> None:
+    def set_progress_handler(self, handler: Any, n: int) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         def look() -> int:
             self._instant()
             return int(handler())
