@@ -1,8 +1,9 @@
 /* A disk that is watched and that fails as told: preloaded into a process, it stands between SQLite and the kernel.
 
    Every change beneath the folder DISK_WATCH is written to the log DISK_LOG in the order in which it happened: records of
-   {kind, file, offset, length} and the bytes, which disk.py reads (a truncation leaves `offset` bytes). disk_fail() plants the fault of the n-th call of a
-   kind. Companions that hold nothing durable (-shm, .owners) are neither logged nor made to fail. */
+   {kind, file, offset, length} and the bytes, which disk.py reads (a truncation leaves `offset` bytes). disk_fail(), or
+   DISK_FAIL in the environment, plants the fault of the n-th call of a kind. Companions that hold nothing durable (-shm,
+   .owners) are neither logged nor made to fail. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,6 +13,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,6 +51,8 @@ static struct {
     char part[64];
 } fault;
 
+void disk_fail(int kind, long from, long times, int error, const char *part);
+
 __attribute__((constructor)) static void begin(void) {
     next_open = dlsym(RTLD_NEXT, "open64");
     next_close = dlsym(RTLD_NEXT, "close");
@@ -67,6 +71,11 @@ __attribute__((constructor)) static void begin(void) {
     }
     const char *log = getenv("DISK_LOG");
     if (log != NULL) logging = next_open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    const char *planted = getenv("DISK_FAIL");
+    int kind, error;
+    long from, times;
+    if (planted != NULL && sscanf(planted, "%d %ld %ld %d", &kind, &from, &times, &error) == 4)
+        disk_fail(kind, from, times, error, "");
 }
 
 static int ends(const char *path, const char *end) {
