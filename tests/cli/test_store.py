@@ -49,7 +49,8 @@ def test_a_whole_store_says_so_and_exits_0(run: str, cli: Cli) -> None:
     document = cli("store", "check", "--json").json
     assert (document["ok"], document["runs"], document["damaged"], document["schema"]) == (True, 2, [], 2)
     assert set(document) == {
-        "ok", "store", "schema", "bytes", "runs", "events", "versions", "questions", "letters", "damaged", "notes",
+        "ok", "store", "schema", "bytes", "runs", "events", "versions", "questions", "letters", "series", "damaged",
+        "notes",
     }  # fmt: skip
 
 

@@ -56,6 +56,7 @@ def document(health: Health, path: str) -> dict[str, Any]:
         "versions": health.versions,
         "questions": health.questions,
         "letters": health.letters,
+        "series": health.series,
         "damaged": [{"run": each.run, "what": each.what, "cure": each.cure} for each in health.harms],
         "notes": list(health.notes),
     }
@@ -86,15 +87,15 @@ def contents(health: Health) -> str:
     """What is in the store, in a few words."""
     from workflow_engine.cli.figures import several, size
 
-    return ", ".join(
-        (
-            several(health.runs, "run"),
-            several(health.events, "event"),
-            several(health.versions, "value"),
-            several(health.questions, "question"),
-            size(health.bytes),
-        )
-    )
+    parts = [
+        several(health.runs, "run"),
+        several(health.events, "event"),
+        several(health.versions, "value"),
+        several(health.questions, "question"),
+    ]
+    if health.series:
+        parts.append(several(health.series, "LangGraph thread"))
+    return ", ".join((*parts, size(health.bytes)))
 
 
 def _progress() -> Callable[[int], None] | None:

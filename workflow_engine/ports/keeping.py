@@ -25,7 +25,7 @@ class Harm:
 
 @dataclass(frozen=True)
 class Health:
-    """What a check found. `notes` are worth knowing, and harm nothing."""
+    """What a check found. `series` are those of foreign graphs' checkpoints; `notes` harm nothing."""
 
     path: Path
     schema: int
@@ -35,6 +35,7 @@ class Health:
     versions: int = 0
     questions: int = 0
     letters: int = 0
+    series: int = 0
     harms: tuple[Harm, ...] = ()
     notes: tuple[str, ...] = ()
 

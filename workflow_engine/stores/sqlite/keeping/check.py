@@ -18,6 +18,7 @@ from workflow_engine.record.events import RunCreated, RunForked, read_event
 from workflow_engine.record.ids import RunId
 from workflow_engine.stores.sqlite import opening
 from workflow_engine.stores.sqlite.faults import code_of
+from workflow_engine.stores.sqlite.keeping import foreign
 from workflow_engine.stores.sqlite.keeping.connecting import Stop, looking, moment, schema_of, size
 from workflow_engine.stores.sqlite.keeping.examining import CURE, Tally, harms
 from workflow_engine.stores.sqlite.keeping.statements import SQL
@@ -28,6 +29,8 @@ from workflow_engine.stores.texts import letter_of_text
 MOST = 100
 """So many mistakes SQLite tells of its pages; where there are more, the file is lost anyway."""
 EVERY = 100
+FOREIGN = 2
+"""The first schema that keeps checkpoints of foreign graphs."""
 _PAGES = "restore it from a backup; what can still be read: workflow store export RUN"
 _INDEX = "no run is lost by it, but lists may lack some: workflow store backup PATH writes a copy with new indexes"
 _ORPHANS = "take the run from a backup; workflow store prune --status damaged removes what is left of it here"
@@ -67,6 +70,7 @@ def check(path: Path, stop: Stop, told: Callable[[int], None] | None = None) -> 
         counts.versions,
         counts.questions,
         counts.letters,
+        counts.series,
         tuple(dict.fromkeys(seen.harms)),
         tuple(seen.notes),
     )
@@ -81,6 +85,12 @@ def _rows(db: sqlite3.Connection, seen: _Seen, told: Callable[[int], None] | Non
                 told(seen.tally.runs)
     with _noted(seen, "its letters"), moment(db):
         seen.harms += _letters(db, seen.tally)
+    if seen.schema >= FOREIGN:
+        with _noted(seen, "its checkpoints of other graphs"):
+            for harm in foreign.series(db):
+                seen.tally.series += 1
+                seen.harms += [] if harm is None else [harm]
+            seen.harms += foreign.strays(db)
     for table, what in _OWN.items():
         with _noted(seen, f"its {what}"), moment(db):
             seen.harms += _orphans(db, table, what)

@@ -34,6 +34,7 @@ class Tally:
     versions: int = 0
     questions: int = 0
     letters: int = 0
+    series: int = 0
     documents: set[str] = field(default_factory=set)
 
 

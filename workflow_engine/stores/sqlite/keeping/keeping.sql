@@ -85,3 +85,11 @@ DELETE FROM runs WHERE key = ?;
 -- name: drop_documents
 DELETE FROM documents WHERE digest NOT IN (SELECT document FROM runs WHERE document IS NOT NULL);
 
+-- name: some_series
+SELECT key, id FROM series NOT INDEXED WHERE key > ? ORDER BY key LIMIT 500;
+
+-- name: stray_lines
+SELECT count(*) FROM lines WHERE NOT EXISTS (SELECT 1 FROM series WHERE key = lines.series);
+
+-- name: stray_checkpoints
+SELECT count(*) FROM checkpoints WHERE NOT EXISTS (SELECT 1 FROM lines WHERE key = checkpoints.line);
