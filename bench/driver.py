@@ -46,6 +46,7 @@ class Driver:
     tell: Callable[[str], None]
     stores: Path
     seconds: float = SECONDS
+    _left: dict[str, str] = field(default_factory=dict)
     _enough: set[tuple[str, str, str]] = field(default_factory=set)
 
     def measure(self, works: Sequence[Work], subjects: Sequence[Subject], *, rounds: int | None, slow: bool) -> None:
@@ -114,10 +115,10 @@ class Driver:
         kept = self.stores / f"{order.work.name}-{subject.name}"
         if not kept.exists():
             kept.mkdir(parents=True)
-            said = child(python, replace(order, phase="prepare", folder=str(kept)), {}, self.seconds)
-            if said.get("problem") != KILLED:
-                shutil.rmtree(kept)
-                return f"its store could not be made: {said.get('problem', 'it outlived its death')}"
+            said = child(python, replace(order, phase="prepare", folder=str(kept)), {}, 2 * self.seconds)
+            self._left[kept.name] = str(said.get("problem", "it outlived its death"))
+        if self._left[kept.name] != KILLED:
+            return f"its store could not be made: {self._left[kept.name]}"
         shutil.copytree(kept, place, dirs_exist_ok=True)
         return ""
 
