@@ -167,9 +167,11 @@ async def resume(order: Order, meter: Meter) -> None:
     async with opened(order, order.store) as persister:
         if order.phase == "prepare":
             await driven(order, builder(step, persister, 0, begun(order)))
+        meter.marks.clear()
         began = time.perf_counter()
         state = await driven(order, builder(step, persister, 0, begun(order), again=True))
         meter.figures["resume_ms"] = (time.perf_counter() - began) * 1000
+        meter.figures["repeated"] = len(meter.marks) - 1
         assert state["count"] == order.work.steps
         began = time.perf_counter()
         found = await _loaded(order, persister, 0)

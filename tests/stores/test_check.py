@@ -24,7 +24,7 @@ from workflow_engine.ports.keeping import Health
 from workflow_engine.ports.ledger import Page
 from workflow_engine.record.ids import RunId
 from workflow_engine.stores.sqlite import open_ledger
-from workflow_engine.stores.sqlite.keeping import statements
+from workflow_engine.stores.sqlite.keeping import examining, statements
 from workflow_engine.stores.sqlite.keeping.statements import OWN
 from workflow_engine.stores.sqlite.queries import SQL as LEDGER
 from workflow_engine.stores.sqlite.queries import packaged
@@ -306,6 +306,27 @@ async def test_a_store_in_use_is_whole_at_every_moment(opened: Opened, path: Pat
     stop.set()
     await writing
     assert {each.harms for each in seen} == {()}
+
+
+async def test_a_commit_between_two_looks_at_a_run_is_no_harm(
+    opened: Opened, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = await opened()
+    tale = Tale("r1")
+    fence = await ledger.create(tale.begun())
+    loop, look = asyncio.get_running_loop(), examining._journal
+
+    def late(*found: Any) -> None:
+        async def commit() -> None:
+            await ledger.commit(fence, tale.stepped(append("log", 1)))
+
+        asyncio.run_coroutine_threadsafe(commit(), loop).result()
+        look(*found)
+
+    monkeypatch.setattr(examining, "_journal", late)
+    assert (await store.check()).harms == ()
+    assert tale.run is not None
+    assert (await ledger.read(tale.id)).run.seq == 3
 
 
 async def test_what_is_only_in_the_log_is_checked_too(path: Path, store: Store, started: Started) -> None:
