@@ -80,7 +80,7 @@ def a_commit_forgets_the_frontier() -> None:
 
     def forgetful(batch: Batch, epoch: int, last: Any, *more: Any) -> Any:
         if last is not None:
-            batch = replace(batch, run=replace(batch.run, frontier=last.run().frontier))
+            batch = replace(batch, run=replace(batch.run, frontier=last.run.frontier))
         return pack(batch, epoch, last, *more)
 
     swapped(writing, "pack", forgetful)

@@ -13,7 +13,12 @@ import anyio.to_thread
 
 async def call(body: Callable[..., Any], given: Mapping[str, Any]) -> Any:
     """The function's value. A plain function's thread cannot be stopped: on cancellation it is left to finish alone."""
-    if inspect.iscoroutinefunction(inspect.unwrap(body)) or inspect.iscoroutinefunction(type(body).__call__):
+    if _is_async(body):
         return await body(**given)
     value = await anyio.to_thread.run_sync(partial(body, **given), abandon_on_cancel=True)
     return await value if inspect.isawaitable(value) else value
+
+
+def _is_async(body: Callable[..., Any]) -> bool:
+    asks = inspect.iscoroutinefunction
+    return asks(body) or asks(inspect.unwrap(body)) or asks(type(body).__call__)

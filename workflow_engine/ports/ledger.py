@@ -65,6 +65,17 @@ class Recorded:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """Everything kept of a run as of one moment: its journal, the questions it ever asked, the letters not taken yet."""
+
+    run: Run
+    state: Mapping[str, Value]
+    journal: Sequence[Recorded]
+    questions: Sequence[Standing]
+    letters: Sequence[Letter]
+
+
+@dataclass(frozen=True)
 class Listed:
     """A run in a list. `letters` says that something from outside waits to be taken; a fork has a `parent`."""
 
@@ -134,6 +145,10 @@ class Ledger(Protocol):
 
     async def read(self, run: RunId) -> Snapshot:
         """The run and its state. Raises errors.RunNotFound, errors.StoreDamaged."""
+        ...
+
+    async def whole(self, run: RunId) -> Whole:
+        """All of a run in one reading. Raises errors.RunNotFound, errors.StoreDamaged."""
         ...
 
     async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:

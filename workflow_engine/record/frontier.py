@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ class Frontier:
         return Frontier(
             due=(*(node for node in self.due if node != move.left), *move.entered),
             visits=visits,
-            arrived={key: there for key, there in {**self.arrived, **move.arrived}.items() if there},
-            counts={key: count for key, count in {**self.counts, **move.counts}.items() if count},
+            arrived=_changed(self.arrived, move.arrived),
+            counts=_changed(self.counts, move.counts),
             ended=move.ended or self.ended,
         )
+
+
+def _changed(before: Mapping[str, T], changes: Mapping[str, T]) -> Mapping[str, T]:
+    return {key: each for key, each in {**before, **changes}.items() if each} if changes else before

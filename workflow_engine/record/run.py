@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, TypeVar, assert_never
 
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
@@ -14,6 +14,7 @@ from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Open
 from workflow_engine.record.usage import Usage
 
+T = TypeVar("T")
 Status = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 INTERRUPTED = "interrupted"
 FINAL: frozenset[str] = frozenset({"succeeded", "cancelled"})
@@ -135,10 +136,9 @@ def advance(run: Run, event: Any) -> Run:
         case e.AttemptFailed():
             pass
         case e.StepFinished():
-            run = _left(run, event)
-            run = _with(run, steps=run.steps + 1, frontier=run.frontier.after(event.move))
+            run = _with(_left(run, event), frontier=run.frontier.after(event.move))
         case e.StepFailed():
-            run = _with(_left(run, event), steps=run.steps + 1)
+            run = _left(run, event)
             if event.move is None:
                 run = _with(run, failed={**run.failed, event.node: event.failure})
             else:
@@ -169,16 +169,19 @@ def _deaths(run: Run) -> Mapping[str, int]:
 
 
 def _left(run: Run, event: e.StepFinished | e.StepFailed) -> Run:
-    node = event.node
-    by = tuple(dict.fromkeys((*run.answered_by, *event.answered_by)))
     return _with(
         run,
-        doubts={name: key for name, key in run.doubts.items() if name != node},
-        deaths={name: count for name, count in run.deaths.items() if name != node},
-        caught={name: failure for name, failure in run.caught.items() if name != node},
-        usage=run.usage + (event.usage or Usage()),
-        answered_by=by,
+        steps=run.steps + 1,
+        doubts=_without(run.doubts, event.node),
+        deaths=_without(run.deaths, event.node),
+        caught=_without(run.caught, event.node),
+        usage=run.usage if event.usage is None else run.usage + event.usage,
+        answered_by=tuple(dict.fromkeys((*run.answered_by, *event.answered_by))),
     )
+
+
+def _without(known: Mapping[str, T], node: str) -> Mapping[str, T]:
+    return {name: each for name, each in known.items() if name != node} if node in known else known
 
 
 def _settled(run: Run) -> Run:

@@ -39,7 +39,7 @@ async def created(shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, 
         events = (fact, shop.claimed("run", 1, shop.executor))
         first = advance(first, events[1])
     fence = await around.ledger.create(Batch(first, events, writes, (), document_of(workflow)))
-    live = Live.of(workflow, around, fence, Snapshot(first, after({}, writes, first.seq)))
+    live = Live.of(workflow, around, fence, Snapshot(first, after({}, writes, first.seq)), mail=False)
     for event in events:
         live.tell(event)
     return live

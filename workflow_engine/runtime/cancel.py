@@ -10,7 +10,7 @@ from workflow_engine.record.events import QuestionWithdrawn, RunCancelled
 from workflow_engine.record.inbox import Letter
 from workflow_engine.record.run import advance
 from workflow_engine.runtime.inputs import signed
-from workflow_engine.runtime.look import find, get
+from workflow_engine.runtime.look import find, view_of
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Workshop
 
@@ -25,7 +25,7 @@ async def cancel(shop: Workshop, run: str, by: str) -> RunView[Any]:
     except RunOwned:
         await ledger.send(Letter(f"{run_id}.cancel", run_id, "cancel", by, now))
         shop.wake(run_id)
-        view = await get(shop, run_id)
+        view = await view_of(shop, run_id)
         # An owner that let go meanwhile may have looked into its box for the last time before the letter came.
         return view if view.owned or not view.letters else await cancel(shop, run_id, by)
     try:
@@ -40,4 +40,4 @@ async def cancel(shop: Workshop, run: str, by: str) -> RunView[Any]:
         await ledger.commit(fence, Batch(ended, events, (), letters))
     finally:
         await ledger.release(fence)
-    return await get(shop, run_id)
+    return await view_of(shop, run_id)

@@ -28,7 +28,8 @@ class SystemMint:
     """Twelve characters of 31 are 59 bits: a million runs collide with a probability below 1e-6."""
 
     def run_id(self) -> RunId:
-        return RunId("".join(secrets.choice(ALPHABET) for _ in range(12)))
+        number, letters = secrets.randbits(128), len(ALPHABET)  # so many bits that no letter is likelier than another
+        return RunId("".join(ALPHABET[number // letters**place % letters] for place in range(12)))
 
     def chance(self) -> float:
         return random.random()

@@ -78,7 +78,7 @@ async def forked(shop: Workshop, run: str, at: int | None, edits: Mapping[str, A
     shared = Shared(here.run, here.seq, tuple(name for name in held if name not in fact.edits))
     fence = await ledger.create(Batch(first, events, writes, (), document_of(workflow), shared))
     begun = {name: lent(value, first.seq) for name, value in state.items()}
-    live = Live.of(workflow, around, fence, Snapshot(first, begun))
+    live = Live.of(workflow, around, fence, Snapshot(first, begun), mail=False)
     for event in events:
         live.tell(event)
     return live

@@ -11,7 +11,7 @@ from workflow_engine.ports.ledger import Ledger, Recorded
 from workflow_engine.record.history import history
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
-from workflow_engine.runtime.past import past
+from workflow_engine.runtime.past import past, past_of
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import EAR, Workshop
 
@@ -31,18 +31,22 @@ async def find(ledger: Ledger, prefix: str) -> RunId:
 
 
 async def get(shop: Workshop, run: str) -> RunView[Any]:
-    """The run at this moment."""
+    """The run that a prefix means, at this moment."""
+    return await view_of(shop, await find(shop.ledger, run))
+
+
+async def view_of(shop: Workshop, run: RunId) -> RunView[Any]:
+    """The run at this moment: all that is its own is of one reading."""
     ledger = shop.ledger
-    run_id = await find(ledger, run)
-    snapshot = await ledger.read(run_id)
-    workflow = shop.workflows.get(snapshot.run.workflow)
+    kept = await ledger.whole(run)
+    workflow = shop.workflows.get(kept.run.workflow)
     return RunView(
-        run=snapshot.run,
-        values={name: value.json() for name, value in snapshot.state.items()},
-        history=history(each.event for each in (await past(ledger, run_id)).events()),
-        questions=tuple(await ledger.questions(run_id)),
-        owned=await ledger.owned(run_id),
-        letters=bool(await ledger.letters(run_id)),
+        run=kept.run,
+        values={name: value.json() for name, value in kept.state.items()},
+        history=history(each.event for each in (await past_of(ledger, run, kept.journal)).events()),
+        questions=tuple(kept.questions),
+        owned=await ledger.owned(run),
+        letters=bool(kept.letters),
         model=None if workflow is None else workflow.state,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,20 +134,19 @@ class Past:
 
 async def past(ledger: Ledger, run: RunId) -> Past:
     """The past of a run. Raises errors.RunNotFound, errors.StoreDamaged for the run itself."""
-    chapters: list[Chapter] = []
-    until: int | None = None
-    while True:
+    return await past_of(ledger, run, await ledger.journal(run))
+
+
+async def past_of(ledger: Ledger, run: RunId, journal: Sequence[Recorded]) -> Past:
+    """The past of a run whose own journal was read."""
+    chapters = [Chapter(run, tuple(journal))]
+    while isinstance(left := chapters[-1].journal[0].event, RunForked):
         try:
-            journal = await ledger.journal(run)
+            journal = await ledger.journal(left.parent)
         except (RunNotFound, StoreDamaged):
-            if not chapters:
-                raise
-            return Past(tuple(chapters[::-1]), run)
-        chapters.append(Chapter(run, tuple(each for each in journal if until is None or each.seq <= until)))
-        first = journal[0].event
-        if not isinstance(first, RunForked):
-            return Past(tuple(chapters[::-1]))
-        run, until = first.parent, first.seq
+            return Past(tuple(chapters[::-1]), left.parent)
+        chapters.append(Chapter(left.parent, tuple(each for each in journal if each.seq <= left.seq)))
+    return Past(tuple(chapters[::-1]))
 
 
 def _begun(chapter: Chapter) -> Position:

@@ -12,7 +12,7 @@ from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import Run
 from workflow_engine.runtime import code
 from workflow_engine.runtime.cancel import cancel
-from workflow_engine.runtime.look import find, get, inbox
+from workflow_engine.runtime.look import find, inbox, view_of
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Verb, Workshop
 from workflow_engine.spec.document import document_of
@@ -43,7 +43,7 @@ async def resume(shop: Workshop, run: str, executor: str | None, verb: Verb) -> 
         await ledger.release(fence)
         raise
     await rested(shop, live, name)
-    return await get(shop, run_id)
+    return await view_of(shop, run_id)
 
 
 async def rested(shop: Workshop, live: Live, executor: str) -> None:

@@ -55,7 +55,7 @@ class Service:
         """
         live = await begin.created(self._shop, workflow, {**(inputs or {}), **fields}, label)
         await resume.rested(self._shop, live, self._shop.executor)
-        return cast("RunView[S]", await self.get(live.run.id))
+        return cast("RunView[S]", await look.view_of(self._shop, live.run.id))
 
     async def fork(
         self,
@@ -77,7 +77,7 @@ class Service:
         """
         live = await fork.forked(self._shop, run, at, {**(edits or {}), **fields}, label)
         await resume.rested(self._shop, live, self._shop.executor)
-        return await self.get(live.run.id)
+        return await look.view_of(self._shop, live.run.id)
 
     async def resume(self, run: str, *, executor: str | None = None, verb: Verb = "resume") -> RunView[Any]:
         """Go on with a failed, interrupted or answered run until it ends or waits; a waiting one is left as it is.

@@ -25,7 +25,10 @@ EAR = 0.1
 
 @dataclass(eq=False)
 class Workshop:
-    """One process's workflows by name, executors by name, and `lives`: the runs it drives right now."""
+    """One process's workflows by name, executors by name, and `lives`: the runs it drives right now.
+
+    `unheard` says that one of them came since the boxes were looked into: its first letter may be older than that.
+    """
 
     around: Surroundings
     executors: Mapping[str, Executor]
@@ -35,6 +38,7 @@ class Workshop:
     lives: dict[RunId, Live] = field(default_factory=dict)
     draining: bool = False
     ear: asyncio.Task[None] | None = None
+    unheard: bool = False
 
     @property
     def ledger(self) -> Ledger:
@@ -55,6 +59,7 @@ class Workshop:
         """Drive an owned run until it rests, then let go of it."""
         run_id = live.run.id
         self.lives[run_id] = live
+        self.unheard = True
         if self.draining:
             live.drain()
         if self.ear is None or self.ear.done():
@@ -92,9 +97,12 @@ class Workshop:
             for run_id, live in self.lives.items():
                 if any(each.due is not None and each.due <= moment for each in live.run.open):
                     self.wake(run_id)
-            with suppress(StoreError):  # said by the run's own commits; a store locked for a moment deafens nobody
+            try:
                 now = await self.ledger.changed(seen)
-                if now != seen:
+                if now != seen or self.unheard:
+                    self.unheard = False
                     for run_id in await self.ledger.boxes():
                         self.wake(run_id)
                     seen = now
+            except StoreError:  # said by the run's own commits; a store locked for a moment deafens nobody
+                self.unheard = True

@@ -49,7 +49,8 @@ class Surroundings:
 class Live:
     """One owned run. `wake` says that somebody should look again; `busy` are the nodes whose step is under way.
 
-    `kept` is the run as of the last batch known to be on disk; `passed` counts how often this drive travelled an edge.
+    `kept` is the run as of the last batch known to be on disk; `passed` counts how often this drive travelled an edge;
+    `mail` says that letters may wait in its box, which nobody has looked into yet.
     """
 
     workflow: Workflow[Any]
@@ -67,8 +68,10 @@ class Live:
     cancelled_by: str | None = None
 
     @classmethod
-    def of(cls, workflow: Workflow[Any], around: Surroundings, fence: Fence, snapshot: Snapshot) -> Live:
-        return cls(workflow, around, fence, snapshot.run, dict(snapshot.state), snapshot.run)
+    def of(
+        cls, workflow: Workflow[Any], around: Surroundings, fence: Fence, snapshot: Snapshot, *, mail: bool = True
+    ) -> Live:
+        return cls(workflow, around, fence, snapshot.run, dict(snapshot.state), snapshot.run, mail=mail)
 
     @property
     def draining(self) -> bool:

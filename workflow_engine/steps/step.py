@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
@@ -31,6 +31,21 @@ MOST_DEATHS = 5
 
 
 @dataclass(frozen=True)
+class Paid:
+    """What a step's attempts cost, and who answered in them: those that failed are paid for too."""
+
+    usage: Usage | None = None
+    answered_by: tuple[str, ...] = ()
+
+    def with_(self, told: Intent | AgentAnswer | None) -> Paid:
+        """With what one more attempt told of itself."""
+        if not isinstance(told, Wrote | AgentAnswer) or (told.usage is None and not told.answered_by):
+            return self
+        usage = self.usage if told.usage is None else (self.usage or Usage()) + told.usage
+        return Paid(usage, tuple(dict.fromkeys((*self.answered_by, *told.answered_by))))
+
+
+@dataclass(frozen=True)
 class Taken:
     """A step that has its result in hand and only needs its commit."""
 
@@ -39,8 +54,7 @@ class Taken:
     started: datetime
     attempts: int = 1
     words: str = ""
-    usage: Usage | None = None
-    answered_by: tuple[str, ...] = ()
+    paid: Paid = Paid()
 
 
 async def step(live: Live, name: str) -> None:
@@ -82,27 +96,27 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
     `unsaid` is the step's last word where `act` says nothing itself.
     """
     number = 0
-    taken = Taken(node, visit, started)
+    paid = Paid()
     while True:
         number += 1
         attempt = Attempt(live, node, visit, number)
-        taken = replace(taken, attempts=number, words="")
         try:
             intent: Intent | None = await attempt.run(act)
             if intent is None:
                 return None
-            taken = replace(_paid(taken, intent), words=attempt.words or unsaid)
+            paid = paid.with_(intent)
+            taken = Taken(node, visit, started, number, attempt.words or unsaid, paid)
             tried = await tried_so_far(live) if isinstance(intent, Ask) else ()
             durable = _settle(live, taken, intent, tried)
         except (StoreError, Conflict):
             raise
         except Exception as error:  # the body is the user's code: whatever it raises is the step's failure
             durable = None
-            taken = _paid(taken, getattr(error, "so_far", None))
+            paid = paid.with_(getattr(error, "so_far", None))
             failure = failure_of(node.name, error, number)
             decision = node.retry.after(number, error, live.around.mint.chance())
             if isinstance(decision, GiveUp):
-                await fail(live, taken, failure)
+                await fail(live, Taken(node, visit, started, number, paid=paid), failure)
                 return True
             wait = decision.time.total_seconds()
             now = live.around.clock.now()
@@ -113,14 +127,6 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
         if durable is not None:
             await durable
             return True
-
-
-def _paid(taken: Taken, told: Intent | AgentAnswer | None) -> Taken:
-    """The step with what one more attempt cost: a failed attempt is paid for too, and somebody answered in it."""
-    if not isinstance(told, Wrote | AgentAnswer):
-        return taken
-    usage = taken.usage if told.usage is None else (taken.usage or Usage()) + told.usage
-    return replace(taken, usage=usage, answered_by=tuple(dict.fromkeys((*taken.answered_by, *told.answered_by))))
 
 
 def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) -> Any:
@@ -168,8 +174,8 @@ def finish(
         move=left.move,
         outcome=outcome,
         routes=left.routes,
-        usage=taken.usage,
-        answered_by=taken.answered_by,
+        usage=taken.paid.usage,
+        answered_by=taken.paid.answered_by,
         words=taken.words,
     )
     return live.post([*before, event], writes, letters)
@@ -195,8 +201,8 @@ async def fail(
         seconds=_seconds(taken.started, now),
         failure=failure,
         move=move,
-        usage=taken.usage,
-        answered_by=taken.answered_by,
+        usage=taken.paid.usage,
+        answered_by=taken.paid.answered_by,
     )
     await live.post([*before, event], (), letters)
 

@@ -17,7 +17,7 @@ from workflow_engine.errors import (
     StoreError,
     WorkflowError,
 )
-from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Shared, Snapshot
+from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Shared, Snapshot, Whole
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
@@ -158,6 +158,12 @@ class MemoryLedger:
         box = self._box(run)
         kept = box.run
         return Snapshot(kept, box.state(kept.seq))
+
+    async def whole(self, run: RunId) -> Whole:
+        kept = await self.read(run)
+        return Whole(
+            kept.run, kept.state, await self.journal(run), await self.questions(run), await self.letters(run)
+        )
 
     async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
         return self._box(run).state(seq)

@@ -35,7 +35,7 @@ def question(db: sqlite3.Connection, question: QuestionId) -> Standing:
         raise damaged(run_of(question), f"question {question}", "is there without its run")
     kept = row(db, RunId(found[5]))
     standing = _standing(found, _open(kept))
-    if standing.status == "open" and any(each.answer and each.answer.question == question for each in _box(db, kept)):
+    if standing.status == "open" and any(each.answer and each.answer.question == question for each in box(db, kept)):
         raise damaged(kept.id, f"question {question}", "does not lead to its answer")
     return standing
 
@@ -44,7 +44,7 @@ def _never_asked(db: sqlite3.Connection, question: QuestionId) -> None:
     """Raises StoreDamaged if a run says that it asked a question which is not there."""
     with suppress(RunNotFound):
         kept = row(db, run_of(question))
-        if any(question == question_id(kept.id, number + 1) for number in range(kept.run().asked)):
+        if any(question == question_id(kept.id, number + 1) for number in range(kept.run.asked)):
             raise damaged(kept.id, f"question {question}", "is missing")
 
 
@@ -54,12 +54,7 @@ def questions(db: sqlite3.Connection, run: RunId | None) -> list[Standing]:
     Among those of all runs, damaged ones are logged and left out, so that the others stay readable.
     """
     if run is not None:
-        kept = row(db, run)
-        still = _open(kept)
-        asked = [_standing(each, still) for each in db.execute(SQL["questions_of_run"], (kept.key,))]
-        if len(asked) != kept.run().asked:
-            raise damaged(run, "its inbox", f"has {len(asked)} of the {kept.run().asked} questions it asked")
-        return asked
+        return asked(db, row(db, run))
     standing: dict[QuestionId, Standing | None] = {}
     for name, run_id, status in db.execute(SQL["questions_open"]).fetchall():
         if status not in FINAL:
@@ -68,6 +63,15 @@ def questions(db: sqlite3.Connection, run: RunId | None) -> list[Standing]:
         for missed in [name for name in _open_of(each) if name not in standing]:
             _look(db, missed, RunId(each[1]), standing)
     return [each for each in standing.values() if each is not None and each.status == "open"]
+
+
+def asked(db: sqlite3.Connection, kept: RunRow) -> list[Standing]:
+    """Every question of a run whose row was read."""
+    still = _open(kept)
+    found = [_standing(each, still) for each in db.execute(SQL["questions_of_run"], (kept.key,))]
+    if len(found) != kept.run.asked:
+        raise damaged(kept.id, "its inbox", f"has {len(found)} of the {kept.run.asked} questions it asked")
+    return found
 
 
 def _look(db: sqlite3.Connection, name: QuestionId, run: RunId, standing: dict[QuestionId, Standing | None]) -> None:
@@ -89,7 +93,7 @@ def _open_of(found: Row) -> Sequence[QuestionId]:
 
 
 def _open(kept: RunRow) -> Mapping[QuestionId, Open]:
-    return {each.id: each for each in kept.run().open}
+    return {each.id: each for each in kept.run.open}
 
 
 def _standing(found: Row, still: Container[QuestionId]) -> Standing:
@@ -121,10 +125,11 @@ def _fate(fate: str, run: str, place: str) -> tuple[Literal["answered", "expired
 
 def letters(db: sqlite3.Connection, run: RunId) -> Sequence[Letter]:
     """Letters not taken yet."""
-    return _box(db, row(db, run))
+    return box(db, row(db, run))
 
 
-def _box(db: sqlite3.Connection, kept: RunRow) -> Sequence[Letter]:
+def box(db: sqlite3.Connection, kept: RunRow) -> Sequence[Letter]:
+    """The letters of a run whose row was read."""
     waiting: dict[str, Letter] = {}
     for name, taken, mark, text, question in db.execute(SQL["letters_waiting"], (kept.key,)):
         letter = _letter(mark, text, kept.id, name)

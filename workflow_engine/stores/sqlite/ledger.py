@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from workflow_engine.errors import RunOwned, StoreError
 from workflow_engine.ports.codec import Codec
-from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Snapshot
+from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Snapshot, Whole
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.values import Value
-from workflow_engine.stores.sqlite import inbox, listing, reading, writing
+from workflow_engine.stores.sqlite import inbox, listing, looking, reading, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.encrypted import Cipher, admit
 from workflow_engine.stores.sqlite.faults import fault
@@ -184,6 +184,9 @@ class SqliteLedger:
 
     async def read(self, run: RunId) -> Snapshot:
         return await self._reader.read(partial(reading.snapshot, run=run))
+
+    async def whole(self, run: RunId) -> Whole:
+        return await self._reader.read(partial(looking.whole, run=run))
 
     async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
         return await self._reader.read(partial(reading.state_at, run=run, seq=seq))

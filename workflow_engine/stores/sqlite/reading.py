@@ -51,7 +51,7 @@ def one(db: sqlite3.Connection, query: str, name: str) -> Row | None:
 def snapshot(db: sqlite3.Connection, run: RunId) -> Snapshot:
     """A run and its state."""
     kept = row(db, run)
-    return Snapshot(kept.run(), state(db, kept, kept.fields))
+    return Snapshot(kept.run, state(db, kept, kept.fields))
 
 
 def state(db: sqlite3.Connection, kept: RunRow, versions: Mapping[str, int]) -> dict[str, Value]:
@@ -159,19 +159,24 @@ def _version_as_of(db: sqlite3.Connection, kept: RunRow, field: str, seq: int) -
 
 def journal(db: sqlite3.Connection, run: RunId, after: int) -> list[Recorded]:
     """The events numbered above `after`."""
-    kept = row(db, run)
-    events: list[Recorded] = []
+    return events(db, row(db, run), after)
+
+
+def events(db: sqlite3.Connection, kept: RunRow, after: int) -> list[Recorded]:
+    """The same, of a run whose row was read."""
+    run = kept.id
+    found: list[Recorded] = []
     wanted = max(after, 0) + 1
     for seq, mark, text in db.execute(SQL["events"], (kept.key, after)):
         place = f"event {seq}"
         if seq != wanted:
             raise damaged(run, "its journal", f"lacks event {wanted}")
         checked(mark, text, run, place, run, seq)
-        events.append(Recorded(seq, decoded(read_event, text, run, place)))
+        found.append(Recorded(seq, decoded(read_event, text, run, place)))
         wanted += 1
     if wanted <= kept.seq:
         raise damaged(run, "its journal", f"lacks event {wanted}")
-    return events
+    return found
 
 
 def document(db: sqlite3.Connection, run: RunId) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 from workflow_engine.errors import StoreDamaged
@@ -16,6 +17,7 @@ from workflow_engine.stores.sqlite.seals import seal
 from workflow_engine.stores.texts import run_of_text, run_text
 
 T = TypeVar("T")
+_compact = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps makes such an encoder at each call
 Row = tuple[Any, ...]
 
 _CURE = "nothing was loaded; restore the store from a backup, or leave this run alone: the others are readable"
@@ -62,7 +64,7 @@ class RunRow:
 
     def sealed(self) -> dict[str, Any]:
         """The columns as they are stored."""
-        fields = json.dumps(self.fields, separators=(",", ":"))
+        fields = _compact(self.fields)
         return {
             "key": self.key,
             "id": self.id,
@@ -96,6 +98,7 @@ class RunRow:
             self.document,
         )
 
+    @cached_property
     def run(self) -> Run:
         """The run itself. Raises StoreDamaged."""
         return decoded(run_of_text, self.text, self.id, "its own row")
@@ -104,7 +107,7 @@ class RunRow:
         """The run in a list."""
         created, updated = (self._time(each) for each in (self.created, self.updated))
         # Few runs are forks, and reading all of them for their parents would take most of a list's time.
-        parent = self.run().parent if '"parent":[' in self.text else None
+        parent = self.run.parent if '"parent":[' in self.text else None
         return Listed(
             self.id, self.workflow, self.status, self.reason, created, updated, self.steps, letters, self.target, parent
         )

@@ -145,7 +145,7 @@ def _insert(db: sqlite3.Connection, key: int, packed: Packed) -> None:
 def claim(db: sqlite3.Connection, run: RunId) -> tuple[RunRow, Snapshot]:
     """Raise a run's epoch, once everything that is read of it has passed its checks."""
     kept = reading.row(db, run)
-    snapshot = Snapshot(kept.run(), reading.state(db, kept, kept.fields))
+    snapshot = Snapshot(kept.run, reading.state(db, kept, kept.fields))
     row = kept.taken_over()
     db.execute(SQL["raise_epoch"], row.sealed())
     return row, snapshot
@@ -154,7 +154,7 @@ def claim(db: sqlite3.Connection, run: RunId) -> tuple[RunRow, Snapshot]:
 def send(db: sqlite3.Connection, letter: Letter) -> None:
     """Put a letter into its run's box, if it may still be sent."""
     kept = reading.row(db, letter.run)
-    run = kept.run()
+    run = kept.run
     question = None
     if letter.answer is not None:
         question = letter.answer.question
@@ -177,7 +177,7 @@ def _answerable(db: sqlite3.Connection, question: QuestionId, kept: RunRow) -> N
         case "open":
             return
         case status:
-            if kept.run().ended:
+            if kept.run.ended:
                 raise RunEnded(f"run {kept.id} has ended: it {kept.status}", "nobody waits for an answer")
             raise QuestionNotFound(
                 f"question {question} is no longer open: it was {status}", "list the open ones: workflow inbox"

@@ -61,7 +61,7 @@ def harms(db: sqlite3.Connection, key: int, name: str | None, tally: Tally) -> I
         if found is None:
             raise damaged(name or f"number {key}", "its own row", "cannot be found")
         row = run_row(found)
-        _fitting(row, row.run())
+        _fitting(row, row.run)
         if db.execute(SQL["key_of_run"], (row.id,)).fetchone() != (key,):
             raise damaged(row.id, "the index of runs", "does not lead to it")
         kept = row
@@ -162,7 +162,7 @@ def _note(event: Any, told: Told) -> None:
 
 
 def _folded(kept: RunRow, told: Told) -> None:
-    if told.run != kept.run():
+    if told.run != kept.run:
         raise damaged(kept.id, "its own row", "is not what its journal adds up to")
     if kept.epoch < told.epoch:
         raise damaged(kept.id, "its own row", f"has the epoch {kept.epoch}, and was owned under {told.epoch}")

@@ -35,7 +35,7 @@ def export(path: Path, run: RunId, stop: Stop) -> str:
 def parts(db: sqlite3.Connection, kept: RunRow) -> dict[str, Any]:
     """What a page says of a run. Records go through their types, so that what an earlier version left out is there."""
     return {
-        "run": json.loads(run_text(kept.run())),
+        "run": json.loads(run_text(kept.run)),
         "epoch": kept.epoch,
         "document": None if kept.document is None else reading.document(db, kept.id),
         "journal": [json.loads(write_event(each.event)) for each in reading.journal(db, kept.id, 0)],

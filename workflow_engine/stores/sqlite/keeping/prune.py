@@ -118,7 +118,7 @@ def _ended(db: sqlite3.Connection, key: int, retention: Retention) -> RunRow | N
     if found is None:
         return None
     row = run_row(found)
-    return row if row.status in retention.statuses and row.run().ended else None
+    return row if row.status in retention.statuses and row.run.ended else None
 
 
 def _damaged(db: sqlite3.Connection) -> Iterator[_Due]:
