@@ -66,7 +66,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Whole:
-    """Everything kept of a run as of one moment: its journal, the questions it ever asked, the letters not taken yet."""
+    """All that is kept of a run, as of one moment: every question it ever asked, and the letters not taken yet."""
 
     run: Run
     state: Mapping[str, Value]

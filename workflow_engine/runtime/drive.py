@@ -24,8 +24,7 @@ async def drive(live: Live) -> None:
                 return
             for name in live.startable():
                 live.busy.add(name)
-                tasks[name] = task = asyncio.create_task(step(live, name))
-                task.add_done_callback(lambda _: live.wake.set())
+                tasks[name] = asyncio.create_task(_waking(live, name))
             if not tasks:
                 if live.mail:
                     continue
@@ -37,3 +36,11 @@ async def drive(live: Live) -> None:
                 tasks.pop(name).result()
     finally:
         await stop(tasks)
+
+
+async def _waking(live: Live, name: str) -> None:
+    """A step that wakes its drive as it ends: by a callback of its task, that would come a turn of the loop later."""
+    try:
+        await step(live, name)
+    finally:
+        live.wake.set()

@@ -69,20 +69,36 @@ class Connection:
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What the function returns or raises."""
-        return await self.begin(work)
-
-    def begin(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Hand a function over at once; the future has what it returns or raises."""
-        assert self._raw is not None
-        raw, line = self._raw, cast("Any", self._line)
-
-        def act() -> T:
-            return work(raw)
-
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        # Not the work itself: aiosqlite writes what it is given into its debug log, and the work holds people's values.
-        line._tx.put_nowait((done, act))
-        return done
+
+        def settle(result: T | None, error: BaseException | None) -> None:
+            if done.done():
+                return
+            if error is None:
+                done.set_result(cast("T", result))
+            else:
+                done.set_exception(error)
+
+        self.begin(work, settle)
+        return await done
+
+    def begin(
+        self, work: Callable[[sqlite3.Connection], T], then: Callable[[T | None, BaseException | None], None]
+    ) -> None:
+        """Hand a function over at once. `then` is called on this loop with what it returns, or with what it raises."""
+        assert self._raw is not None
+        raw, loop = self._raw, asyncio.get_running_loop()
+
+        def act() -> None:
+            try:
+                told = work(raw), None
+            except BaseException as error:  # raised where the work was asked for
+                told = None, error
+            loop.call_soon_threadsafe(then, *told)
+
+        # Without a future of aiosqlite's, whose callbacks would cost another turn of the loop. And not the work itself:
+        # aiosqlite writes what it is given into its debug log, and the work holds people's values.
+        cast("Any", self._line)._tx.put_nowait((None, act))
 
     async def close(self) -> None:
         """Let go of the file and the thread; closing twice is allowed."""

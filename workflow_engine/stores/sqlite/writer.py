@@ -103,19 +103,16 @@ class Writer:
         if self._connection is None:
             self._mend(jobs, None)
         else:
-            self._transacted(self._connection, jobs).add_done_callback(partial(self._ended, jobs))
+            self.transactions += 1
+            self._connection.begin(partial(transact, jobs), partial(self._ended, jobs))
 
-    def _transacted(self, connection: Connection, jobs: Sequence[Job]) -> asyncio.Future[list[Outcome]]:
-        self.transactions += 1
-        return connection.begin(partial(transact, jobs))
-
-    def _ended(self, jobs: Sequence[Job], begun: asyncio.Future[list[Outcome]]) -> None:
-        if begun.exception() is None:
-            self._settled(jobs, begun.result())
+    def _ended(self, jobs: Sequence[Job], outcomes: list[Outcome] | None, error: BaseException | None) -> None:
+        if outcomes is not None:
+            self._settled(jobs, outcomes)
         else:
-            self._mend(jobs, begun)
+            self._mend(jobs, error)
 
-    def _mend(self, jobs: Sequence[Job], begun: asyncio.Future[list[Outcome]] | None) -> None:
+    def _mend(self, jobs: Sequence[Job], failed: BaseException | None) -> None:
         def mended(task: asyncio.Task[list[Outcome]]) -> None:
             if task.cancelled():  # who cancels every task of a loop must not leave others waiting
                 # In which state its connection was left is not known: it is let go of before anything else is begun.
@@ -125,7 +122,7 @@ class Writer:
             else:
                 self._settled(jobs, task.result())
 
-        self._mending = asyncio.get_running_loop().create_task(self._do(jobs, begun), name="ledger writer")
+        self._mending = asyncio.get_running_loop().create_task(self._do(jobs, failed), name="ledger writer")
         self._mending.add_done_callback(mended)
 
     def _settled(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
@@ -144,10 +141,10 @@ class Writer:
             for act in ready:
                 act()
 
-    async def _do(self, jobs: Sequence[Job], begun: asyncio.Future[list[Outcome]] | None = None) -> list[Outcome]:
-        """The outcome of each job, whatever happens; `begun` is the transaction that was tried for them already."""
+    async def _do(self, jobs: Sequence[Job], failed: BaseException | None = None) -> list[Outcome]:
+        """The outcome of each job, whatever happens; `failed` is how the transaction ended that was tried already."""
         try:
-            return await self._transaction(jobs, begun)
+            return await self._transaction(jobs, failed)
         except Exception as error:
             if isinstance(error, StoreError) or (isinstance(error, sqlite3.Error) and busy(error)):
                 # of no one job, and the next fares no better
@@ -170,11 +167,13 @@ class Writer:
                 error = last
         return [Outcome(error=self._ours(error))]
 
-    async def _transaction(
-        self, jobs: Sequence[Job], begun: asyncio.Future[list[Outcome]] | None = None
-    ) -> list[Outcome]:
+    async def _transaction(self, jobs: Sequence[Job], failed: BaseException | None = None) -> list[Outcome]:
         try:
-            return await (begun or self._transacted(self._connection or await self._reconnect(), jobs))
+            if failed is not None:
+                raise failed
+            connection = self._connection or await self._reconnect()
+            self.transactions += 1
+            return await connection.run(partial(transact, jobs))
         except InDoubt as doubt:
             await self._drop()
             try:
