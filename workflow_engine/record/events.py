@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, TypeAdapter
@@ -246,9 +247,15 @@ Event = Annotated[
 _EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 
 
+@cache
+def _of_kind(kind: type[Any]) -> TypeAdapter[Any]:
+    # A union looks for the event's kind among all of its own at each call.
+    return TypeAdapter(kind)
+
+
 def write_event(event: Any) -> str:
     """An event as one line of JSON."""
-    return _EVENT.dump_json(event, exclude_defaults=False).decode()
+    return _of_kind(type(event)).dump_json(event).decode()
 
 
 def read_event(text: str) -> Any:
