@@ -11,6 +11,7 @@ import pytest
 
 from workflow_engine import END, START, Engine, Question, Retry, State, function, human, route, workflow
 from workflow_engine.errors import StoreError
+from workflow_engine.ports.ledger import Batch, Fence
 from workflow_engine.record.inbox import Letter
 from workflow_engine.record.run import fold
 
@@ -115,6 +116,43 @@ async def test_a_cancel_that_finds_an_owner_about_to_let_go_still_ends_the_run(l
 
     async with Engine.connect(ledger=cast("Any", LateLedger())) as engine:
         view = await engine.cancel(run, by="ana")
+    assert (view.status, view.run.reason, view.letters) == ("cancelled", "ana", False)
+
+
+async def test_a_cancel_sent_in_the_moment_in_which_a_run_is_stored_is_heard(ledger: Any) -> None:
+    @function(writes="text")
+    async def endless() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    looked = asyncio.Event()
+
+    class EarlyLedger:
+        """Another process cancels what is stored before its owner has heard that it is; nothing is stored after."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ledger, name)
+
+        async def create(self, batch: Batch) -> Fence:
+            fence: Fence = await ledger.create(batch)
+            run = batch.run.id
+            if looked.is_set():
+                await ledger.send(Letter(f"{run}.cancel", run, "cancel", "ana", datetime(2026, 1, 1, tzinfo=UTC)))
+            return fence
+
+        async def changed(self, since: int) -> int:
+            return 1
+
+        async def boxes(self) -> Any:
+            looked.set()
+            return await ledger.boxes()
+
+    flow = workflow("flow", state=Note, edges=[START >> endless >> END])
+    async with Engine.connect(ledger=cast("Any", EarlyLedger()), workflows=[flow]) as engine:
+        first = asyncio.create_task(engine.run(flow))
+        await looked.wait()
+        view = await engine.run(flow)
+        first.cancel()
     assert (view.status, view.run.reason, view.letters) == ("cancelled", "ana", False)
 
 

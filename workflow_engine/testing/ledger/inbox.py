@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from workflow_engine.errors import AlreadyAnswered, FenceLost, QuestionNotFound, RunEnded
+from workflow_engine.errors import AlreadyAnswered, FenceLost, QuestionNotFound, RunEnded, RunNotFound
 from workflow_engine.ports.ledger import Ledger
-from workflow_engine.record.ids import QuestionId
+from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.testing.tale import Tale, waiting
 
 
@@ -51,6 +51,24 @@ class InboxContract:
         assert (standing.status, standing.answer) == ("answered", letter.answer)
         with pytest.raises(AlreadyAnswered):
             await ledger.send(tale.answer("no"))
+
+    async def test_a_run_is_read_whole_as_it_is_read_in_parts(self, ledger: Ledger, elsewhere: Ledger) -> None:
+        tale = Tale("r1")
+        fence = await ledger.create(tale.begun())
+        await ledger.commit(fence, tale.asked())
+        await ledger.create(Tale("r2").begun())
+        for sent in (False, True):
+            if sent:
+                await ledger.send(tale.answer())
+            kept = await elsewhere.whole(tale.id)
+            snapshot = await elsewhere.read(tale.id)
+            assert (kept.run, kept.state) == (snapshot.run, snapshot.state)
+            assert kept.journal == await elsewhere.journal(tale.id)
+            assert kept.questions == await elsewhere.questions(tale.id)
+            assert kept.letters == await elsewhere.letters(tale.id)
+            assert (len(kept.journal), len(kept.questions), len(kept.letters)) == (snapshot.run.seq, 1, sent)
+        with pytest.raises(RunNotFound):
+            await elsewhere.whole(RunId("r3"))
 
     async def test_a_refused_commit_takes_no_letters(self, ledger: Ledger) -> None:
         tale = Tale("r1")
