@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -793,3 +794,19 @@ def a_body_that_is_half_a_function() -> Rows:
 def every_node() -> Iterator[Node]:
     """The sound nodes above."""
     yield from (write, improve, rate, look_up, remark, publish, verdict, ask, hurry)
+
+
+@broken("W416", "lines")
+def a_reducer_as_langgraph_takes_it() -> Workflow[Any]:
+    class Logged(Article):
+        lines: Annotated[list[str], operator.add] = Field(default_factory=list)
+
+    return article(START >> publish >> END, state=Logged)
+
+
+@broken("W416", "most")
+def a_reducer_that_is_only_a_function() -> Workflow[Any]:
+    class Logged(Article):
+        most: Annotated[int, Field(ge=0), lambda old, new: max(old, new)] = 0
+
+    return article(START >> publish >> END, state=Logged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -20,7 +21,7 @@ from workflow_engine.verify.signatures import Read, reads_of, writes_of
 
 
 def state_fields(graph: Graph) -> Iterator[Finding]:
-    """Whether each field can be stored, and holds its own default."""
+    """Whether each field can be stored, holds its own default, and is joined by what looks like its reducer."""
     workflow = graph.workflow
     if not has_types(workflow.state):
         return
@@ -32,6 +33,11 @@ def state_fields(graph: Graph) -> Iterator[Finding]:
         elif not field.required and (what := _odd_default(field)):
             cure = f"declare it as {called(field.type)} | None, or give it a default of its type"
             yield graph.finding("W411", name, what, cure)
+        # LangGraph takes any function there for a reducer: here it would do nothing, and writes replace what is there.
+        for function in filter(inspect.isroutine, info.metadata):
+            said = function.__name__
+            cure = f"append, union or total; any pure function of old and new: Reducer({said!r}, {said})"
+            yield graph.finding("W416", name, f"the field is annotated with {said}, which is no reducer", cure)
 
 
 def _odd_default(field: Field) -> str | None:
