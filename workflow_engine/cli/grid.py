@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
-from workflow_engine.cli.figures import cut, width
+from workflow_engine.cli.figures import cut, plain, width
 from workflow_engine.cli.voice import DIM, painted
 
 
@@ -33,6 +33,8 @@ def grid(
     >>> grid(["a", "b", "c"], rows, io.StringIO(), room=7, fewest=1)
     ['a   c', '1   lo…', '22  x']
     """
+    # Whatever a store holds: a cell is one line, and commands nothing.
+    rows = [[replace(cell, text=plain(cell.text).replace("\n", " ")) for cell in row] for row in rows]
     kept = [at for at in range(len(head)) if any(row[at].text for row in rows)]
     if not kept:
         return [""]

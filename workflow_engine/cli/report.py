@@ -96,11 +96,11 @@ def question_block(standing: Standing, *, whole: bool = False, longest: int | No
     """One question as lines."""
     asked, out = standing.question, sys.stdout
     amber = sign("waiting")
-    lines = [f"  {painted(f'{asked.node} asks', amber.ansi, out)}  {painted(asked.id, DIM, out)}"]
+    lines = [f"  {painted(f'{line(asked.node)} asks', amber.ansi, out)}  {painted(asked.id, DIM, out)}"]
     lines += [f"  {each}" for each in plain(asked.message).splitlines()]
 
     def fact(name: str, text: str) -> None:
-        lines.append(f"    {painted(name.ljust(8), DIM, out)}  {text}")
+        lines.append(f"    {painted(name.ljust(8), DIM, out)}  {plain(text)}")
 
     left_out = 0 if whole else max(0, len(asked.tried) - _LAST_TRIED)
     for tried in asked.tried[left_out:]:
@@ -129,13 +129,19 @@ def form_fields(schema: Any) -> list[tuple[str, str]]:
     """The fields of a form beside its choice: name, and what it holds."""
     if schema.get("type") != "object":
         return []
-    required = schema.get("required", ())
+    required, properties = schema.get("required", ()), schema.get("properties", {})
+    # A schema that somebody forged may be none.
+    if not isinstance(required, list | tuple) or not isinstance(properties, dict):
+        return []
     found = []
-    for name, each in schema.get("properties", {}).items():
-        if name == "choice" and "enum" in each:
+    for name, each in properties.items():
+        form = each if isinstance(each, dict) else {}
+        if name == "choice" and "enum" in form:
             continue
-        form = line(
-            str(each.get("type") or " | ".join(str(part.get("type", "…")) for part in each.get("anyOf", ())) or "…")
+        parts = form.get("anyOf")
+        kinds = (
+            [str(part.get("type", "…")) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
         )
-        found.append((name, form if name in required else f"{form}, may be left out"))
+        told = line(str(form.get("type") or " | ".join(kinds) or "…"))
+        found.append((name, told if name in required else f"{told}, may be left out"))
     return found

@@ -45,8 +45,9 @@ def answering(question: QuestionRecord, view: RunView[Any] | None = None, store:
     words: list[str] = [question.run if alone else question.id]
     words += question.choices[:1]
     if question.schema.get("type") == "object":
-        required = [name for name in question.schema.get("required", ()) if name != "choice" or not question.choices]
-        words += [f"{name}=..." for name in required]
+        required = question.schema.get("required", ())
+        names = required if isinstance(required, list) else ()
+        words += [f"{name}=..." for name in names if name != "choice" or not question.choices]
     elif not question.choices:
         words.append("...")
     return typed("answer", *words, store=store)

@@ -44,7 +44,7 @@ def point(*ways: tuple[str, str]) -> None:
     broad = max(len(name) for name, _ in ways)
     say()
     for name, command in ways:
-        say(f"  {painted(name.ljust(broad), DIM, sys.stderr)}  {command}")
+        say(f"  {painted(name.ljust(broad), DIM, sys.stderr)}  {plain(command)}")
 
 
 def complain(error: WorkflowError) -> None:

@@ -266,10 +266,17 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
         return made
 
     def _tuple(self, kept: Kept) -> CheckpointTuple:
+        record = kept.record
+        maps = (record.get(name, {}) for name in ("channel_versions", "versions_seen"))
+        if record.get("id", kept.id) != kept.id or not all(isinstance(each, Mapping) for each in maps):
+            raise StoreDamaged(
+                f"thread {kept.series!r} is damaged: checkpoint {kept.id} is not what it should be",
+                "restore the store from a backup, or delete this thread: the others are readable",
+            )
         values = {name: self._value(each, kept.series) for name, each in kept.values.items()}
         return CheckpointTuple(
             _config(kept.series, kept.scope, kept.id),
-            cast("Checkpoint", {**kept.record, "channel_values": values}),
+            cast("Checkpoint", {**record, "channel_values": values}),
             cast("CheckpointMetadata", dict(kept.metadata)),
             None if not kept.parent else _config(kept.series, kept.scope, kept.parent),
             [(each.task, each.field, self._value(each.value, kept.series)) for each in kept.pending],

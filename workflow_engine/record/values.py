@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from workflow_engine.errors import StoreDamaged
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,30 @@ class Value:
             value = value.before
 
     def json(self) -> Any:
-        """The value as plain JSON, without its type."""
-        return json.loads(self.whole)
+        """The value as plain JSON, without its type. Raises StoreDamaged where it is none, which no engine wrote."""
+        try:
+            return plain(self.whole)
+        except (ValueError, RecursionError) as error:
+            raise StoreDamaged(
+                f"a stored value is damaged: it is no JSON ({str(error).splitlines()[0][:160]})",
+                "see whose it is: workflow store check; and restore the store from a backup",
+            ) from error
+
+
+def plain(text: str) -> Any:
+    """What a stored text says. Raises ValueError, RecursionError for what `codec.encode` writes never."""
+    value = _decode(text)
+    if _SURROGATE.search(text):
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _no_json(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_json).decode
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def lent(value: Value, seq: int) -> Value:

@@ -21,6 +21,7 @@ from workflow_engine.record.inbox import Answer, Letter, QuestionRecord, Standin
 from workflow_engine.record.values import Value, Write, set_to
 from workflow_engine.runtime.inputs import signed
 from workflow_engine.runtime.look import find, inbox
+from workflow_engine.runtime.schema import problems
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.steps.writing import within_state
@@ -81,10 +82,10 @@ def fitting(standing: Standing, value: Any, limits: RunLimits) -> Any:
     value = _plain(question, value, limits.write)
     if isinstance(value, str) and value in question.choices and question.schema.get("type") == "object":
         value = {"choice": value}
-    problems = list(_problems(question, value))
-    if problems:
+    wrong = problems(question.schema, value, f"question {question.id}")
+    if wrong:
         raise AnswerRejected(
-            f"the answer does not fit question {question.id}:\n    " + "\n    ".join(problems),
+            f"the answer does not fit question {question.id}:\n    " + "\n    ".join(wrong),
             f"choose one of {', '.join(question.choices)}"
             if question.choices
             else "see its schema: workflow inbox --json",
@@ -120,13 +121,17 @@ async def _fits_state(shop: Workshop, asked: QuestionRecord, answer: Any) -> Non
         return
     state = (await shop.ledger.read(asked.run)).state
     try:
-        shape = (await shop.ledger.document(asked.run))["shape"]
+        shape: Any = (await shop.ledger.document(asked.run)).get("shape")
     except StoreError:  # a run may lack its document, and can be answered all the same
         return
     text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
     held: dict[str, Value] = dict(state)
-    for name in shape["nodes"][asked.node]["writes"]:
-        match shape["fields"][name]["reducer"]:
+    try:
+        reducers = {name: shape["fields"][name]["reducer"] for name in shape["nodes"][asked.node]["writes"]}
+    except (LookupError, TypeError):  # no engine wrote it: nothing can be told of it
+        return
+    for name, reducer in reducers.items():
+        match reducer:
             case None:
                 held[name] = set_to(text)
             case "append":
@@ -137,13 +142,3 @@ async def _fits_state(shop: Workshop, asked: QuestionRecord, answer: Any) -> Non
         within_state(state, held, f"the answer to question {asked.id} is too much", shop.around.limits)
     except LimitExceeded as error:
         raise AnswerRejected(error.what, "answer with the place where it can be found, or raise the limit") from error
-
-
-def _problems(question: QuestionRecord, value: Any) -> list[str]:
-    from jsonschema import Draft202012Validator
-
-    validator = Draft202012Validator(dict(question.schema))
-    return [
-        f"{'.'.join(map(str, error.absolute_path)) or 'answer'}: {error.message[:300]}"
-        for error in sorted(validator.iter_errors(value), key=lambda each: list(map(str, each.absolute_path)))
-    ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workflow_engine.errors import InvalidWorkflow, ModelMissing, UsageError, WorkflowChanged
+from workflow_engine.errors import InvalidWorkflow, ModelMissing, StoreDamaged, UsageError, WorkflowChanged
 from workflow_engine.record.events import CodeChanged
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value
 from workflow_engine.runtime.workshop import Workshop
-from workflow_engine.spec.nodes import Agent
+from workflow_engine.spec.nodes import Agent, Route
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import verify
 from workflow_engine.verify.change import fits
@@ -59,8 +59,21 @@ def changed(shop: Workshop, run: Run, state: Mapping[str, Value], workflow: Work
                 f"{workflow.name} changed and run {run.id} no longer fits it\n{listed}",
                 f"go on with the code as it was, or fork it at an earlier step: workflow fork {run.id} --at STEP",
             )
+    elif not _stands(run, workflow):
+        raise StoreDamaged(
+            f"run {run.id} is damaged: it stands where {workflow.name} has no place to stand",
+            "restore the store from a backup, or leave this run alone: the others are readable",
+        )
     edited = tuple(name for name, code in workflow.bodies.items() if run.bodies.get(name) != code)
     if not edited and run.shape == workflow.shape:
         return []
     shape = None if run.shape == workflow.shape else workflow.shape
     return [CodeChanged(shop.around.clock.now(), workflow.bodies, edited, shape)]
+
+
+def _stands(run: Run, workflow: Workflow[Any]) -> bool:
+    """Whether a run of this very shape is at nodes that it has: any other was forged, for no engine wrote it."""
+    due = run.frontier.due
+    places = (*due, *(each.node for each in run.open))
+    steps = all(not isinstance(workflow.nodes.get(each), Route | None) for each in places)
+    return steps and all(each in run.frontier.visits for each in due)

@@ -8,7 +8,7 @@ from typing import Any
 
 from workflow_engine.errors import Failure, RunNotFound, StoreDamaged, UsageError
 from workflow_engine.ports.ledger import Ledger, Recorded
-from workflow_engine.record.events import QuestionAsked, RunForked, StepFailed
+from workflow_engine.record.events import QuestionAsked, RunCreated, RunForked, StepFailed
 from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.history import COMMITS
 from workflow_engine.record.ids import RunId
@@ -139,14 +139,37 @@ async def past(ledger: Ledger, run: RunId) -> Past:
 
 async def past_of(ledger: Ledger, run: RunId, journal: Sequence[Recorded]) -> Past:
     """The past of a run whose own journal was read."""
-    chapters = [Chapter(run, tuple(journal))]
+    chapters = [_chapter(run, journal, None)]
+    passed = {run}
     while isinstance(left := chapters[-1].journal[0].event, RunForked):
         try:
-            journal = await ledger.journal(left.parent)
+            if left.parent in passed:
+                raise _unlike(left.parent, "was forked from itself")
+            chapters.append(_chapter(left.parent, await ledger.journal(left.parent), left))
         except (RunNotFound, StoreDamaged):
             return Past(tuple(chapters[::-1]), left.parent)
-        chapters.append(Chapter(left.parent, tuple(each for each in journal if each.seq <= left.seq)))
+        passed.add(left.parent)
     return Past(tuple(chapters[::-1]))
+
+
+def _chapter(run: RunId, journal: Sequence[Recorded], left: RunForked | None) -> Chapter:
+    """What a run did until it was left by a fork. Raises StoreDamaged for a journal that no engine wrote."""
+    chapter = Chapter(run, tuple(each for each in journal if left is None or each.seq <= left.seq))
+    match chapter.journal[0].event if chapter.journal else None:
+        case RunCreated():
+            pass
+        case RunForked(step=step, node=node) if step == 0 or (0 < step < 2**62 and node is not None):
+            pass
+        case _:
+            raise _unlike(run, "has a journal that begins as none can")
+    if left is not None and chapter.begun + len(chapter.commits()) != left.step:
+        raise _unlike(run, "has another journal than its fork remembers")
+    return chapter
+
+
+def _unlike(run: RunId, why: str) -> StoreDamaged:
+    cure = "restore the store from a backup, or leave this run alone: the others are readable"
+    return StoreDamaged(f"run {run} is damaged: it {why}", cure)
 
 
 def _begun(chapter: Chapter) -> Position:

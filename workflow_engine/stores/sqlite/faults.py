@@ -15,6 +15,18 @@ _FULL = {sqlite3.SQLITE_FULL}
 _DISK = {sqlite3.SQLITE_IOERR}
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
+SENSELESS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError, RecursionError)
+"""What rows raise that are of other types than their columns'. Only who knows how seals are made can write such."""
+
+
+def senseless(error: Exception, path: Path) -> StoreDamaged:
+    """The error to raise for one of these."""
+    why = (str(error).splitlines() or [type(error).__name__])[0]
+    return StoreDamaged(
+        f"{path} is damaged: something in it makes no sense ({why[:160]})",
+        "nothing was loaded; restore it from a backup, or see what is damaged: workflow store check",
+    )
+
 
 def code_of(error: sqlite3.Error) -> int:
     """The primary result code; 0 where the error came from Python's own module."""

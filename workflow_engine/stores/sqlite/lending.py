@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from workflow_engine.record.ids import RunId
 
 SHARED = "shared"
+MOST = 2**62  # beyond what anybody counts, and within what SQLite can
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def lender_of(text: str) -> tuple[RunId, int]:
     """
     named = json.loads(text)
     match named:
-        case {"run": str(run), "version": int(version)}:
+        case {"run": str(run), "version": int(version)} if 0 < version < MOST:
             return RunId(run), version
         case _:
             raise ValueError("it names no run and no version")
 
 
-__all__ = ["SHARED", "Lent", "lender_of"]
+__all__ = ["MOST", "SHARED", "Lent", "lender_of"]

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from workflow_engine.errors import StoreError
 from workflow_engine.stores.sqlite.connection import Connection
-from workflow_engine.stores.sqlite.faults import fault, leaves_doubt
+from workflow_engine.stores.sqlite.faults import SENSELESS, fault, leaves_doubt, senseless
 from workflow_engine.stores.sqlite.queries import SQL
 
 T = TypeVar("T")
@@ -40,6 +40,8 @@ class Reader:
             if leaves_doubt(error):
                 await self._drop(connection)
             raise fault(error, self._path) from error
+        except SENSELESS as error:
+            raise senseless(error, self._path) from error
 
     async def changes(self) -> int:
         """A number that changes with every commit but this connection's own, which makes none."""

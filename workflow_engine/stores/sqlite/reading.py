@@ -150,7 +150,9 @@ def state_at(db: sqlite3.Connection, run: RunId, seq: int) -> dict[str, Value]:
 
 def _version_as_of(db: sqlite3.Connection, kept: RunRow, field: str, seq: int) -> int | None:
     places = db.execute(SQL["places_of_versions"], (kept.key, field)).fetchall()
-    if [version for version, _ in places] != list(range(1, kept.fields.get(field, 0) + 1)):
+    if [version for version, _ in places] != list(range(1, len(places) + 1)) or len(places) != kept.fields.get(
+        field, 0
+    ):
         raise damaged(kept.id, f"field {field}", "lacks some of its versions")
     # Not yet checked, so not to be relied on for its type: the versions that are chosen are checked when they are read.
     until = [version for version, first in places if not isinstance(first, int) or first <= seq]
@@ -187,5 +189,7 @@ def document(db: sqlite3.Connection, run: RunId) -> Mapping[str, Any]:
     found = db.execute(SQL["document"], (kept.document,)).fetchone()
     if found is None or not isinstance(found[0], str) or digest(found[0]) != kept.document:
         raise damaged(run, "its workflow document", "is missing" if found is None else "does not fit its digest")
-    loaded: dict[str, Any] = decoded(json.loads, found[0], run, "its workflow document")
+    loaded = decoded(json.loads, found[0], run, "its workflow document")
+    if not isinstance(loaded, dict):
+        raise damaged(run, "its workflow document", "is none")
     return loaded

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from types import NoneType
 from typing import Any, TypeVar
 
 from workflow_engine.errors import StoreDamaged
 from workflow_engine.ports.ledger import Listed
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import Run
+from workflow_engine.stores.sqlite.lending import MOST
 from workflow_engine.stores.sqlite.seals import seal
 from workflow_engine.stores.texts import run_of_text, run_text
 
@@ -101,7 +103,11 @@ class RunRow:
     @cached_property
     def run(self) -> Run:
         """The run itself. Raises StoreDamaged."""
-        return decoded(run_of_text, self.text, self.id, "its own row")
+        run = decoded(run_of_text, self.text, self.id, "its own row")
+        told = (run.id, run.workflow, run.status, run.steps, run.seq, run.target)
+        if told != (self.id, self.workflow, self.status, self.steps, self.seq, self.target):
+            raise damaged(self.id, "its own row", "says two things in its columns and its text")
+        return run
 
     def listed(self, letters: bool) -> Listed:
         """The run in a list."""
@@ -146,5 +152,19 @@ def run_row(row: Row) -> RunRow:
     name = str(place[0])
     checked(kept, text, name, "its own row", *place, fields)
     counts = decoded(json.loads, fields, name, "its count of fields")
+    # A seal is no signature: a row that was forged with a proper one may still be of other types than its columns'.
+    if not (
+        all(isinstance(each, _TYPES[at]) for at, each in enumerate(place))
+        and all(0 <= each < MOST for each in (place[6], place[8], place[9]))
+        and isinstance(counts, dict)
+        and all(type(each) is int and 0 < each < MOST for each in counts.values())
+        and not any("\ud800" <= each <= "\udfff" for each in "".join(counts))
+    ):
+        raise damaged(name, "its own row", "says what no run can say")
     rest: tuple[Any, ...] = (*place, counts, text, key)
     return RunRow(*rest)
+
+
+_MAYBE = (str, NoneType)
+_TYPES = (str, str, str, _MAYBE, str, str, int, _MAYBE, int, int, _MAYBE)
+"""The types of a run's id, workflow, status, reason, created, updated, steps, target, epoch, seq and document."""

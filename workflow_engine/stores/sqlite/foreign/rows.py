@@ -104,6 +104,16 @@ def line_of(row: Row, series: str) -> Line:
     line = Line(*row[:8])
     if row[8] != line.sealed():
         raise damaged(series, f"the row of scope {line.scope!r}", "does not fit its seal")
+    # A seal is no signature: a row that was forged with a proper one may be of other types than its columns'.
+    numbers: tuple[Any, ...] = (line.key, line.series, line.era, line.number, line.count)
+    texts: tuple[Any, ...] = (line.scope, line.newest, line.updated)
+    if not (
+        all(isinstance(each, int) and 0 <= each < 1 << 62 for each in numbers)
+        and all(isinstance(each, str) for each in texts)
+        and line.key < 1 << (62 - SHIFT)
+        and line.number < 1 << SHIFT
+    ):
+        raise damaged(series, f"the row of scope {line.scope!r}", "says what no scope can say")
     return line
 
 

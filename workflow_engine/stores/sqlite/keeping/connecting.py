@@ -16,7 +16,7 @@ from urllib.parse import quote
 from workflow_engine.errors import StoreError, StoreTooNew
 from workflow_engine.stores.sqlite.connection import BUSY_SECONDS
 from workflow_engine.stores.sqlite.encrypted import Cipher, admit, unlock
-from workflow_engine.stores.sqlite.faults import code_of, fault
+from workflow_engine.stores.sqlite.faults import SENSELESS, code_of, fault, senseless
 from workflow_engine.stores.sqlite.opening import APPLICATION, newest, prepare
 from workflow_engine.stores.sqlite.owners import Owners
 
@@ -72,6 +72,8 @@ def looking(path: Path, stop: Stop) -> Iterator[sqlite3.Connection]:
             yield db
     except sqlite3.Error as error:
         raise fault(error, path) from error
+    except SENSELESS as error:
+        raise senseless(error, path) from error
 
 
 @contextmanager
@@ -90,6 +92,8 @@ def writing(path: Path, stop: Stop, *, create: bool = False) -> Iterator[tuple[s
             yield db, owners
     except sqlite3.Error as error:
         raise fault(error, path) from error
+    except SENSELESS as error:
+        raise senseless(error, path) from error
     finally:
         owners.close()
 

@@ -11,6 +11,7 @@ from typing import Any
 from workflow_engine.errors import StoreDamaged
 from workflow_engine.record.events import write_event
 from workflow_engine.record.ids import RunId
+from workflow_engine.record.values import plain
 from workflow_engine.stores.sqlite import reading
 from workflow_engine.stores.sqlite.keeping import page
 from workflow_engine.stores.sqlite.keeping.connecting import Stop, looking, moment, schema_of
@@ -51,7 +52,7 @@ def _versions(db: sqlite3.Connection, kept: RunRow) -> Iterator[dict[str, Any]]:
             place = f"field {field}, version {version}"
             text = checked(mark, text, kept.id, place, kept.id, field, version, first, seq, op)
             op, text = own(db, kept, field, version, op, text)
-            value = decoded(json.loads, text, kept.id, place)
+            value = decoded(plain, text, kept.id, place)
             yield {"field": field, "first": first, "seq": seq, "op": op, "value": value}
 
 
