@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from workflow_engine.errors import UsageError
+from workflow_engine.ports.codec import Codec
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -23,6 +24,7 @@ def open_saver(
     *,
     types: Iterable[type | tuple[str, ...]] = (),
     serde: SerializerProtocol | None = None,
+    codec: Codec | None = None,
     synchronous: Literal["full", "normal"] = "full",
     create: bool = True,
 ) -> OpenSaver:
@@ -32,12 +34,13 @@ def open_saver(
     missing, and may hold the engine's own runs as well.
 
     `types` are classes of yours that the state holds (dataclasses, pydantic models, enums): no other is ever built from
-    what stands in the file. `serde` replaces the strict serializer, for instance by LangGraph's EncryptedSerializer.
+    what stands in the file. `serde` replaces the strict serializer, for instance by LangGraph's EncryptedSerializer;
+    `codec`, such as `stores.encryption.Keys`, encrypts the whole store, as it does for the engine's own runs.
     `synchronous="normal"` survives `kill -9`, but may lose the last checkpoints with the power.
 
     Raises StoreError, StoreTooNew, StoreDamaged when it is entered.
     """
-    return OpenSaver(Path(path), tuple(types), serde, synchronous, create)
+    return OpenSaver(Path(path), tuple(types), serde, codec, synchronous, create)
 
 
 class OpenSaver:
@@ -48,10 +51,11 @@ class OpenSaver:
         path: Path,
         types: tuple[type | tuple[str, ...], ...],
         serde: SerializerProtocol | None,
+        codec: Codec | None,
         synchronous: Literal["full", "normal"],
         create: bool,
     ) -> None:
-        self._path, self._types, self._serde = path, types, serde
+        self._path, self._types, self._serde, self._codec = path, types, serde, codec
         self._synchronous: Literal["full", "normal"] = synchronous
         self._create = create
         self._ledger: SqliteLedger | None = None
@@ -63,7 +67,9 @@ class OpenSaver:
 
         if self._ledger is not None:
             raise UsageError(f"{self._path} is open already", "call open_saver once more for a second one")
-        self._ledger = await open_ledger(self._path, create=self._create, synchronous=self._synchronous)
+        self._ledger = await open_ledger(
+            self._path, create=self._create, synchronous=self._synchronous, codec=self._codec
+        )
         return LedgerSaver(self._ledger.checkpoints, types=self._types, serde=self._serde)
 
     async def __aexit__(

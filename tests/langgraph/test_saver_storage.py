@@ -16,10 +16,12 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from tests.langgraph.graphs import beneath, checkpoint, looping, on
 from workflow_engine import open_saver
+from workflow_engine.errors import StoreError
 from workflow_engine.langgraph.saver import LedgerSaver
 from workflow_engine.langgraph.serializer import StrictSerializer
 from workflow_engine.langgraph.shelf import Shelves, Stored, placed, stored
 from workflow_engine.ports.checkpoints import Ground, Part, Piece, Placed
+from workflow_engine.stores.encryption import Keys, new_key
 from workflow_engine.stores.sqlite import open_ledger
 
 
@@ -186,6 +188,21 @@ async def test_a_serializer_of_ones_own_hides_every_value(path: Path) -> None:
         ended = await graph.ainvoke({"n": 0, "until": 4}, on("t"))
         assert (await graph.aget_state(on("t"))).values == ended
     assert b"secret" not in path.read_bytes()
+
+
+async def test_a_saver_on_an_encrypted_store_hides_what_a_serializer_does_not(path: Path) -> None:
+    key = new_key()
+    async with open_saver(path, codec=Keys(key)) as saver:
+        graph = looping(saver, lambda n: f"secret {n} " * 20, big="secret")
+        ended = await graph.ainvoke({"n": 0, "until": 4}, {**on("t"), "metadata": {"for": "secret"}})
+    async with open_saver(path, codec=Keys(key)) as saver:
+        assert (await looping(saver).aget_state(on("t"))).values == ended
+    files = list(path.parent.glob("runs.sqlite*"))
+    assert path in files
+    assert not [each for each in files if b"secret" in each.read_bytes()]
+    with pytest.raises(StoreError, match="is encrypted, and no key was given"):
+        async with open_saver(path):
+            pass
 
 
 # ------------------------------------------------------------------------------------------------ what is remembered
