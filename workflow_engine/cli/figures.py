@@ -61,6 +61,7 @@ def tokens(count: int | None) -> str:
     """
     if not count:
         return NOTHING
+    count = min(count, 10**15)  # what nobody can have used may be too large for a fraction
     if count < 1000:
         return str(count)
     return f"{count / 1000:.1f}k" if count < 1_000_000 else f"{count / 1_000_000:.1f}M"

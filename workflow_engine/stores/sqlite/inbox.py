@@ -44,7 +44,8 @@ def _never_asked(db: sqlite3.Connection, question: QuestionId) -> None:
     """Raises StoreDamaged if a run says that it asked a question which is not there."""
     with suppress(RunNotFound):
         kept = row(db, run_of(question))
-        if any(question == question_id(kept.id, number + 1) for number in range(kept.run.asked)):
+        number = question.rpartition(".q")[2][:19]
+        if number.isdecimal() and question == question_id(kept.id, int(number)) and 0 < int(number) <= kept.run.asked:
             raise damaged(kept.id, f"question {question}", "is missing")
 
 

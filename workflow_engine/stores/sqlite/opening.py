@@ -19,6 +19,11 @@ APPLICATION = 0x57464C57  # "WFLW", in the file's header: `file` and sqlite3 sho
 SMALLEST = 512  # bytes; a page of a database has no fewer
 _MIGRATION = re.compile(r"^(\d{4})_\w+\.sql$")
 _OTHER = "name another file with --store"
+# SQLite's own may be there: they are read, and do nothing. By their text, for anything can be given their names.
+_STATISTICS = {
+    "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
+    "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
+}
 
 Shape = frozenset[tuple[str, str, str]]
 
@@ -145,8 +150,7 @@ def _header(db: sqlite3.Connection) -> tuple[int, int]:
 
 def _shape(db: sqlite3.Connection) -> Shape:
     rows = db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()
-    # SQLite's own statistics may be there: they are read, and do nothing.
-    return frozenset((kind, name, sql) for kind, name, sql in rows if not name.startswith("sqlite_stat"))
+    return frozenset((kind, name, sql) for kind, name, sql in rows if sql not in _STATISTICS)
 
 
 def _led(shape: Shape, version: int) -> Shape:
