@@ -91,7 +91,7 @@ async def played(ledger: Ledger, acts: list[Any], end: str) -> None:
                 if (await ledger.question(letter.id)).status == "open":  # type: ignore[arg-type]
                     await ledger.send(letter)
                 if act == "answered" and letter.answer is not None:
-                    (sent,) = await ledger.letters(tale.id)
+                    [sent] = [each for each in await ledger.letters(tale.id) if each.answer is not None]
                     assert sent.answer is not None
                     await ledger.commit(fence, tale.answered(sent.answer, [sent.id]))
             case "expired" if waits and not await ledger.letters(tale.id):
