@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import unicodedata
@@ -40,7 +41,7 @@ def duration(seconds: float | None) -> str:
     >>> [duration(each) for each in (None, 0.0042, 0.34, 9.96, 18.4, 401, 7260, 200_000)]
     ['–', '4 ms', '0.3 s', '10 s', '18 s', '6 m 41 s', '2 h 1 m', '2 d 7 h']
     """
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return NOTHING
     if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"

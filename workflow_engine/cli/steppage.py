@@ -33,7 +33,7 @@ class StepPage:
     @property
     def wrote(self) -> dict[str, Any]:
         """The fields it wrote with the values it left in them."""
-        return {name: self.then[name] for name in _writes(self.step, self.journal)}
+        return {name: self.then[name] for name in _writes(self.step, self.journal) if name in self.then}
 
 
 def find_step(view: RunView[Any], name: str) -> StepRecord:
@@ -90,7 +90,7 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
 
     def fact(name: str, text: str) -> None:
         if text:
-            lines.append(f"  {painted(name.ljust(11), DIM, out)}  {text}")
+            lines.append(f"  {painted(name.ljust(11), DIM, out)}  {plain(text)}")
 
     fact("kind", step.kind)
     fact("began", "" if step.started is None else f"{step.started:%Y-%m-%d %H:%M:%S} UTC")

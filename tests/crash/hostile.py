@@ -1,0 +1,361 @@
+"""A process that opens stores somebody forged, through every door there is, and tells what they made it do.
+
+`python -m tests.crash.hostile FOLDER` goes through the folder's stores. Of each it prints a line of JSON: the errors
+that were not ours, the values that were not of their type, what an audit hook saw (imports, code, files, processes,
+sockets), and how long it took. What hangs is ended with the process, and its line is missing. Where a file `fault` lies
+beside a store, the fault it names is planted first, and stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures.thread  # noqa: F401 (imported late otherwise, which would look like a store's doing)
+import contextlib
+import faulthandler
+import io
+import json
+import os
+import resource
+import sys
+import time
+import typing
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from tests.crash.hostile_faults import plant
+from tests.crash.story import of_all, of_run
+from tests.crash.victims import ANSWERED, FLOW, LENDER, THREAD, VICTIM, WELL, strange
+from workflow_engine.cli import app
+from workflow_engine.cli.exits import Exit
+from workflow_engine.engine import Engine
+from workflow_engine.errors import WorkflowError
+from workflow_engine.record.ids import RunId
+from workflow_engine.saver import open_saver
+from workflow_engine.store import Store
+from workflow_engine.stores.sqlite import open_ledger
+
+MEMORY = 2 << 30
+PATIENCE = 10.0
+"""Seconds for one store; a gigantic value is read by every door."""
+CONTROL = "\x00\x07\x08\x1b\x7f\x9b"
+Act = Callable[..., Awaitable[Any]]
+
+
+class Doors:
+    """Everything that can be done with one store; `wrong` is what was neither done nor refused in our own words."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.wrong: list[str] = []
+        self.done = 0
+
+    async def through(self) -> None:
+        """Those that look first: the others change the store."""
+        for door in (self.port, self.looking, self.keeping, self.saver, self.driving, self.pruning):
+            await self.tried(door.__name__, door)
+
+    async def tried(self, what: str, act: Act, *given: Any, **named: Any) -> Any:
+        try:
+            found = await act(*given, **named)
+            self.done += 1
+            return found
+        except WorkflowError as error:
+            if not error.what.strip():
+                self.wrong.append(f"{what}: an error without a word")
+        except Exception as error:
+            self.wrong.append(f"{what}: {type(error).__name__}: {error}"[:300])
+        return None
+
+    async def port(self) -> None:
+        """The ledger as such."""
+        async with contextlib.aclosing(_Closing(await open_ledger(self.path, create=False))) as held:
+            for name, read in of_all().items():
+                await self.tried(f"port: {name}", read, held.ledger)
+            for run in (VICTIM, LENDER, ANSWERED):
+                for name, read in of_run(run, (-1, 3, 2**70)).items():
+                    await self.tried(f"port: {name} of {run}", read, held.ledger)
+                await self.tried(f"port: claim of {run}", _claimed, held.ledger, run)
+
+    async def looking(self) -> None:
+        """The verbs that change nothing."""
+        async with Engine.connect(self.path, workflows=[FLOW], create=False) as engine:
+            await self.tried("runs", engine.runs)
+            await self.tried("damaged runs", engine.runs, status="damaged")
+            await self.tried("inbox", engine.inbox)
+            await self.tried("last", engine.find, "@last")
+            for run in (VICTIM, LENDER, ANSWERED):
+                await self.tried(f"get {run}", self._viewed, engine, run)
+                await self.tried(f"story of {run}", engine.story, run)
+                await self.tried(f"watch {run}", _watched, engine, run)
+                await self.tried(f"inbox of {run}", engine.inbox, run)
+                await self.tried(f"document of {run}", engine.document, run)
+                for step in (-1, 0, 1, 3, 5, 2**70):
+                    await self.tried(f"state of {run} at {step}", engine.state_at, run, step)
+
+    async def driving(self) -> None:
+        """The verbs that drive: with forged rows as with others, a body sees values of its types or none."""
+        async with Engine.connect(self.path, workflows=[FLOW], create=False) as engine:
+            for run in (VICTIM, LENDER):
+                for step in (None, 0, 1, 5):
+                    await self.tried(f"fork {run} at {step}", engine.fork, run, at=step)
+            await self.tried("fork with edits", engine.fork, VICTIM, ruling="again")
+            await self.tried("answer", engine.answer, f"{VICTIM}.q1", "a" * 40 + "!", by="ann")
+            await self.tried("answer with an object", engine.answer, f"{VICTIM}.q1", {"a" * 40 + "!": 1}, by="x")
+            await self.tried("answer what was never asked", engine.answer, f"{VICTIM}.q0x", "x", by="ann")
+            await self.tried("answer by the run", engine.answer, VICTIM, "again", by="ann")
+            await self.tried("answer again", engine.answer, f"{ANSWERED}.q1", "good", by="ann")
+            await self.tried("resume", engine.resume, VICTIM)
+            await self.tried("recover", engine.recover, _heard)
+            await self.tried("resume the lender", engine.resume, LENDER)
+            for run in (VICTIM, ANSWERED):
+                await self.tried(f"get {run} afterwards", self._viewed, engine, run)
+                await self.tried(f"cancel {run}", engine.cancel, run)
+
+    async def _viewed(self, engine: Engine, run: str) -> None:
+        view = await engine.get(run)
+        json.dumps(view.document())
+        with contextlib.suppress(WorkflowError):
+            self._typed(view.state)
+
+    def _typed(self, state: BaseModel) -> None:
+        try:
+            type(state).model_validate(state.model_dump(), strict=True)
+        except ValueError as error:
+            self.wrong.append(f"a state that is none: {error}"[:300])
+
+    async def keeping(self) -> None:
+        """House-keeping."""
+        store = Store(self.path)
+        health = await self.tried("check", store.check)
+        if health is not None:
+            [str(each) for each in health.harms]
+        copy = self.path.with_name("copy.sqlite")
+        for run in (VICTIM, LENDER, ANSWERED):
+            page = await self.tried(f"export {run}", store.export, run)
+            if page is not None:
+                await self.tried(f"import {run}", Store(copy).import_, page)
+        given = self.path.with_name("page.json").read_text("utf-8", "surrogatepass")
+        await self.tried("import a page", Store(self.path.with_name("page.sqlite")).import_, given)
+        await self.tried("backup", store.backup, self.path.with_name("backup.sqlite"))
+        await self.tried("migrate", store.migrate, backup=False)
+
+    async def pruning(self) -> None:
+        """Last, for it takes the lender from its borrowers."""
+        store = Store(self.path)
+        for statuses in (["succeeded", "cancelled"], ["damaged"]):
+            await self.tried("prune", store.prune, older_than=timedelta(0), statuses=statuses)
+
+    async def saver(self) -> None:
+        """The checkpoints."""
+        async with open_saver(self.path, create=False) as saver:
+            on: Any = {"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}}
+            await self.tried("threads", saver.athreads)
+            await self.tried("list all", _listed, saver.alist(None))
+            await self.tried("list", _listed, saver.alist(on, limit=50))
+            await self.tried("list some", _listed, saver.alist(on, filter={"step": 1}))
+            found = await self.tried("read", saver.aget_tuple, on)
+            fields = ["log", "note", "n"]
+            await self.tried("history", saver.aget_delta_channel_history, config=on, channels=fields)
+            if found is not None:
+                await self.tried("write on", saver.aput_writes, found.config, [("log", ["x" * 200])], "another task")
+                await self.tried("go on", _gone_on, saver, found)
+            await self.tried("copy", saver.acopy_thread, THREAD, "copied")
+            await self.tried("prune", saver.aprune, [THREAD])
+            await self.tried("forget runs", saver.adelete_for_runs, ["x"])
+            well: Any = {"configurable": {"thread_id": WELL}}
+            if (await saver.aget_tuple(well)) is None:
+                self.wrong.append(f"thread {WELL} is gone")
+            await self.tried("forget", saver.adelete_thread, THREAD)
+
+    def typed(self) -> None:
+        """The commands, as a person types them."""
+        page = str(self.path.with_name("page.json"))
+        for line in (
+            ["runs"],
+            ["runs", "--json"],
+            ["inbox"],
+            ["inbox", "--json"],
+            *([verb, run] for verb in ("show", "watch") for run in (VICTIM, LENDER, ANSWERED)),
+            ["show", VICTIM, "--json"],
+            ["show", VICTIM, "--full"],
+            ["show", VICTIM, "1"],
+            ["show", VICTIM, "5", "--diff"],
+            ["watch", VICTIM, "--jsonl"],
+            ["store", "check"],
+            ["store", "export", VICTIM],
+            ["store", "export", ANSWERED],
+        ):
+            self._typed_in(line, self.path)
+        self._typed_in(["store", "import", page], self.path.with_name("typed.sqlite"))
+
+    def _typed_in(self, line: list[str], store: Path) -> None:
+        said, told = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
+            try:
+                code: int | str = app.call([*line, "--store", str(store)])
+            except Exception as error:
+                code = f"{type(error).__name__}: {error}"
+        text = "".join(_read(each) for each in (said, told))
+        name = f"workflow {' '.join(line[:3])}"
+        if code == Exit.BUG or isinstance(code, str):
+            self.wrong.append(f"{name}: {code}: {text.strip()[-300:]}")
+        if "Traceback" in text:
+            self.wrong.append(f"{name}: a traceback")
+        at = next((at for at, each in enumerate(text) if each in CONTROL), None)
+        if at is not None:
+            self.wrong.append(f"{name}: commands to the terminal: {text[max(0, at - 40) : at + 20]!r}")
+
+
+def _heard(_run: RunId, _problem: WorkflowError) -> None:
+    """One run's problem stops no other."""
+
+
+class _Closing:
+    def __init__(self, ledger: Any) -> None:
+        self.ledger = ledger
+
+    async def aclose(self) -> None:
+        await self.ledger.close()
+
+
+def _read(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    stream.seek(0)
+    return stream.read()
+
+
+async def _claimed(ledger: Any, run: RunId) -> None:
+    fence, _ = await ledger.claim(run)
+    await ledger.release(fence)
+
+
+async def _watched(engine: Engine, run: str) -> None:
+    async for _ in engine.watch(run):
+        pass
+
+
+async def _listed(found: Any) -> None:
+    count = 0
+    async for _ in found:
+        count += 1
+        if count > 1000:
+            raise AssertionError("a list without end")
+
+
+async def _gone_on(saver: Any, found: Any) -> None:
+    """The next checkpoint, as LangGraph would make it of what it read."""
+    from langgraph.checkpoint.base import empty_checkpoint
+
+    made = empty_checkpoint()
+    made["channel_values"] = found.checkpoint["channel_values"]
+    made["channel_versions"] = dict.fromkeys(made["channel_values"], 9)
+    await saver.aput(found.config, made, {"step": 9}, made["channel_versions"])
+
+
+# ------------------------------------------------------------------------------------------------ what is seen
+
+_seen: list[str] = []
+_watching: Path | None = None
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_FILES = (
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "os.rmdir",
+    "os.chmod",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "shutil.",
+)
+_CODE = ("marshal.", "pickle.", "ctypes.", "builtins.breakpoint", "builtins.input")
+_WORLD = (
+    "subprocess.",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "socket.connect",
+    "socket.getaddrinfo",
+    "urllib.",
+)
+_SQLITE = ("sqlite3.enable_load_extension", "sqlite3.load_extension")
+
+
+class _Imports:
+    """Is asked first for each module that is not there yet, and has none. The audit hook hears of few imports."""
+
+    @staticmethod
+    def find_spec(name: str, *_: Any) -> None:
+        if _watching is not None:
+            _seen.append(f"import {name}")
+
+
+def _audited(name: str, given: tuple[Any, ...]) -> None:
+    if _watching is None:
+        return
+    elsewhere = not any(
+        isinstance(each, str | bytes) and os.fsdecode(each).startswith(str(_watching)) for each in given
+    )
+    match name:
+        case "open":
+            suspect = elsewhere and _strange_open(*given)
+        case "sqlite3.connect":
+            suspect = str(given[0]) != ":memory:" and str(_watching) not in str(given[0])
+        case "compile" | "exec":
+            suspect = not _of_typing()
+        case _:
+            suspect = name.startswith((*_CODE, *_WORLD, *_SQLITE)) or (elsewhere and name.startswith(_FILES))
+    if suspect:
+        _seen.append(f"{name}{given!r}"[:200])
+
+
+def _of_typing() -> bool:
+    """Whether an annotation is looked up, as pydantic does where a type is used for the first time."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_filename == typing.__file__:
+            return True
+    return False
+
+
+def _strange_open(path: Any, mode: Any, flags: Any) -> bool:
+    if isinstance(path, int):
+        return False
+    writes = (isinstance(mode, str) and set(mode) & set("wax+")) or (isinstance(flags, int) and flags & _WRITES)
+    # A traceback, or an error of the standard library, looks its sources up.
+    return bool(writes) or not os.fsdecode(path).endswith((".py", ".pyc", ".sql", ".typed"))
+
+
+def main(folder: str) -> None:
+    """Open them all. The first is whole: what it imports is not held against the others."""
+    global _watching
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    app._command = cache(app._command)  # made anew for each command line otherwise, which takes most of the time
+    sys.addaudithook(_audited)
+    sys.meta_path.insert(0, _Imports)
+    for place in sorted(Path(folder).iterdir()):
+        fault = place / "fault"
+        patience = plant(fault.read_text()) if fault.exists() else PATIENCE
+        faulthandler.dump_traceback_later(patience, exit=True)
+        begun = time.monotonic()
+        _seen.clear()
+        strange.clear()
+        opened = Doors(place / "runs.sqlite")
+        opened.typed()
+        asyncio.run(opened.through())
+        told = {"place": place.name, "wrong": [*opened.wrong, *strange], "seen": list(_seen), "done": opened.done}
+        faulthandler.cancel_dump_traceback_later()
+        sys.stdout.write(json.dumps({**told, "seconds": time.monotonic() - begun}) + "\n")
+        sys.stdout.flush()
+        _watching = place.parent
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

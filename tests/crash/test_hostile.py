@@ -1,0 +1,190 @@
+"""A hostile store: rows forged with proper seals run no code, open no file, hang nothing, and raise what is ours.
+
+Every door is tried: the port, the engine's verbs, house-keeping, the checkpointer and the command line. What is read is
+refused in our own words or of its type; whoever was not forged stays as they were, to the byte.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from tests.crash.forgeries import FORGERIES, PAGES, ROWS, repaged
+from tests.crash.forging import forged
+from tests.crash.hostile_faults import FAULTS
+from tests.crash.victims import BYSTANDER, WELL, made
+
+HOUSE = Path(__file__).parent.parent.parent
+PATIENCE = 300
+DONE = 90
+"""So many acts at least are done with a store that is whole; where all are refused, nothing is tried."""
+
+FEW = (
+    "an event with a huge number",
+    "a fork of itself",
+    "a run that names a class",
+    "a run with endlessly many versions",
+    "a value that is nested deeply",
+    "values that share each other",
+    "a field that does not exist",
+    "a document that names a class",
+    "a question with a schema from elsewhere",
+    "a question that commands the terminal",
+    "an answer that names a class",
+    "a piece that names a function",
+    "a trigger that looks like SQLite's own",
+)
+"""Those of every day, one of each kind; `make crash` tries them all."""
+
+NOTICED = {
+    "a_reference_is_fetched": ("a question with a schema from a file", "open('/etc/passwd'"),
+    "types_are_believed": ("a run whose epoch is a text", "TypeError"),
+    "what_is_named_is_imported": ("a document that names a class", "import planted"),
+    "the_schema_is_not_compared": ("a trigger", "others were changed"),
+    "a_circle_is_followed": ("a fork of itself", "it was ended"),
+}
+"""Faults by what is noticed of which forgery."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A folder of stores to be forged; the first is whole."""
+
+    folder: Path
+    whole: Path
+
+    def add(self, forgery: str, fault: str = "") -> Path:
+        place = self.folder / f"{len(list(self.folder.iterdir())):04} {forgery}"
+        shutil.copytree(self.whole.parent, place)
+        if fault:
+            (place / "fault").write_text(fault)
+        if forgery in PAGES:
+            page = place / "page.json"
+            page.write_text(repaged(page.read_text("utf-8"), PAGES[forgery]), "utf-8", "surrogatepass")
+        else:
+            forged(place / "runs.sqlite", FORGERIES[forgery])
+        return place
+
+    def faults(self) -> Mapping[str, list[str]]:
+        """What is wrong of each store, once a process went through them all."""
+        before = {place.name: _others(place) for place in sorted(self.folder.iterdir())}
+        told = {each["place"]: each for each in _opened(self.folder)}
+        found: dict[str, list[str]] = {}
+        for place in sorted(self.folder.iterdir()):
+            if place.name not in told:
+                found[place.name] = ["it was ended: it hung, or died"]
+                break  # nobody looked at those that follow
+            said = told[place.name]
+            wrong = [*said["wrong"], *(["others were changed"] if _others(place) != before[place.name] else ())]
+            if place != self.whole.parent:
+                wrong += said["seen"]
+            elif said["done"] < DONE:
+                wrong.append(f"only {said['done']} acts were done with a store that is whole")
+            found[place.name] = wrong
+        return found
+
+
+@pytest.fixture
+async def shelf() -> AsyncIterator[Shelf]:
+    """In memory where there is such a place."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(prefix="hostile-", dir=memory if memory.is_dir() else None) as folder:
+        whole = Path(folder) / "0000 whole" / "runs.sqlite"
+        whole.parent.mkdir()
+        await made(whole)
+        yield Shelf(Path(folder), whole)
+
+
+def _opened(folder: Path) -> Iterator[dict[str, Any]]:
+    command = [sys.executable, "-m", "tests.crash.hostile", str(folder)]
+    try:
+        child = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        lines: str | None = child.stdout
+    except subprocess.TimeoutExpired as error:
+        lines = str(error.stdout, "utf-8") if isinstance(error.stdout, bytes) else error.stdout
+    return (json.loads(line) for line in (lines or "").splitlines())
+
+
+def _others(place: Path) -> Any:
+    """All rows of those who are never forged."""
+    queries = {
+        "SELECT * FROM runs WHERE id = ?": BYSTANDER,
+        **{
+            f"SELECT * FROM {table} WHERE run = (SELECT key FROM runs WHERE id = ?)": BYSTANDER
+            for table in ("journal", "versions", "questions", "letters")
+        },
+        "SELECT * FROM lines WHERE series = (SELECT key FROM series WHERE id = ?)": WELL,
+        **{
+            f"SELECT * FROM {table} WHERE line IN (SELECT lines.key FROM lines, series WHERE series.key = series AND "
+            "series.id = ?)": WELL
+            for table in ("checkpoints", "pending")
+        },
+        "SELECT * FROM pieces WHERE key >> 32 IN (SELECT lines.key FROM lines, series WHERE series.key = series AND "
+        "series.id = ?)": WELL,
+    }
+    try:
+        with closing(sqlite3.connect(place / "runs.sqlite")) as db:
+            return [sorted(db.execute(query, (name,)).fetchall(), key=repr) for query, name in queries.items()]
+    except sqlite3.DatabaseError as error:
+        return str(error)
+
+
+def _wrong(shelf: Shelf, forgeries: Iterable[str]) -> dict[str, list[str]]:
+    for each in forgeries:
+        shelf.add(each)
+    return {name: wrong for name, wrong in shelf.faults().items() if wrong}
+
+
+def test_the_few_are_among_the_many() -> None:
+    assert set(FEW) <= set(FORGERIES)
+    assert not set(FORGERIES) & set(PAGES)
+    assert set(NOTICED) == set(FAULTS)
+
+
+async def test_every_table_is_forged(tmp_path: Path) -> None:
+    await made(tmp_path / "runs.sqlite")
+    touched: set[str] = set()
+
+    def noted(act: int, name: str | None, *_: str | None) -> int:
+        if act in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE):
+            touched.add(str(name))
+        return sqlite3.SQLITE_OK
+
+    with closing(sqlite3.connect(tmp_path / "runs.sqlite", isolation_level=None)) as db:
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        db.set_authorizer(noted)
+        for forgery in (*ROWS.values(), FORGERIES["traits of an encryption"]):
+            db.execute("BEGIN")
+            forgery(db)
+            db.execute("ROLLBACK")
+    assert tables <= touched
+
+
+@pytest.mark.slow
+async def test_a_forged_store_runs_no_code_and_hangs_nothing(shelf: Shelf) -> None:
+    assert _wrong(shelf, FEW) == {}
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("part", range(4))
+async def test_no_forgery_of_any_table_runs_code_or_hangs(shelf: Shelf, part: int) -> None:
+    assert _wrong(shelf, [*FORGERIES, *PAGES][part::4]) == {}
+
+
+@pytest.mark.crash
+async def test_what_keeps_forged_rows_from_doing_harm_is_missed_where_it_is_taken_away(shelf: Shelf) -> None:
+    places = {fault: shelf.add(forgery, fault).name for fault, (forgery, _) in NOTICED.items()}
+    found = shelf.faults()
+    for fault, (_, words) in NOTICED.items():
+        assert any(words in wrong for wrong in found[places[fault]]), (fault, found[places[fault]])
