@@ -51,6 +51,7 @@ TRIGGER = "CREATE TRIGGER sqlite_stat1x AFTER UPDATE ON runs BEGIN DELETE FROM j
 PLANTED = "CREATE TRIGGER planted AFTER UPDATE ON runs BEGIN DELETE FROM journal; END"
 
 
+_TABLES = ("journal", "versions", "questions", "letters")
 _USAGE = {"requests": WIDE, "input_tokens": WIDE, "output_tokens": -WIDE, "cost": 1e308}
 
 
@@ -173,6 +174,8 @@ RUNS: dict[str, Forge] = {
     "a run that has another number than its text": run_text(seq=2**62),
     "a run of a number that the journal lacks": run(seq=2**62),
     "a run with a target that names a file": whole(target="/etc/passwd:os"),
+    "a run with a target that is above": whole(target="../evil.py:flow"),
+    "a run with a target that is a lone name": whole(target="os"),
     "a run whose workflow is a path": whole(workflow="../../../etc/passwd"),
     "a run whose workflow commands the terminal": whole(workflow=SCREEN.replace("\x00", "")),
     "a run with a gigantic text": run(text=LONG),
@@ -196,6 +199,14 @@ RUNS: dict[str, Forge] = {
     "a run that is its own parent": run_text(parent=[VICTIM, 1]),
     "a run with strange deaths and doubts": run_text(deaths={"work": WIDE, "x": -1}, doubts={"ask": "../../x"}),
     "a run that used more than all": run_text(usage=_USAGE),
+    "a run of a key beyond all": beneath(
+        "UPDATE runs SET key = 9223372036854775807 WHERE id = 'run0'",
+        *(f"UPDATE {each} SET run = 9223372036854775807 WHERE run = 2" for each in _TABLES),
+    ),
+    "a run of a negative key": beneath(
+        "UPDATE runs SET key = -2 WHERE id = 'run0'",
+        *(f"UPDATE {each} SET run = -2 WHERE run = 2" for each in _TABLES),
+    ),
     "a run of other code": run_text(shape="another", bodies={"../x": "y"}),
 }
 
@@ -301,6 +312,10 @@ INBOX: dict[str, Forge] = {
     "a question that ended nested": fate(DEEP),
     "a letter that names a class": letter(CLASSES),
     "a letter that is nested without end": letter(DEEP),
+    "a letter that was taken at a text": beneath("UPDATE letters SET taken = 'x' WHERE id = 'run3.q1'"),
+    "a letter that was taken before all": beneath("UPDATE letters SET taken = -9 WHERE id = 'run3.q1'"),
+    "a letter of a number beyond all": beneath("UPDATE letters SET number = 9223372036854775807 WHERE id = 'run3.q1'"),
+    "a question of a number beyond all": beneath("UPDATE questions SET number = 9223372036854775807 WHERE run = 2"),
     "a letter of an unknown kind": letter(kind="explode"),
     "a letter to another run": letter(run=BYSTANDER),
     "a letter of another name": letter(id=f"{BYSTANDER}.q1"),
@@ -322,6 +337,10 @@ THREADS: dict[str, Forge] = {
     "a scope whose number is a text": line(number="many"),
     "a scope without a newest": line(newest="zzz"),
     "a scope of a later time": line(updated="\x1b[2J"),
+    "a scope of a key beyond all": beneath("UPDATE lines SET key = 9223372036854775807 WHERE key = 1"),
+    "a scope of a negative key": beneath("UPDATE lines SET key = -7 WHERE key = 1"),
+    "a scope of a thread beyond all": line(series=2**63 - 1),
+    "a thread of a negative key": beneath("UPDATE series SET key = -1 WHERE key = 1"),
     "a scope of another era": line(era="x"),
     "a checkpoint that names a class": checkpoint(CLASSES),
     "a checkpoint that is nested without end": checkpoint(DEEP),

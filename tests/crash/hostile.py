@@ -16,6 +16,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import sys
 import time
 import typing
@@ -109,8 +110,9 @@ class Doors:
             await self.tried("answer what was never asked", engine.answer, f"{VICTIM}.q0x", "x", by="ann")
             await self.tried("answer by the run", engine.answer, VICTIM, "again", by="ann")
             await self.tried("answer again", engine.answer, f"{ANSWERED}.q1", "good", by="ann")
-            await self.tried("resume", engine.resume, VICTIM)
+            await self.tried("resume on LangGraph", engine.resume, ANSWERED, executor="langgraph")
             await self.tried("recover", engine.recover, _heard)
+            await self.tried("resume", engine.resume, VICTIM)
             await self.tried("resume the lender", engine.resume, LENDER)
             for run in (VICTIM, ANSWERED):
                 await self.tried(f"get {run} afterwards", self._viewed, engine, run)
@@ -192,6 +194,20 @@ class Doors:
         ):
             self._typed_in(line, self.path)
         self._typed_in(["store", "import", page], self.path.with_name("typed.sqlite"))
+        # These change the store. A run whose code is nowhere beneath the working directory is not driven.
+        changed = self.path.with_name("changed.sqlite")
+        shutil.copy(self.path, changed)
+        for line in (
+            ["draw", VICTIM],
+            ["fork", VICTIM, "--at", "5", "note=x"],
+            ["answer", f"{VICTIM}.q1", "choice=x", "a=[1"],
+            ["answer", f"{VICTIM}.q1", "x", "a=1"],
+            ["answer", VICTIM, "again"],
+            ["resume", VICTIM],
+            ["recover"],
+            ["cancel", ANSWERED],
+        ):
+            self._typed_in(line, changed)
 
     def _typed_in(self, line: list[str], store: Path) -> None:
         said, told = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
@@ -300,7 +316,7 @@ def _audited(name: str, given: tuple[Any, ...]) -> None:
     if _watching is None:
         return
     elsewhere = not any(
-        isinstance(each, str | bytes) and os.fsdecode(each).startswith(str(_watching)) for each in given
+        isinstance(each, str | bytes | os.PathLike) and os.fsdecode(each).startswith(str(_watching)) for each in given
     )
     match name:
         case "open":

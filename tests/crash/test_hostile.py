@@ -33,7 +33,6 @@ DONE = 90
 FEW = (
     "an event with a huge number",
     "a fork of itself",
-    "a run that names a class",
     "a run with endlessly many versions",
     "a value that is nested deeply",
     "values that share each other",
@@ -41,7 +40,6 @@ FEW = (
     "a document that names a class",
     "a question with a schema from elsewhere",
     "a question that commands the terminal",
-    "an answer that names a class",
     "a piece that names a function",
     "a trigger that looks like SQLite's own",
 )
@@ -177,9 +175,9 @@ async def test_a_forged_store_runs_no_code_and_hangs_nothing(shelf: Shelf) -> No
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(6))
 async def test_no_forgery_of_any_table_runs_code_or_hangs(shelf: Shelf, part: int) -> None:
-    assert _wrong(shelf, [*FORGERIES, *PAGES][part::4]) == {}
+    assert _wrong(shelf, [*FORGERIES, *PAGES][part::6]) == {}
 
 
 @pytest.mark.crash

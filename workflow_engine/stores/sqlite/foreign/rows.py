@@ -92,7 +92,9 @@ class Line:
 
     @property
     def pieces(self) -> tuple[int, int]:
-        """The first and last key its pieces may have."""
+        """The first and last key its pieces may have; none may where its own was forged, which can still be deleted."""
+        if not 0 < self.key < 1 << (62 - SHIFT):
+            return 1, 0
         return self.key << SHIFT, (self.key << SHIFT) + (1 << SHIFT) - 1
 
     def piece(self, number: int) -> int:
