@@ -147,7 +147,8 @@ def answer_of(question: QuestionRecord, words: list[str], json_value: str | None
         raise AnswerRejected(
             f"question {question.id} wants a choice: {', '.join(question.choices)}", answering(question)
         )
-    properties = question.schema.get("properties", {})
+    declared = question.schema.get("properties")
+    properties = declared if isinstance(declared, dict) else {}
     for name, text in fields.items():
         _known(question, name, properties)
         value[name] = _scalar(properties.get(name, {}), text, json_or_text)
@@ -181,6 +182,6 @@ def _known(question: QuestionRecord, name: str, properties: Mapping[str, Any]) -
     )
 
 
-def _scalar(schema: Mapping[str, Any], text: str, read: Any) -> Any:
+def _scalar(schema: Any, text: str, read: Any) -> Any:
     """A word by its schema: text where only text fits, so that hint=42 stays a hint."""
-    return text if schema.get("type") == "string" else read(text)
+    return text if isinstance(schema, dict) and schema.get("type") == "string" else read(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from workflow_engine.record.usage import Usage
@@ -13,6 +14,8 @@ def time_taken(seconds: float) -> str:
     >>> [time_taken(each) for each in (0.0004, 0.34, 1.0, 4.26, 58.7, 192, 7500, 266400)]
     ['<1 ms', '340 ms', '1 s', '4.3 s', '58 s', '3 m 12 s', '2 h 5 m', '3 d 2 h']
     """
+    if not math.isfinite(seconds):  # no run took it: it was forged
+        return "–"
     if seconds < 0.001:
         return "<1 ms"
     if seconds < 1:
@@ -35,7 +38,10 @@ def moment(at: datetime) -> str:
     >>> moment(datetime(2026, 3, 7, 9, 5, tzinfo=UTC))
     '2026-03-07 09:05 UTC'
     """
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    try:
+        return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except OverflowError:  # the first or the last day of all: it was forged
+        return f"{at:%Y-%m-%d}"
 
 
 def tokens(count: int) -> str:
@@ -43,6 +49,7 @@ def tokens(count: int) -> str:
     >>> [tokens(each) for each in (1, 812, 48_213, 3_100_000)]
     ['1 token', '812 tokens', '48.2k tokens', '3.1M tokens']
     """
+    count = min(count, 10**15)  # what nobody can have used may be too large for a fraction
     if count == 1:
         return "1 token"
     if count < 1000:
