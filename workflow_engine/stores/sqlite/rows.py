@@ -158,11 +158,20 @@ def run_row(row: Row) -> RunRow:
         and all(0 <= each < MOST for each in (place[6], place[8], place[9]))
         and isinstance(counts, dict)
         and all(type(each) is int and 0 < each < MOST for each in counts.values())
-        and not any("\ud800" <= each <= "\udfff" for each in "".join(counts))
+        and _encodable("".join(counts))
     ):
         raise damaged(name, "its own row", "says what no run can say")
     rest: tuple[Any, ...] = (*place, counts, text, key)
     return RunRow(*rest)
+
+
+def _encodable(text: str) -> bool:
+    """Whether a text has no lone surrogate, which SQLite cannot be asked about."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _MAYBE = (str, NoneType)
