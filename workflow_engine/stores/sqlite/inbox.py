@@ -138,9 +138,17 @@ def box(db: sqlite3.Connection, kept: RunRow) -> Sequence[Letter]:
             raise damaged(kept.id, f"letter {name}", "is both taken and waiting")
         if (letter.id, letter.answer and letter.answer.question) != (name, question):
             raise damaged(kept.id, f"letter {name}", "stands under the name of another")
+        if letter.answer is not None and _answered(db, letter.answer.question):
+            raise damaged(kept.id, f"letter {name}", "waits, and was taken with the question it answers")
         waiting[name] = letter
     _none_missed(db, kept, waiting)
     return list(waiting.values())
+
+
+def _answered(db: sqlite3.Connection, question: QuestionId) -> bool:
+    """Whether a question is closed by its answer: in the commit that takes the letter, so that none waits then."""
+    found = db.execute(SQL["fate"], (question,)).fetchone()
+    return found is not None and found[0] not in (None, "expired", "withdrawn")
 
 
 def _none_missed(db: sqlite3.Connection, kept: RunRow, waiting: Container[str]) -> None:
@@ -157,8 +165,16 @@ def _none_missed(db: sqlite3.Connection, kept: RunRow, waiting: Container[str]) 
 
 
 def boxes(db: sqlite3.Connection) -> list[RunId]:
-    """Runs with letters not taken yet."""
-    return [RunId(run) for (run,) in db.execute(SQL["boxes"])]
+    """Runs with letters not taken yet. Damaged ones are logged and left out, so that the others stay readable."""
+    found: list[RunId] = []
+    for (run,) in db.execute(SQL["boxes"]).fetchall():
+        try:
+            box(db, row(db, RunId(run)))
+        except (StoreDamaged, RunNotFound) as error:
+            _LOG.warning("%s", error.what)
+        else:
+            found.append(RunId(run))
+    return found
 
 
 def _letter(mark: bytes, text: str, run: str, name: str | None) -> Letter:

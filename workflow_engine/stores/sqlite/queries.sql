@@ -165,6 +165,9 @@ SELECT seal FROM letters WHERE id = ?;
 -- name: letter_waits
 SELECT 1 FROM letters WHERE id = ? AND run = ? AND taken IS NULL;
 
+-- name: fate
+SELECT fate FROM questions WHERE id = ?;
+
 -- name: boxes
 SELECT runs.id FROM runs WHERE runs.key IN (SELECT run FROM letters WHERE taken IS NULL) ORDER BY runs.key;
 
