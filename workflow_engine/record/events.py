@@ -248,7 +248,7 @@ _EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 
 
 @cache
-def _of_kind(kind: type[Any]) -> TypeAdapter[Any]:
+def _of_kind(kind: Any) -> TypeAdapter[Any]:
     # A union looks for the event's kind among all of its own at each call.
     return TypeAdapter(kind)
 

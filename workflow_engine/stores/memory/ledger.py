@@ -161,9 +161,7 @@ class MemoryLedger:
 
     async def whole(self, run: RunId) -> Whole:
         kept = await self.read(run)
-        return Whole(
-            kept.run, kept.state, await self.journal(run), await self.questions(run), await self.letters(run)
-        )
+        return Whole(kept.run, kept.state, await self.journal(run), await self.questions(run), await self.letters(run))
 
     async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
         return self._box(run).state(seq)

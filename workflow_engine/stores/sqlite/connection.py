@@ -90,6 +90,7 @@ class Connection:
         raw, loop = self._raw, asyncio.get_running_loop()
 
         def act() -> None:
+            told: tuple[T | None, BaseException | None]
             try:
                 told = work(raw), None
             except BaseException as error:  # raised where the work was asked for
