@@ -255,7 +255,8 @@ def _of_kind(kind: Any) -> TypeAdapter[Any]:
 
 def write_event(event: Any) -> str:
     """An event as one line of JSON."""
-    return _of_kind(type(event)).dump_json(event).decode()
+    kind: Any = type(event)
+    return _of_kind(kind).dump_json(event).decode()
 
 
 def read_event(text: str) -> Any:
