@@ -87,8 +87,11 @@ def deaths(folder: Path) -> list[Death]:
     """Before and after each write of a process that forks, and each of its first statements."""
     assert lived(folder, None) is None
     writes, statements = map(int, (folder / "places").read_text().split())
-    places: list[tuple[Literal["write", "statement"], int]] = [("write", each + 1) for each in range(writes)]
-    places += [("statement", each + 1) for each in range(min(statements, 12))]
+    levels: tuple[tuple[Literal["write", "statement"], int], ...] = (
+        ("write", writes),
+        ("statement", min(statements, 12)),
+    )
+    places = [(level, number) for level, most in levels for number in range(1, most + 1)]
     return [Death(level, number, when) for level, number in places for when in ("before", "after")]
 
 
