@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
@@ -13,6 +13,7 @@ from tests.crash.deaths import Death, Statements, mortal
 from tests.crash.life import KILLED
 from tests.processes import ended
 from workflow_engine import END, START, Engine, State, Store, append, function, run_sync, workflow
+from workflow_engine.testing.crash import When
 
 STORE = "runs.sqlite"
 
@@ -39,6 +40,7 @@ async def land(log: list[str]) -> list[str]:
 
 
 trip = workflow("trip", state=Trip, edges=[START >> load >> sail >> land >> END])
+WHEN: tuple[When, When] = ("before", "after")
 CARGO = "c" * 50_000
 FORKED = ["50000 of cargo", "mended and sailed", "landed after 2"]
 
@@ -87,12 +89,8 @@ def deaths(folder: Path) -> list[Death]:
     """Before and after each write of a process that forks, and each of its first statements."""
     assert lived(folder, None) is None
     writes, statements = map(int, (folder / "places").read_text().split())
-    levels: tuple[tuple[Literal["write", "statement"], int], ...] = (
-        ("write", writes),
-        ("statement", min(statements, 12)),
-    )
-    places = [(level, number) for level, most in levels for number in range(1, most + 1)]
-    return [Death(level, number, when) for level, number in places for when in ("before", "after")]
+    found = [Death("write", each + 1, when) for each in range(writes) for when in WHEN]
+    return found + [Death("statement", each + 1, when) for each in range(min(statements, 12)) for when in WHEN]
 
 
 def survived(folder: Path, chosen: list[Death]) -> list[bool | None]:
