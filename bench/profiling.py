@@ -46,6 +46,7 @@ class Profiler:
 
     def end(self) -> None:
         self._mine.disable()
+        self._others = list(self._others)  # a store that is opened from now on is for looking what came of it
 
     def top(self, steps: int) -> list[dict[str, Any]]:
         """What costs most, in microseconds of CPU a step, its own and with all it calls."""

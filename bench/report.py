@@ -25,8 +25,9 @@ another file, and empty when the clock starts.
   asked of its connection. By default LangGraph does not wait for a checkpoint before it begins the next step, so plain
   promises less than we do at the same level; `durability="sync"` is the row that promises the same.
 - **Burr** writes the whole state each step, **DBOS** each step's output. As they come both use SQLite's rollback
-  journal, which flushes four times a commit; "with WAL" is their faster and fairer row. DBOS's resume includes its
-  launch, at which it recovers what is unfinished.
+  journal, which flushes four times a commit; "with WAL" is their faster and fairer row. Burr's async persister has one
+  connection for all runs, which therefore share commits as ours do; it keeps no journal and no owner, and checks no
+  value. DBOS's resume includes its launch, at which it recovers what is unfinished.
 - **level** is the journal and the `synchronous` that the store really runs with: `full` waits for the disk at each
   commit, `normal` does not, and may lose the last commits with the power.
 - **bytes/step** is by how much the files grew; **written/step** is what was handed to write calls. **commits/step** are
