@@ -88,8 +88,10 @@ def test_a_disk_that_fails_is_said_and_the_run_goes_on_once_it_is_well(folder: P
 def test_a_disk_that_fails_at_every_call_is_said_and_the_run_goes_on(folder: Path, case: str) -> None:
     seen = failed(folder, CASES[case], first=1, step=1, most=400)
     assert [each for each in seen if each["wrong"] or not clear(each)] == []
-    assert seen[0]["failed"]
     assert not seen[-1]["failed"], "every call has to have its turn"
+    # In such a life one file is cut, once; everything else is done often.
+    assert len(seen) > (1 if case == "files that cannot be cut" else 2)
+    assert seen[0]["failed"]
 
 
 def test_a_command_says_what_is_wrong_with_the_disk_and_exits_with_8(tmp_path: Path) -> None:
