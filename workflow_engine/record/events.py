@@ -100,7 +100,7 @@ class EffectStarted:
 
 @dataclass(frozen=True)
 class AttemptFailed:
-    """One try failed and another follows after `wait` seconds."""
+    """One try failed and another follows after `wait` seconds; of an `each` node, one try of one item."""
 
     at: datetime
     node: str
@@ -108,6 +108,7 @@ class AttemptFailed:
     attempt: int
     failure: Failure
     wait: float
+    item: int | None = None
     type: Literal["AttemptFailed"] = "AttemptFailed"
 
 

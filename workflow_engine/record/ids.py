@@ -18,6 +18,6 @@ def run_of(question: QuestionId) -> RunId:
     return RunId(question.rpartition(".")[0])
 
 
-def step_key(run: RunId, node: str, visit: int) -> str:
-    """The idempotency key of one visit; the same for each of its attempts."""
-    return f"{run}/{node}/{visit}"
+def step_key(run: RunId, node: str, visit: int, item: int | None = None) -> str:
+    """The idempotency key of one visit, or of one item in it; the same for each of its attempts."""
+    return f"{run}/{node}/{visit}" if item is None else f"{run}/{node}/{visit}/{item}"

@@ -15,7 +15,8 @@ def _nowhere() -> Path:
 class Step:
     """Handed to a parameter annotated `Step`. In a unit test `Step()` will do.
 
-    `key` is the same for every attempt of this visit: send it along as idempotency key.
+    `key` is the same for every attempt of this visit: send it along as idempotency key. In an `each` node `item` is the
+    place of the item in its list (from 0), and the key is that item's own.
     """
 
     run: str = "run"
@@ -23,6 +24,7 @@ class Step:
     visit: int = 1
     attempt: int = 1
     key: str = "run/node/1"
+    item: int | None = None
     log: Callable[[str], None] = field(default=lambda _: None, repr=False)
     progress: Callable[[str], None] = field(default=lambda _: None, repr=False)
     workspace_at: Callable[[], Path] = field(default=_nowhere, repr=False)

@@ -28,15 +28,16 @@ _NOT_THEIRS = tuple({sysconfig.get_path(each) for each in ("stdlib", "purelib", 
 class Attempt:
     """The surroundings of one try; `words` is the last thing the body said of itself."""
 
-    def __init__(self, live: Live, node: Node, visit: int, number: int) -> None:
-        self.live, self.node, self.visit, self.number = live, node, visit, number
+    def __init__(self, live: Live, node: Node, visit: int, number: int, item: int | None = None) -> None:
+        self.live, self.node, self.visit, self.number, self.item = live, node, visit, number, item
         self.words = ""
         self._workspace: Path | None = None
         self._stopped = False
 
     async def run(self, act: Callable[[Scene], Awaitable[T]]) -> T:
         """Run `act` in this attempt's scene. Raises what it raises, and errors.StepTimeout when its time is up."""
-        self.live.tell(Began(self.node.name, self.node.kind, self.visit, self.number))
+        if self.item is None:  # of many items the step tells as a whole
+            self.live.tell(Began(self.node.name, self.node.kind, self.visit, self.number))
         try:
             return await _within(self.node, act(self.live.scene(self._step())))
         except asyncio.CancelledError as error:
@@ -61,7 +62,8 @@ class Attempt:
             node=self.node.name,
             visit=self.visit,
             attempt=self.number,
-            key=step_key(run, self.node.name, self.visit),
+            item=self.item,
+            key=step_key(run, self.node.name, self.visit, self.item),
             log=lambda text: log.info("%s %s: %s", run, self.node.name, text),
             progress=self._say,
             workspace_at=self._open_workspace,
@@ -70,7 +72,8 @@ class Attempt:
 
     def _say(self, words: str) -> None:
         self.words = " ".join(str(words).split())[:200]
-        self.live.tell(Said(self.node.name, self.visit, self.words))
+        at = "" if self.item is None else f"item {self.item}: "
+        self.live.tell(Said(self.node.name, self.visit, at + self.words))
 
     def _open_workspace(self) -> Path:
         if self._workspace is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
@@ -11,38 +11,20 @@ from typing import Any, assert_never
 from workflow_engine.bodies import function
 from workflow_engine.bodies.intent import Ask, Intent, Wrote
 from workflow_engine.bodies.run import run as run_body
-from workflow_engine.errors import Conflict, Failure, StoreError
+from workflow_engine.errors import Failure
 from workflow_engine.frontier.leave import catches
-from workflow_engine.ports.agents import AgentAnswer
-from workflow_engine.record.events import AttemptFailed, EffectStarted, QuestionAsked, StepFailed, StepFinished
+from workflow_engine.record.events import EffectStarted, QuestionAsked, StepFailed, StepFinished
 from workflow_engine.record.ids import step_key
 from workflow_engine.record.inbox import Tried
-from workflow_engine.record.usage import Usage
 from workflow_engine.record.values import Write
 from workflow_engine.spec.nodes import Function, Node
-from workflow_engine.spec.policies import GiveUp
 from workflow_engine.steps.asking import deaths_question, doubt_question, human_question, tried_so_far
-from workflow_engine.steps.attempt import Attempt, failure_of
 from workflow_engine.steps.live import Live, after
 from workflow_engine.steps.onward import onward
+from workflow_engine.steps.trying import GaveUp, Paid, Released, Tries, trying
 from workflow_engine.steps.writing import reduced, within_state, within_write, writes_of
 
 MOST_DEATHS = 5
-
-
-@dataclass(frozen=True)
-class Paid:
-    """What a step's attempts cost, and who answered in them: those that failed are paid for too."""
-
-    usage: Usage | None = None
-    answered_by: tuple[str, ...] = ()
-
-    def with_(self, told: Intent | AgentAnswer | None) -> Paid:
-        """With what one more attempt told of itself."""
-        if not isinstance(told, Wrote | AgentAnswer) or (told.usage is None and not told.answered_by):
-            return self
-        usage = self.usage if told.usage is None else (self.usage or Usage()) + told.usage
-        return Paid(usage, tuple(dict.fromkeys((*self.answered_by, *told.answered_by))))
 
 
 @dataclass(frozen=True)
@@ -54,7 +36,7 @@ class Taken:
     started: datetime
     attempts: int = 1
     words: str = ""
-    paid: Paid = Paid()
+    paid: Paid = field(default_factory=Paid)
 
 
 async def step(live: Live, name: str) -> None:
@@ -95,38 +77,22 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
 
     `unsaid` is the step's last word where `act` says nothing itself.
     """
-    number = 0
-    paid = Paid()
-    while True:
-        number += 1
-        attempt = Attempt(live, node, visit, number)
-        try:
-            intent: Intent | None = await attempt.run(act)
-            if intent is None:
-                return None
-            paid = paid.with_(intent)
-            taken = Taken(node, visit, started, number, attempt.words or unsaid, paid)
-            tried = await tried_so_far(live) if isinstance(intent, Ask) else ()
-            durable = _settle(live, taken, intent, tried)
-        except (StoreError, Conflict):
-            raise
-        except Exception as error:  # the body is the user's code: whatever it raises is the step's failure
-            durable = None
-            paid = paid.with_(getattr(error, "so_far", None))
-            failure = failure_of(node.name, error, number)
-            decision = node.retry.after(number, error, live.around.mint.chance())
-            if isinstance(decision, GiveUp):
-                await fail(live, Taken(node, visit, started, number, paid=paid), failure)
-                return True
-            wait = decision.time.total_seconds()
-            now = live.around.clock.now()
-            await live.post([AttemptFailed(now, node.name, visit, number, failure, wait)])
-            await live.pause(wait)
-            if live.draining or live.cancelled_by is not None:
-                return True
-        if durable is not None:
-            await durable
-            return True
+
+    async def settle(intent: Intent | None, tries: Tries) -> Any:
+        if intent is None:
+            return None
+        taken = Taken(node, visit, started, tries.number, tries.words or unsaid, tries.paid)
+        tried = await tried_so_far(live) if isinstance(intent, Ask) else ()
+        return _settle(live, taken, intent, tried)
+
+    result = await trying(live, node, visit, act, settle)
+    if isinstance(result, GaveUp):
+        await fail(live, Taken(node, visit, started, result.tries.number, paid=result.tries.paid), result.failure)
+    elif result is None:
+        return None
+    elif not isinstance(result, Released):
+        await result
+    return True
 
 
 def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) -> Any:
