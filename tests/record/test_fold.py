@@ -19,6 +19,7 @@ from workflow_engine.record.ids import RunId, question_id
 from workflow_engine.record.inbox import Answer, QuestionRecord
 from workflow_engine.record.run import FINAL, advance, begin, fold
 from workflow_engine.record.values import Write, set_to
+from workflow_engine.record.waiting import Kept, Waiting
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = RunId("r1")
@@ -217,3 +218,85 @@ def test_appends_make_the_same_list_as_one_write(parts: list[list[Any]]) -> None
 def test_a_frontier_is_unchanged_by_a_move_that_changes_nothing() -> None:
     frontier = Frontier(("a",), {"a": 1}, {"j": ("x",)}, {"k": 1})
     assert frontier.after(Move(None)) == frontier
+
+
+def waits(node: str, *names: str, **more: Any) -> e.WaitBegan:
+    return e.WaitBegan(AT, Waiting(node, 1, "signal", names, **more))
+
+
+def signal(name: str, number: int, node: str | None = None) -> e.SignalReceived:
+    return e.SignalReceived(AT, name, f"id{number}", "ana", {"n": number}, node, 1)
+
+
+FORKED = [CREATED, CLAIMED, finished("a", Move("a", ("b", "c")))]
+
+
+def test_a_run_waits_for_a_signal_and_goes_on_once_it_is_there() -> None:
+    run = fold([CREATED, CLAIMED, waits("a", "paid", until=AT)])
+    assert (run.status, run.reason, run.resting, run.due) == ("waiting", "signal", {"a"}, AT)
+    run = advance(run, signal("paid", 1, "a"))
+    assert (run.status, run.resting, run.due) == ("running", frozenset(), None)
+    waiting = run.wait("a")
+    assert waiting is not None
+    assert waiting.complete
+    run = advance(run, finished("a", Move("a", ended="END")))
+    assert (run.status, run.waits) == ("succeeded", ())
+
+
+def test_all_names_must_come_or_any_one() -> None:
+    run = fold([CREATED, CLAIMED, waits("a", "paid", "signed"), signal("paid", 1, "a")])
+    waiting = run.wait("a")
+    assert (run.status, waiting and waiting.missing) == ("waiting", ("signed",))
+    run = fold([CREATED, CLAIMED, waits("a", "paid", "signed", first=True), signal("signed", 1, "a")])
+    assert run.status == "running"
+
+
+def test_signals_that_came_before_the_wait_are_its_own_the_oldest_of_each_name() -> None:
+    early = [signal("paid", 1), signal("paid", 2), signal("other", 3)]
+    run = fold([CREATED, CLAIMED, *early])
+    assert [each.id for each in run.early] == ["id1", "id2", "id3"]
+    assert [each.seq for each in run.early] == [3, 4, 5]
+    run = advance(run, waits("a", "paid", "signed"))
+    waiting = run.wait("a")
+    assert waiting is not None
+    assert (waiting.had, waiting.missing) == ((Kept("paid", "id1", 3),), ("signed",))
+    assert [each.id for each in run.early] == ["id2", "id3"]
+
+
+def test_one_early_signal_is_enough_where_any_one_is() -> None:
+    run = fold([CREATED, CLAIMED, signal("paid", 1), signal("signed", 2), waits("a", "signed", "paid", first=True)])
+    waiting = run.wait("a")
+    assert waiting is not None
+    assert [each.id for each in waiting.had] == ["id1"]
+    assert [each.id for each in run.early] == ["id2"]
+
+
+def test_a_refused_signal_leaves_the_run_waiting() -> None:
+    refused = e.SignalRefused(AT, "paid", "id1", "a", 1, "too little")
+    run = fold([CREATED, CLAIMED, waits("a", "paid"), signal("paid", 1, "a"), refused])
+    waiting = run.wait("a")
+    assert (run.status, waiting and waiting.trouble, waiting and waiting.had) == ("waiting", "too little", ())
+
+
+def test_of_what_it_waits_for_a_run_names_what_needs_somebody_most() -> None:
+    time = e.WaitBegan(AT, Waiting("b", 1, "time", until=AT))
+    assert fold([*FORKED, time, asked("c")]).reason == "person"
+    assert fold([*FORKED, time, waits("c", "paid", topic="orders")]).reason == "signal"
+    run = fold([*FORKED, e.WaitBegan(AT, Waiting("c", 1, "run", ("r2",))), time])
+    assert run.reason == "run"
+    assert fold([*FORKED, time]).status == "running"
+
+
+def test_a_failed_run_has_nothing_due_and_still_listens() -> None:
+    run = fold([*FORKED, waits("b", "paid", until=AT, topic="orders"), e.RunFailed(AT, FAILURE)])
+    assert (run.due, run.topics) == (None, {"orders"})
+    cancelled = fold([*FORKED, waits("b", "paid", until=AT, topic="orders"), e.RunCancelled(AT, "ana")])
+    assert (cancelled.due, cancelled.topics) == (None, frozenset())
+
+
+def test_a_wait_stands_last_in_the_history_until_its_step_is_done() -> None:
+    began = waits("a", "paid", until=AT)
+    record = history([CREATED, CLAIMED, began]).steps[-1]
+    assert (record.kind, record.status, record.due, record.words) == ("wait", "waiting", AT, "for signal paid")
+    done = history([CREATED, CLAIMED, began, finished("a", Move("a", ended="END"))]).steps
+    assert [each.status for each in done] == ["finished"]

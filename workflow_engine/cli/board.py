@@ -12,6 +12,7 @@ from workflow_engine.cli.figures import duration, line
 from workflow_engine.ports.listener import Began, Said
 from workflow_engine.record import events as e
 from workflow_engine.record.usage import Usage
+from workflow_engine.record.waiting import words_of
 
 Standing = Literal["not reached", "running", "done", "looping", "retrying", "waiting", "failed", "interrupted"]
 
@@ -83,6 +84,19 @@ class Board:
             case e.QuestionExpired() | e.QuestionWithdrawn():
                 row = self.row(event.node)
                 row.words = "nobody answered in time" if event.type == "QuestionExpired" else "no longer asked"
+            case e.WaitBegan():
+                row = self._at(event.waiting.node, event.waiting.visit, 1)
+                row.standing, row.since, row.words = "waiting", None, line(words_of(event.waiting))
+                row.kind = "subflow" if event.waiting.on == "run" else "wait"
+            case e.SignalReceived() if event.node is not None:
+                row = self.row(event.node)
+                row.words = line(f"signal {event.name} came (by {event.by})")
+            case e.SignalRefused():
+                row = self.row(event.node)
+                row.words = line(f"signal {event.name} does not fit: {event.why}")
+            case e.WaitExpired():
+                row = self.row(event.node)
+                row.words = "nothing came in time"
             case e.RunCancelled():
                 for each in self.rows.values():
                     each.since = None

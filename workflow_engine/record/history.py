@@ -11,6 +11,7 @@ from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId
 from workflow_engine.record.usage import Usage
+from workflow_engine.record.waiting import words_of
 
 COMMITS = (e.StepFinished, e.StepFailed)
 """The events that end a step: their place among each other is the step's number."""
@@ -91,7 +92,18 @@ def history(journal: Iterable[Any]) -> History:
                     due=asked.due,
                     words=asked.title,
                 )
-            case e.QuestionWithdrawn():
+            case e.WaitBegan():
+                wait = event.waiting
+                waiting[wait.node] = StepRecord(
+                    wait.node,
+                    "subflow" if wait.on == "run" else "wait",
+                    wait.visit,
+                    "waiting",
+                    started=wait.since or event.at,
+                    due=wait.until,
+                    words=words_of(wait),
+                )
+            case e.QuestionWithdrawn() | e.WaitExpired():
                 waiting.pop(event.node, None)
             case e.StepFinished():
                 waiting.pop(event.node, None)

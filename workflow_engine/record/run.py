@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, assert_never
 
@@ -13,6 +13,7 @@ from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Open
 from workflow_engine.record.usage import Usage
+from workflow_engine.record.waiting import Kept, Waiting
 
 T = TypeVar("T")
 Status = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
@@ -27,6 +28,7 @@ class Run:
     `seq` numbers the last event folded, `steps` the steps finished or failed, `asked` the questions ever asked. A fork
     has a `parent`, the run and the step it was left anew at: its `steps` count on from there, and what was asked, used
     and answered before is its parent's.
+    `waits` are what due nodes wait for besides people; `early` are signals that came and that no node waited for yet.
     `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
     `doubts` are effects that were started and not finished. `deaths` counts how often a due node's process died.
     """
@@ -47,6 +49,8 @@ class Run:
     steps: int = 0
     asked: int = 0
     open: tuple[Open, ...] = ()
+    waits: tuple[Waiting, ...] = ()
+    early: tuple[Kept, ...] = ()
     failed: Mapping[str, Failure] = field(default_factory=dict)
     caught: Mapping[str, Failure] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
@@ -56,13 +60,35 @@ class Run:
 
     @property
     def resting(self) -> frozenset[str]:
-        """Due nodes that wait for an answer."""
-        return frozenset(each.node for each in self.open)
+        """Due nodes that wait: for an answer, a signal, a time, another run."""
+        asked = frozenset(each.node for each in self.open)
+        return asked | {each.node for each in self.waits if not each.complete} if self.waits else asked
+
+    @property
+    def due(self) -> datetime | None:
+        """When the first of its questions expires or its waits is over, if the run rests on any that has a time."""
+        return min((each for each in self._times() if each is not None), default=None)
+
+    def _times(self) -> Iterable[datetime | None]:
+        if self.status in ("running", "waiting"):
+            yield from (each.due for each in self.open)
+            yield from (each.until for each in self.waits if not each.complete)
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """What it listens to right now."""
+        if self.ended:
+            return frozenset()
+        return frozenset(each.topic for each in self.waits if each.topic is not None and not each.complete)
 
     @property
     def ended(self) -> bool:
         """Whether nothing will change this run again, save a resume of a failed step."""
         return self.status in FINAL or self.frontier.ended is not None
+
+    def wait(self, node: str) -> Waiting | None:
+        """What a due node waits for."""
+        return next((each for each in self.waits if each.node == node), None)
 
     def question(self, node: str) -> Open | None:
         """The open question of a due node."""
@@ -137,19 +163,29 @@ def advance(run: Run, event: Any) -> Run:
             pass
         case e.StepFinished():
             run = _with(_left(run, event), frontier=run.frontier.after(event.move))
+            if run.waits:
+                run = _awaiting(run, event.node)
         case e.StepFailed():
             run = _left(run, event)
             if event.move is None:
                 run = _with(run, failed={**run.failed, event.node: event.failure})
             else:
                 caught = {**run.caught, **dict.fromkeys(event.move.entered, event.failure)}
-                run = _with(run, frontier=run.frontier.after(event.move), caught=caught)
+                run = _awaiting(_with(run, frontier=run.frontier.after(event.move), caught=caught), event.node)
         case e.QuestionAsked():
             asked = event.question
             opened = Open(asked.id, asked.node, asked.visit, asked.due, asked.asks)
             run = _with(run, asked=run.asked + 1, open=(*run.open, opened))
         case e.QuestionAnswered() | e.QuestionExpired() | e.QuestionWithdrawn():
             run = _with(run, open=tuple(each for each in run.open if each.id != event.question))
+        case e.WaitBegan():
+            run = _began(run, event.waiting)
+        case e.SignalReceived():
+            run = _received(run, event)
+        case e.SignalRefused():
+            run = _refused(run, event)
+        case e.WaitExpired():
+            run = _with(run, waits=tuple(each for each in run.waits if each.node != event.node))
         case e.RunInterrupted():
             return _with(run, reason=INTERRUPTED)
         case e.RunFailed():
@@ -180,6 +216,47 @@ def _left(run: Run, event: e.StepFinished | e.StepFailed) -> Run:
     )
 
 
+def _awaiting(run: Run, left: str) -> Run:
+    """Without the waits of nodes that are due no more."""
+    return _with(run, waits=tuple(each for each in run.waits if each.node != left and each.node in run.frontier.due))
+
+
+def _began(run: Run, waiting: Waiting) -> Run:
+    """A wait, with the signals that came before it: for each name the oldest, and only one where one is enough."""
+    early, had = list(run.early), list(waiting.had)
+    for kept in run.early:
+        if kept.name in replace(waiting, had=tuple(had)).missing:
+            had.append(kept)
+            early.remove(kept)
+    others = (each for each in run.waits if each.node != waiting.node)
+    return _with(run, waits=(*others, replace(waiting, had=tuple(had))), early=tuple(early))
+
+
+def _received(run: Run, event: e.SignalReceived) -> Run:
+    kept = Kept(event.name, event.id, run.seq)
+    if event.node is None:
+        return _with(run, early=(*run.early, kept))
+    return _with(
+        run,
+        waits=tuple(
+            replace(each, had=(*each.had, kept), trouble="") if each.node == event.node else each for each in run.waits
+        ),
+    )
+
+
+def _refused(run: Run, event: e.SignalRefused) -> Run:
+    return _with(
+        run,
+        early=tuple(each for each in run.early if each.id != event.id),
+        waits=tuple(
+            replace(each, had=tuple(had for had in each.had if had.id != event.id), trouble=event.why)
+            if each.node == event.node
+            else each
+            for each in run.waits
+        ),
+    )
+
+
 def _without(known: Mapping[str, T], node: str) -> Mapping[str, T]:
     return {name: each for name, each in known.items() if name != node} if node in known else known
 
@@ -192,6 +269,12 @@ def _settled(run: Run) -> Run:
     if ended is not None:
         why = ended.removeprefix("FAIL: ")
         return _with(run, status="failed", reason=why, error=Failure("FAIL", "declared", why))
-    if run.open and run.resting >= set(run.frontier.due):
-        return _with(run, status="waiting", reason="person")
+    if (run.open or run.waits) and run.resting >= set(run.frontier.due):
+        return _with(run, status="waiting", reason=_reason(run))
     return _with(run, status="running", reason=None) if run.status == "waiting" else run
+
+
+def _reason(run: Run) -> str:
+    """What a waiting run waits for; of several, what needs somebody most."""
+    on = {each.on for each in run.waits}
+    return "person" if run.open else next(reason for reason in ("signal", "run", "time") if reason in on)

@@ -74,6 +74,6 @@ def changed(shop: Workshop, run: Run, state: Mapping[str, Value], workflow: Work
 def _stands(run: Run, workflow: Workflow[Any]) -> bool:
     """Whether a run of this very shape is at nodes that it has: any other was forged, for no engine wrote it."""
     due = run.frontier.due
-    places = (*due, *(each.node for each in run.open))
+    places = (*due, *(each.node for each in run.open), *(each.node for each in run.waits))
     steps = all(not isinstance(workflow.nodes.get(each), Route | None) for each in places)
     return steps and all(each in run.frontier.visits for each in due)
