@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.stores.keeping import CASE, KEPT, read
 from workflow_engine import Engine
+from workflow_engine.stores.sqlite import open_ledger
 from workflow_engine.stores.sqlite.opening import migrate, migrations, newest
 from workflow_engine.stores.sqlite.queries import packaged
 from workflow_engine.testing.clock import FakeClock
@@ -54,6 +56,19 @@ async def test_runs_of_an_earlier_store_go_on(earlier: tuple[Path, dict[str, Any
         (asked,) = await engine.inbox(known["waiting"]["run"])
         await engine.answer(asked.question.id, {"choice": "abandon"})
         assert (await engine.resume(known["waiting"]["run"])).reason == "abandoned"
+
+
+async def test_what_waited_in_an_earlier_store_is_due_when_it_was(earlier: tuple[Path, dict[str, Any]]) -> None:
+    path, known = earlier
+    dues = {datetime.fromisoformat(asked["due"]) for each in known.values() for asked in each["questions"]}
+    async with Engine.connect(path, create=False, clock=FakeClock()):
+        pass
+    ledger = await open_ledger(path, create=False)
+    for due in dues:
+        assert await ledger.due(due - timedelta(microseconds=1)) == []
+        assert set(await ledger.due(due)) == {known["waiting"]["run"], known["answered"]["run"]}
+        assert await ledger.next_due(due - timedelta(days=1)) == due
+    await ledger.close()
 
 
 def test_a_migrated_store_has_the_shape_of_a_new_one() -> None:

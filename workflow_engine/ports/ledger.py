@@ -175,6 +175,20 @@ class Ledger(Protocol):
         """Runs with status running, or waiting with letters: the ones a death may have left behind, oldest first."""
         ...
 
+    async def due(self, now: datetime) -> Sequence[RunId]:
+        """Runs, waiting or running, of which a question or a wait is over by `now`, the longest overdue first. Found
+        without reading any run.
+        """
+        ...
+
+    async def next_due(self, after: datetime) -> datetime | None:
+        """When the next question or wait of any such run is over, later than `after`: until then a worker may sleep."""
+        ...
+
+    async def listening(self, topic: str) -> Sequence[RunId]:
+        """Runs not ended that wait for what is published to a topic, oldest first. Found without reading any run."""
+        ...
+
     async def questions(self, run: RunId | None = None) -> Sequence[Standing]:
         """Open questions without an answer (of one run: every question it ever asked), oldest first."""
         ...

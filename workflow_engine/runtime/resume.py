@@ -12,7 +12,7 @@ from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import Run
 from workflow_engine.runtime import code
 from workflow_engine.runtime.cancel import cancel
-from workflow_engine.runtime.look import find, inbox, view_of
+from workflow_engine.runtime.look import find, view_of
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Verb, Workshop
 from workflow_engine.spec.document import document_of
@@ -62,10 +62,7 @@ async def rested(shop: Workshop, live: Live, executor: str) -> None:
 async def recover(shop: Workshop, on_problem: Callable[[RunId, WorkflowError], None] | None) -> list[RunView[Any]]:
     """Go on with every run that was left behind; one run's problem stops no other."""
     ledger = shop.ledger
-    now = shop.around.clock.now()
-    asked = await inbox(ledger)
-    overdue = [each.question.run for each in asked if each.question.due and each.question.due <= now]
-    left = dict.fromkeys([*await ledger.unfinished(), *overdue])
+    left = dict.fromkeys([*await ledger.unfinished(), *await ledger.due(shop.around.clock.now())])
     found = [run for run in left if not await ledger.owned(run)]
 
     async def one(run: RunId) -> RunView[Any] | None:

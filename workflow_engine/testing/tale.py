@@ -16,6 +16,7 @@ from workflow_engine.record.ids import QuestionId, RunId, question_id
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
 from workflow_engine.record.run import Run, advance, begin
 from workflow_engine.record.values import Write
+from workflow_engine.record.waiting import Waiting
 from workflow_engine.testing.clock import FakeClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -116,6 +117,18 @@ class Tale:
         question = self._run().open[0]
         expired = e.QuestionExpired(self._now(), question.id, question.node, question.visit)
         return self._batch([expired, self._finished("ask", (), entered="work")])
+
+    def waits(self, *names: str, until: datetime | None = None, topic: str | None = None) -> Batch:
+        """`work` was done and the run waits for signals."""
+        visit = self._run().frontier.visits.get("wait", 0) + 1
+        waiting = Waiting("wait", visit, "signal", names, until=until, topic=topic, since=self._clock.now())
+        return self._batch([self._finished("work", (), entered="wait"), e.WaitBegan(self._now(), waiting)])
+
+    def signalled(self, name: str = "paid", taken: Sequence[str] = ()) -> Batch:
+        """The signal came; `work` is due."""
+        visit = self._run().frontier.visits["wait"]
+        came = e.SignalReceived(self._now(), name, f"evt-{visit}", "ann", {"n": visit}, "wait", visit)
+        return self._batch([came, self._finished("wait", (), entered="work")], taken=taken)
 
     def failed(self) -> Batch:
         """`work` gave up and nothing catches it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from workflow_engine.errors import (
@@ -203,6 +204,20 @@ class MemoryLedger:
     async def unfinished(self) -> Sequence[RunId]:
         runs = [(box.run, bool(box.letters)) for box in self._boxes.values()]
         return [run.id for run, letters in runs if run.status == "running" or (run.status == "waiting" and letters)]
+
+    async def due(self, now: datetime) -> Sequence[RunId]:
+        times = [(due, run) for run, due in self._times() if due <= now]
+        return [run for _, run in sorted(times, key=lambda each: each[0])]
+
+    async def next_due(self, after: datetime) -> datetime | None:
+        return min((due for _, due in self._times() if due > after), default=None)
+
+    def _times(self) -> list[tuple[RunId, datetime]]:
+        times = ((run, box.run.due) for run, box in self._boxes.items())
+        return [(run, due) for run, due in times if due is not None]
+
+    async def listening(self, topic: str) -> Sequence[RunId]:
+        return [run for run, box in self._boxes.items() if topic in box.run.topics]
 
     async def questions(self, run: RunId | None = None) -> Sequence[Standing]:
         if run is not None:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -205,6 +206,15 @@ class SqliteLedger:
 
     async def unfinished(self) -> Sequence[RunId]:
         return await self._reader.read(listing.unfinished)
+
+    async def due(self, now: datetime) -> Sequence[RunId]:
+        return await self._reader.read(partial(listing.due, now=now))
+
+    async def next_due(self, after: datetime) -> datetime | None:
+        return await self._reader.read(partial(listing.next_due, after=after))
+
+    async def listening(self, topic: str) -> Sequence[RunId]:
+        return await self._reader.read(partial(listing.listening, topic=topic))
 
     async def questions(self, run: RunId | None = None) -> Sequence[Standing]:
         return await self._reader.read(partial(inbox.questions, run=run))

@@ -21,7 +21,7 @@ from workflow_engine.record.run import Status
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.reading import one, row
-from workflow_engine.stores.sqlite.rows import Row, run_row
+from workflow_engine.stores.sqlite.rows import Row, micros, moment_of, run_row
 
 _UNKNOWN = datetime.fromtimestamp(0, UTC)
 
@@ -132,6 +132,24 @@ def unfinished(db: sqlite3.Connection) -> list[RunId]:
     """Runs a death may have left behind. Damaged ones too: whoever claims one hears of it."""
     found = db.execute(SQL["unfinished"]).fetchall()
     return [RunId(run) for run, _ in found if _unfinished(db, RunId(run))]
+
+
+def due(db: sqlite3.Connection, now: datetime) -> list[RunId]:
+    """Runs of which a question or a wait is over by now, the longest overdue first."""
+    return [RunId(run) for (run,) in db.execute(SQL["due"], (micros(now),))]
+
+
+def next_due(db: sqlite3.Connection, after: datetime) -> datetime | None:
+    """When the next of all questions and waits is over."""
+    found = db.execute(SQL["next_due"], (micros(after),)).fetchone()[0]
+    return None if found is None else moment_of(found)
+
+
+def listening(db: sqlite3.Connection, topic: str) -> list[RunId]:
+    """Runs that listen to a topic right now, oldest first."""
+    keys = db.execute(SQL["listening"], (f"\n{topic}\n",)).fetchall()
+    found = (db.execute(SQL["name_of_key"], key).fetchone() for key in keys)
+    return [RunId(each[0]) for each in found if each is not None]
 
 
 def _unfinished(db: sqlite3.Connection, run: RunId) -> bool:

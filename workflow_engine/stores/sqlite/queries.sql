@@ -1,8 +1,10 @@
 -- Every statement the store makes, by name. `:words` are values.
 
 -- name: insert_run
-INSERT INTO runs (id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text)
-VALUES (:id, :workflow, :status, :reason, :created, :updated, :steps, :target, :epoch, :seq, :document, :seal, :fields, :text);
+INSERT INTO runs (id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text,
+    due, topics)
+VALUES (:id, :workflow, :status, :reason, :created, :updated, :steps, :target, :epoch, :seq, :document, :seal, :fields, :text,
+    :due, :topics);
 
 -- The fence is the WHERE: nothing is written for an owner who was superseded or whose journal has moved on.
 -- name: advance
@@ -12,7 +14,7 @@ WHERE key = :key AND epoch = :epoch AND seq = :before;
 -- As `advance`, where an indexed column changes too: naming it costs a page more, so most steps do not.
 -- name: turn
 UPDATE runs SET updated = :updated, steps = :steps, seq = :seq, seal = :seal, fields = :fields, text = :text,
-    status = :status, reason = :reason, document = :document
+    status = :status, reason = :reason, document = :document, due = :due, topics = :topics
 WHERE key = :key AND epoch = :epoch AND seq = :before;
 
 -- name: raise_epoch
@@ -52,6 +54,9 @@ FROM runs WHERE key = ?;
 
 -- name: key_of_run
 SELECT key FROM runs WHERE id = ?;
+
+-- name: name_of_key
+SELECT id FROM runs WHERE key = ?;
 
 -- name: run_unindexed
 SELECT key FROM runs NOT INDEXED WHERE id = ?;
@@ -104,6 +109,19 @@ UNION ALL
 SELECT id, key FROM runs
 WHERE status = 'waiting' AND EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL)
 ORDER BY key;
+
+-- name: due
+SELECT id FROM runs WHERE due <= ? ORDER BY due, key;
+
+-- name: next_due
+SELECT min(due) FROM runs WHERE due > ?;
+
+-- Read from an index alone, of the few runs that listen to anything.
+-- name: listening
+SELECT key FROM runs INDEXED BY runs_by_topics WHERE topics IS NOT NULL AND instr(topics, ?) ORDER BY key;
+
+-- name: found_by
+SELECT due, topics FROM runs WHERE key = ?;
 
 -- name: event_seal
 SELECT seal FROM journal WHERE run = ? AND seq = ?;

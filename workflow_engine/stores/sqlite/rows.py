@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from types import NoneType
 from typing import Any, TypeVar
@@ -64,8 +64,22 @@ class RunRow:
     text: str
     key: int = 0
 
+    @property
+    def due(self) -> int | None:
+        """When the first of its questions or waits is over, in microseconds since 1970."""
+        return micros(self.run.due)
+
+    @property
+    def topics(self) -> str | None:
+        """What it listens to, each topic between line ends."""
+        return "\n".join(["", *sorted(self.run.topics), ""]) if self.run.topics else None
+
+    def stored(self) -> dict[str, Any]:
+        """All columns: the sealed ones, and those by which the run is found and which its text says as well."""
+        return {**self.sealed(), "due": self.due, "topics": self.topics}
+
     def sealed(self) -> dict[str, Any]:
-        """The columns as they are stored."""
+        """The columns as they are sealed."""
         fields = _compact(self.fields)
         return {
             "key": self.key,
@@ -123,12 +137,14 @@ class RunRow:
 
     def taken_over(self) -> RunRow:
         """The row for its next owner."""
-        return replace(self, epoch=self.epoch + 1)
+        taken = replace(self, epoch=self.epoch + 1)
+        taken.__dict__["run"] = self.run  # read already
+        return taken
 
 
 def row_of(run: Run, epoch: int, document: str | None, fields: Mapping[str, int], key: int = 0) -> RunRow:
     """The row for a run as it stands. Raises StoreError if JSON cannot carry it."""
-    return RunRow(
+    row = RunRow(
         run.id,
         run.workflow,
         run.status,
@@ -144,6 +160,18 @@ def row_of(run: Run, epoch: int, document: str | None, fields: Mapping[str, int]
         run_text(run),
         key,
     )
+    row.__dict__["run"] = run  # or it would be read from its text again
+    return row
+
+
+def micros(moment: datetime | None) -> int | None:
+    """A moment as it is stored to be compared."""
+    return None if moment is None else (moment - _EPOCH) // _MICRO
+
+
+def moment_of(micros: int) -> datetime:
+    """The moment of a stored number."""
+    return _EPOCH + micros * _MICRO
 
 
 def run_row(row: Row) -> RunRow:
@@ -174,6 +202,8 @@ def _encodable(text: str) -> bool:
     return True
 
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MICRO = timedelta(microseconds=1)
 _MAYBE = (str, NoneType)
 _TYPES = (str, str, str, _MAYBE, str, str, int, _MAYBE, int, int, _MAYBE)
 """The types of a run's id, workflow, status, reason, created, updated, steps, target, epoch, seq and document."""

@@ -5,6 +5,9 @@
 -- looking for a row does not read the pages its text runs over to.
 
 -- One row a run: where it stands. `fields` counts the versions of each field, so that a lost version is missed.
+-- `due` is when the first of its questions or waits is over (microseconds since 1970), `topics` what it listens to (each
+-- between line ends): both as its text says, here to be found by. They came later than the text, and stand behind it as SQLite
+-- writes an added column down.
 CREATE TABLE runs (
     key INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -21,9 +24,11 @@ CREATE TABLE runs (
     seal BLOB NOT NULL,
     fields TEXT NOT NULL,
     text TEXT NOT NULL
-);
+, due INTEGER, topics TEXT);
 CREATE INDEX runs_by_workflow ON runs (workflow, key);
 CREATE INDEX runs_by_status ON runs (status, key);
+CREATE INDEX runs_by_due ON runs (due, key) WHERE due IS NOT NULL;
+CREATE INDEX runs_by_topics ON runs (topics, key) WHERE topics IS NOT NULL;
 
 -- The facts. That (run, seq) is unique is the second fence: two owners cannot both write the next fact.
 CREATE TABLE journal (

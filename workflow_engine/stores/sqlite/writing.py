@@ -77,7 +77,7 @@ def _packed(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent])
     packed = Packed(
         row=row,
         before=first - 1,
-        turn=last is None or (row.status, row.reason, row.document) != (last.status, last.reason, last.document),
+        turn=last is None or _indexed(row) != _indexed(last),
         versions=versions,
         documents=documents,
         taken=tuple(batch.taken),
@@ -101,6 +101,10 @@ def _packed(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent])
     return packed
 
 
+def _indexed(row: RunRow) -> tuple[str | int | None, ...]:
+    return row.status, row.reason, row.document, row.due, row.topics
+
+
 def _fate(question: QuestionId, text: str) -> tuple[str, bytes, str]:
     return question, seal(text, question, "fate"), text
 
@@ -112,7 +116,7 @@ def create(db: sqlite3.Connection, packed: Packed) -> int:
     for each in packed.lent:
         if not reading.still_there(db, each):
             raise StoreError(f"run {each.run} went while it was forked", "workflow runs: fork one that is there")
-    key = db.execute(SQL["insert_run"], packed.row.sealed()).lastrowid
+    key = db.execute(SQL["insert_run"], packed.row.stored()).lastrowid
     assert key is not None
     _insert(db, key, packed)
     db.executemany(SQL["insert_loan"], {(each.key, key) for each in packed.lent})
@@ -121,7 +125,10 @@ def create(db: sqlite3.Connection, packed: Packed) -> int:
 
 def advance(db: sqlite3.Connection, packed: Packed) -> None:
     """Store what follows, if the fence holds. Raises FenceLost."""
-    values: Mapping[str, Any] = {**packed.row.sealed(), "before": packed.before}
+    values: Mapping[str, Any] = {
+        **(packed.row.stored() if packed.turn else packed.row.sealed()),
+        "before": packed.before,
+    }
     if db.execute(SQL["turn" if packed.turn else "advance"], values).rowcount != 1:
         raise fence_lost(packed.row.id)
     _insert(db, packed.row.key, packed)

@@ -28,10 +28,18 @@ from workflow_engine.testing.ledger.lists import ListsContract
 from workflow_engine.testing.ledger.order import OrderContract
 from workflow_engine.testing.ledger.ownership import OwnershipContract
 from workflow_engine.testing.ledger.state import StateContract
+from workflow_engine.testing.ledger.waits import WaitsContract
 
 
 class LedgerContract(
-    StateContract, OrderContract, OwnershipContract, ForksContract, ListsContract, InboxContract, ChangesContract
+    StateContract,
+    OrderContract,
+    OwnershipContract,
+    ForksContract,
+    ListsContract,
+    InboxContract,
+    WaitsContract,
+    ChangesContract,
 ):
     """Sentences about one ledger, some of them as seen through a second one on the same store."""
 

@@ -61,7 +61,7 @@ def harms(db: sqlite3.Connection, key: int, name: str | None, tally: Tally) -> I
         if found is None:
             raise damaged(name or f"number {key}", "its own row", "cannot be found")
         row = run_row(found)
-        _fitting(row, row.run)
+        _fitting(row, row.run, _found_by(db, key))
         if db.execute(SQL["key_of_run"], (row.id,)).fetchone() != (key,):
             raise damaged(row.id, "the index of runs", "does not lead to it")
         kept = row
@@ -109,11 +109,21 @@ def _caught(look: Callable[[], None], run: str | None) -> Iterator[Harm]:
         yield Harm(None if run is None else RunId(run), f"{whose} cannot be read: SQLite says {error}", CURE)
 
 
-def _fitting(kept: RunRow, run: Run) -> None:
+def _fitting(kept: RunRow, run: Run, found_by: tuple[Any, ...] | None) -> None:
     """That the columns, by which runs are found, say what the text says."""
     columns = (kept.id, kept.workflow, kept.status, kept.reason, kept.steps, kept.target, kept.seq)
     if columns != (run.id, run.workflow, run.status, run.reason, run.steps, run.target, run.seq):
         raise damaged(kept.id, "its own row", "says two things in its columns and its text")
+    if found_by not in (None, (kept.due, kept.topics)):
+        raise damaged(kept.id, "its own row", "says two things of what it waits for")
+
+
+def _found_by(db: sqlite3.Connection, key: int) -> tuple[Any, ...] | None:
+    """The columns that a store of an earlier schema has not."""
+    if db.execute("PRAGMA user_version").fetchone()[0] < 2:
+        return None
+    found: tuple[Any, ...] = db.execute(SQL["found_by"], (key,)).fetchone()
+    return found
 
 
 def _journal(db: sqlite3.Connection, kept: RunRow, told: Told, tally: Tally) -> None:

@@ -51,3 +51,19 @@ CREATE TABLE pending (
     text TEXT NOT NULL,
     PRIMARY KEY (line, checkpoint, task, slot)
 ) WITHOUT ROWID;
+ALTER TABLE runs ADD COLUMN due INTEGER;
+ALTER TABLE runs ADD COLUMN topics TEXT;
+CREATE INDEX runs_by_due ON runs (due, key) WHERE due IS NOT NULL;
+CREATE INDEX runs_by_topics ON runs (topics, key) WHERE topics IS NOT NULL;
+-- When the first open question of a run expires: 2026-01-02T03:04:05.678Z, as microseconds.
+UPDATE runs SET due = (
+    SELECT min(
+        CAST(strftime('%s', substr(json_extract(each.value, '$.due'), 1, 19)) AS INTEGER) * 1000000
+        + CASE substr(json_extract(each.value, '$.due'), 20, 1)
+            WHEN '.' THEN CAST(substr(rtrim(substr(json_extract(each.value, '$.due'), 21), 'Z') || '000000', 1, 6) AS INTEGER)
+            ELSE 0
+        END
+    )
+    FROM json_each(runs.text, '$.open') AS each
+)
+WHERE status IN ('running', 'waiting') AND json_valid(text);
