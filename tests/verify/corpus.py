@@ -710,6 +710,46 @@ def a_retry_that_never_tries() -> Rows:
     return (START >> impatient >> END,)
 
 
+@broken("W521", "ruleless")
+def a_retry_of_no_rule() -> Rows:
+    @function(retry=())
+    async def ruleless() -> None: ...
+
+    return (START >> ruleless >> END,)
+
+
+@broken("W522", "brief")
+def a_time_for_all_attempts_that_is_none() -> Rows:
+    @function(retry=Retry(3, within=timedelta(0)))
+    async def brief() -> None: ...
+
+    return (START >> brief >> END,)
+
+
+@broken("W527", "mum")
+def an_idle_time_of_a_plain_function() -> Rows:
+    @function(idle=timedelta(seconds=5))
+    def mum() -> None: ...
+
+    return (START >> mum >> END,)
+
+
+@broken("W529", "shadowed")
+def a_rule_nobody_asks() -> Rows:
+    @function(retry=(Retry(3), Retry(9, on=ConnectionError)))
+    async def shadowed() -> None: ...
+
+    return (START >> shadowed >> END,)
+
+
+@broken("W529", "rash")
+def a_try_that_takes_all_the_time() -> Rows:
+    @function(retry=Retry(3, within=timedelta(minutes=1)), timeout=timedelta(minutes=1))
+    async def rash() -> None: ...
+
+    return (START >> rash >> END,)
+
+
 @broken("W522", "hasty")
 def a_timeout_of_nothing() -> Rows:
     @function(timeout=timedelta(0))

@@ -16,6 +16,7 @@ from workflow_engine.draw.loops import Loop, groups
 from workflow_engine.draw.measures import time_taken
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source
 from workflow_engine.spec.nodes import FAILED, Agent, Function, Human, Node, Route
+from workflow_engine.spec.policies import attempts_of
 from workflow_engine.spec.workflow import Workflow
 
 Leg: TypeAlias = Literal["whole", "arrival", "departure", "then"]
@@ -174,8 +175,8 @@ def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
     terms = []
     if isinstance(node, Function) and node.effect:
         terms.append("effect")
-    if node.retry.attempts > 1 and not isinstance(node, Agent):
-        terms.append(f"{node.retry.attempts} attempts")
+    if (attempts := attempts_of(node.retry)) > 1 and not isinstance(node, Agent):
+        terms.append(f"{attempts} attempts")
     if node.timeout is not None:
         terms.append(f"at most {time_taken(node.timeout.total_seconds())}")
     if isinstance(node, Human) and node.within is not None:

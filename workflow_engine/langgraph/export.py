@@ -18,7 +18,7 @@ from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.record.frontier import Move
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source, is_end
 from workflow_engine.spec.nodes import FAILED, Agent, Node, Route
-from workflow_engine.spec.policies import Retry, Wait
+from workflow_engine.spec.policies import Retry, Wait, attempts_of, rules_of
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import broken, verify
 
@@ -94,7 +94,7 @@ class _Export:
             node.name,
             self.plain.step(node),
             destinations=self.destinations(*(each for each in self.workflow.out if each.node == node.name)),
-            retry_policy=_policy(node.retry) if node.retry.attempts > 1 else None,
+            retry_policy=[_policy(rule) for rule in rules_of(node.retry)] if attempts_of(node.retry) > 1 else None,
             timeout=limit,
             error_handler=handler,
         )

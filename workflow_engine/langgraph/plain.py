@@ -27,6 +27,7 @@ from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import RunId, step_key
 from workflow_engine.spec.edges import FAIL_PREFIX, START_NAME, Edge
 from workflow_engine.spec.nodes import FAILED, Human, Node
+from workflow_engine.spec.policies import attempts_of
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.attempt import failure_of
@@ -94,7 +95,7 @@ class Plain:
         async def caught(state: dict[str, Any], error: NodeError) -> Command[Any]:
             visit = state.get(VISITS, {}).get(node.name, 0) + 1
             left = self._left(node.name, FAILED, state, Values(self.workflow, state))
-            failure = failure_of(node.name, error.error, node.retry.attempts)
+            failure = failure_of(node.name, error.error, attempts_of(node.retry))
             told = dict.fromkeys(left.move.entered, failure)
             return self._onward(left, {VISITS: {node.name: visit}, CAUGHT: told})
 

@@ -28,7 +28,7 @@ from typing import (
 
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.edges import Chained, Outcome, shown
-from workflow_engine.spec.policies import ONCE, Retry
+from workflow_engine.spec.policies import ONCE, Retries, Retry
 from workflow_engine.spec.question import Question
 
 P = ParamSpec("P")
@@ -67,8 +67,9 @@ class Node(Chained):
     name: str
     body: Callable[..., Any] = field(repr=False)
     writes: tuple[str, ...] = ()
-    retry: Retry = ONCE
+    retry: Retries = ONCE
     timeout: timedelta | None = None
+    idle: timedelta | None = None
 
     @property
     def failed(self) -> Outcome:
@@ -323,8 +324,9 @@ def function(
     *,
     name: str | None = None,
     writes: str | tuple[str, ...] | None = None,
-    retry: Retry = ONCE,
+    retry: Retries = ONCE,
     timeout: timedelta | None = None,
+    idle: timedelta | None = None,
     effect: bool = False,
     in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask",
     process: bool = False,
@@ -333,9 +335,10 @@ def function(body: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """A node that runs a plain or async function.
 
     `writes` names the field (or fields, as a tuple) its value goes to. `timeout` limits one attempt and needs an async
-    body or `process=True`. `effect=True` says it touches the outside world; `in_doubt` then says what holds when the
-    process died in the middle: "ask" a person, "rerun", or a probe: a function of the same reads that returns the value
-    if the effect is there and None if it is not.
+    body or `process=True`; `idle` ends an attempt of an async body that neither says anything (`step.progress`,
+    `step.log`) nor ends for so long. `effect=True` says it touches the outside world; `in_doubt` then says what holds
+    when the process died in the middle: "ask" a person, "rerun", or a probe: a function of the same reads that returns
+    the value if the effect is there and None if it is not.
     """
 
     def decorate(body: Callable[..., Any]) -> Function[Any, Any]:
@@ -356,12 +359,14 @@ def agent(
     model: str | None = None,
     turns: int = 20,
     finish: Callable[..., Any] | None = None,
-    retry: Retry | None = None,
+    retry: Retries | None = None,
     timeout: timedelta | None = None,
+    idle: timedelta | None = None,
 ) -> _AgentDecorator:
     """A node that asks a model. The body returns the prompt; tools are plain typed functions, granted by being listed.
 
-    A tool's parameter annotated `Step` or with a resource type is handed in and hidden from the model.
+    `timeout` limits one attempt; `idle` ends one in which neither model nor tools were heard of for so long. A tool's
+    parameter annotated `Step` or with a resource type is handed in and hidden from the model.
     """
 
     def decorate(body: Callable[..., Any]) -> Agent[Any, Any]:
@@ -371,6 +376,7 @@ def agent(
             writes=_names(writes),
             retry=Retry(3) if retry is None else retry,
             timeout=timeout,
+            idle=idle,
             instructions=inspect.cleandoc(instructions),
             tools=tuple(tools),
             model=model,

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.edges import Chained, Edge, Path, Source, shown
 from workflow_engine.spec.nodes import Node
+from workflow_engine.spec.policies import within_of
 from workflow_engine.spec.state import Field, State, fields_of
 
 S = TypeVar("S", bound=BaseModel)
@@ -55,6 +56,11 @@ class Workflow(Generic[S]):
                 for target in edge.targets:
                     found.setdefault(target, []).append(edge.key)
         return MappingProxyType({name: tuple(keys) for name, keys in found.items()})
+
+    @cached_property
+    def guarded(self) -> frozenset[str]:
+        """The nodes with policies beyond one attempt: only their steps pay for looking."""
+        return frozenset(name for name, node in self.nodes.items() if within_of(node.retry) is not None)
 
     @cached_property
     def shape(self) -> str:

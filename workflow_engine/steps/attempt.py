@@ -7,9 +7,10 @@ import shutil
 import sysconfig
 import tempfile
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,19 +19,27 @@ from workflow_engine.errors import BadWrite, Failure, StepError, StepTimeout, Wo
 from workflow_engine.ports.listener import Began, Said
 from workflow_engine.record.ids import step_key
 from workflow_engine.spec.nodes import Node
+from workflow_engine.spec.policies import within_of
 from workflow_engine.spec.step import Step
 from workflow_engine.steps.live import Live, log
 
 T = TypeVar("T")
+SLICES = 8
+"""Of an idle time: an attempt that is quiet is stopped at most an eighth of it late."""
 _NOT_THEIRS = tuple({sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")} | {"<frozen"})
 
 
 class Attempt:
-    """The surroundings of one try; `words` is the last thing the body said of itself."""
+    """The surroundings of one try; `words` is the last thing the body said of itself, `signs` how often it was heard.
+
+    `left` is the time that all attempts of its step have left together, if that is limited.
+    """
 
     def __init__(self, live: Live, node: Node, visit: int, number: int, item: int | None = None) -> None:
         self.live, self.node, self.visit, self.number, self.item = live, node, visit, number, item
         self.words = ""
+        self.signs = 0
+        self.left: timedelta | None = None
         self._workspace: Path | None = None
         self._stopped = False
 
@@ -39,7 +48,10 @@ class Attempt:
         if self.item is None:  # of many items the step tells as a whole
             self.live.tell(Began(self.node.name, self.node.kind, self.visit, self.number))
         try:
-            return await _within(self.node, act(self.live.scene(self._step())))
+            work = act(self.live.scene(self._step()))
+            if self.node.idle is None and self.left is None:
+                return await _within(self.node, work)
+            return await _watched(self, work)
         except asyncio.CancelledError as error:
             # A body may await something of its own that was cancelled: nobody wants this step to stop then.
             if (task := asyncio.current_task()) is None or task.cancelling():
@@ -64,13 +76,18 @@ class Attempt:
             attempt=self.number,
             item=self.item,
             key=step_key(run, self.node.name, self.visit, self.item),
-            log=lambda text: log.info("%s %s: %s", run, self.node.name, text),
+            log=self._log,
             progress=self._say,
             workspace_at=self._open_workspace,
             is_cancelled=lambda: self._stopped or self.live.cancelled_by is not None,
         )
 
+    def _log(self, text: str) -> None:
+        self.signs += 1
+        log.info("%s %s: %s", self.live.run.id, self.node.name, text)
+
     def _say(self, words: str) -> None:
+        self.signs += 1
         self.words = " ".join(str(words).split())[:200]
         at = "" if self.item is None else f"item {self.item}: "
         self.live.tell(Said(self.node.name, self.visit, at + self.words))
@@ -94,9 +111,67 @@ async def _within(node: Node, work: Awaitable[T]) -> T:
     except TimeoutError as error:
         if not ours.expired():
             raise
-        raise StepTimeout(
-            f"{node.name} took longer than {limit.total_seconds():g} s", "raise timeout= or make the step smaller"
-        ) from error
+        raise _too_long(node, limit) from error
+
+
+async def _watched(attempt: Attempt, work: Awaitable[T]) -> T:
+    """As `_within`, while somebody looks whether the attempt may go on: it is quiet, or its step's time is up."""
+    node, limit = attempt.node, attempt.node.timeout
+    stopped: list[StepTimeout] = []
+    ours = asyncio.timeout(None if limit is None else limit.total_seconds())
+
+    async def stopping(watch: Callable[[], Awaitable[StepTimeout]]) -> None:
+        stopped.append(await watch())
+        ours.reschedule(asyncio.get_running_loop().time())
+
+    watches = [asyncio.create_task(stopping(each)) for each in _watches(attempt)]
+    try:
+        async with ours:
+            return await work
+    except TimeoutError as error:
+        if not ours.expired():
+            raise
+        assert stopped or limit is not None
+        raise stopped[0] if stopped else _too_long(node, limit or timedelta(0)) from error
+    finally:
+        for each in watches:
+            each.cancel()
+
+
+def _watches(attempt: Attempt) -> Iterator[Callable[[], Awaitable[StepTimeout]]]:
+    if attempt.node.idle is not None:
+        yield partial(_quiet, attempt, attempt.node.idle)
+    if attempt.left is not None:
+        yield partial(_spent, attempt, attempt.left)
+
+
+async def _quiet(attempt: Attempt, idle: timedelta) -> StepTimeout:
+    # Counted in slices rather than measured: signs come from threads too, and clocks are set while nobody looks.
+    quiet, seen, seconds = 0, attempt.signs, idle.total_seconds()
+    while quiet < SLICES:
+        await attempt.live.around.clock.sleep(seconds / SLICES)
+        quiet, seen = (quiet + 1 if attempt.signs == seen else 0), attempt.signs
+    return StepTimeout(
+        f"{attempt.node.name} was not heard of for {seconds:g} s", "let it call step.progress(...), or raise idle="
+    )
+
+
+async def _spent(attempt: Attempt, left: timedelta) -> StepTimeout:
+    await attempt.live.around.clock.sleep(left.total_seconds())
+    return attempts_spent(attempt.node)
+
+
+def attempts_spent(node: Node) -> StepTimeout:
+    """The error of a step whose attempts took all the time they have together."""
+    within = within_of(node.retry) or timedelta(0)
+    what = f"{node.name} had {within.total_seconds():g} s for all its attempts"
+    return StepTimeout(what, "raise within= of its retry, or make the step smaller", kind="deadline", retryable=False)
+
+
+def _too_long(node: Node, limit: timedelta) -> StepTimeout:
+    return StepTimeout(
+        f"{node.name} took longer than {limit.total_seconds():g} s", "raise timeout= or make the step smaller"
+    )
 
 
 def failure_of(node: str, error: BaseException, attempts: int) -> Failure:

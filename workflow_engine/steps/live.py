@@ -50,7 +50,7 @@ class Live:
     """One owned run. `wake` says that somebody should look again; `busy` are the nodes whose step is under way.
 
     `kept` is the run as of the last batch known to be on disk; `passed` counts how often this drive travelled an edge;
-    `mail` says that letters may wait in its box, which nobody has looked into yet.
+    `mail` says that letters may wait in its box, which nobody has looked into yet; `first` is the run as it was taken.
     """
 
     workflow: Workflow[Any]
@@ -59,6 +59,7 @@ class Live:
     run: Run
     state: dict[str, Value]
     kept: Run
+    first: Run
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     busy: set[str] = field(default_factory=set)
     passed: Counter[str] = field(default_factory=Counter)
@@ -71,7 +72,8 @@ class Live:
     def of(
         cls, workflow: Workflow[Any], around: Surroundings, fence: Fence, snapshot: Snapshot, *, mail: bool = True
     ) -> Live:
-        return cls(workflow, around, fence, snapshot.run, dict(snapshot.state), snapshot.run, mail=mail)
+        run = snapshot.run
+        return cls(workflow, around, fence, run, dict(snapshot.state), run, run, mail=mail)
 
     @property
     def draining(self) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TypeVar
 
 from workflow_engine.bodies.intent import Intent, Wrote
@@ -13,8 +15,9 @@ from workflow_engine.ports.agents import AgentAnswer
 from workflow_engine.record.events import AttemptFailed
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.nodes import Node
-from workflow_engine.spec.policies import GiveUp
+from workflow_engine.spec.policies import ONCE, GiveUp, Retry, rule_for
 from workflow_engine.steps.attempt import Attempt, failure_of
+from workflow_engine.steps.guard import Guard
 from workflow_engine.steps.live import Live
 
 T = TypeVar("T")
@@ -69,13 +72,15 @@ async def trying(
 
     `item` is the place of one among many. Raises only what ends the whole drive.
     """
+    guard = await Guard.over(live, node, visit, item) if node.name in live.workflow.guarded else None
     paid = Paid()
     number = 0
+    failed: Counter[Retry | None] = Counter()
     while True:
         number += 1
         attempt = Attempt(live, node, visit, number, item)
         try:
-            intent = await attempt.run(act)
+            intent = await (attempt.run(act) if guard is None else guard.run(attempt, act))
             paid = paid.with_(intent)
             return await settle(intent, Tries(number, attempt.words, paid))
         except (StoreError, Conflict):
@@ -83,7 +88,10 @@ async def trying(
         except Exception as error:  # the body is the user's code: whatever it raises is the step's failure
             paid = paid.with_(getattr(error, "so_far", None))
             failure = failure_of(node.name, error, number)
-            decision = node.retry.after(number, error, live.around.mint.chance())
+            rule = rule_for(node.retry, error)
+            failed[rule] += 1
+            spent = timedelta(0) if guard is None else guard.spent
+            decision = (rule or ONCE).after(failed[rule], error, live.around.mint.chance(), spent)
             if isinstance(decision, GiveUp):
                 return GaveUp(failure, Tries(number, attempt.words, paid))
             wait = decision.time.total_seconds()

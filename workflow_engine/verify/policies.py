@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
-from workflow_engine.spec.nodes import Agent, Function, Human, Route
-from workflow_engine.spec.policies import ONCE, Retry
+from workflow_engine.spec.nodes import Agent, Function, Human, Node, Route
+from workflow_engine.spec.policies import ONCE, Retry, within_of
 from workflow_engine.spec.step import Step
 from workflow_engine.verify.finding import Finding
 from workflow_engine.verify.graph import Graph, has_code, is_count
@@ -17,8 +17,9 @@ from workflow_engine.verify.graph import Graph, has_code, is_count
 def policies(graph: Graph) -> Iterator[Finding]:
     """Retry, time limits, effects and processes, node by node."""
     for name, node in graph.nodes.items():
-        yield from _retry(graph, name, node.retry)
+        yield from _retries(graph, name, node)
         yield from _time(graph, name, "timeout", node.timeout)
+        yield from _time(graph, name, "idle", node.idle)
         match node:
             case Route():
                 yield from _route(graph, name, node)
@@ -33,6 +34,40 @@ def policies(graph: Graph) -> Iterator[Finding]:
                 yield graph.finding("W520", name, what, "use @function, @agent, @human or @route")
 
 
+def _retries(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
+    given: Any = node.retry
+    rules: tuple[Any, ...] = given if isinstance(given, tuple) else (given,)
+    if not rules:
+        yield graph.finding("W521", name, "retry=() holds no Retry", "retry=Retry(3, on=ConnectionError)")
+    for rule in rules:
+        yield from _retry(graph, name, rule)
+    sound = [rule for rule in rules if isinstance(rule, Retry) and all(_is_error(each) for each in rule.on)]
+    for place, rule in enumerate(sound):
+        before = tuple(each for earlier in sound[:place] for each in earlier.on)
+        if rule.on and all(issubclass(each, before) for each in rule.on):
+            what = f"has a retry on {_listed(rule.on)} that is never asked: one before it takes these errors"
+            yield graph.finding(
+                "W529", name, what, "the first rule that names an error decides: put the narrower first"
+            )
+    timed = sound and all(rule.within is None or _is_time(rule.within) for rule in sound)
+    within = within_of(tuple(sound)) if timed else None
+    if _is_time(within) and _is_time(node.timeout) and node.timeout >= within:
+        what = f"timeout={node.timeout} of one attempt leaves none of the {within} for all of them"
+        yield graph.finding("W529", name, what, "make timeout= shorter than within=")
+
+
+def _is_error(each: Any) -> bool:
+    return isinstance(each, type) and issubclass(each, BaseException)
+
+
+def _is_time(each: Any) -> TypeGuard[timedelta]:
+    return isinstance(each, timedelta)
+
+
+def _listed(errors: tuple[type[BaseException], ...]) -> str:
+    return ", ".join(each.__name__ for each in errors)
+
+
 def _retry(graph: Graph, name: str, retry: Any) -> Iterator[Finding]:
     if not isinstance(retry, Retry):
         yield graph.finding("W521", name, f"retry={retry!r} is no Retry", "retry=Retry(3, on=ConnectionError)")
@@ -42,12 +77,13 @@ def _retry(graph: Graph, name: str, retry: Any) -> Iterator[Finding]:
         yield graph.finding("W521", name, what, "Retry(n) counts the first try: n is at least 1")
     errors: tuple[Any, ...] = retry.on
     for each in errors:
-        if not (isinstance(each, type) and issubclass(each, BaseException)):
+        if not _is_error(each):
             yield graph.finding("W521", name, f"retry on={each!r} is no exception", "Retry(3, on=ConnectionError)")
     for setting in ("first", "most"):
         wait = getattr(retry, setting)
         if not isinstance(wait, timedelta) or wait < timedelta(0):
             yield graph.finding("W521", name, f"retry {setting}={wait!r} is no time to wait", "timedelta(seconds=1)")
+    yield from _time(graph, name, "retry within", retry.within)
     factor: Any = retry.factor
     if not isinstance(factor, int | float) or not factor > 0:
         yield graph.finding("W521", name, f"retry factor={factor!r} is no growth", "factor=2.0")
@@ -69,7 +105,12 @@ def _route(graph: Graph, name: str, node: Route[Any, Any]) -> Iterator[Finding]:
         yield graph.finding("W523", name, what, "write a plain `def`, and wait in the node before it")
     if _yields(node.body):
         yield graph.finding("W523", name, "is a route and yields", "return one word")
-    for setting, is_set in (("writes", node.writes), ("timeout", node.timeout), ("retry", node.retry != ONCE)):
+    for setting, is_set in (
+        ("writes", node.writes),
+        ("timeout", node.timeout),
+        ("idle", node.idle),
+        ("retry", node.retry != ONCE),
+    ):
         if is_set:
             what = f"is a route and has {setting}=, but a route is no step"
             yield graph.finding("W524", name, what, "put it on the node before the route")
@@ -80,8 +121,10 @@ def _human(graph: Graph, name: str, node: Human[Any, Any]) -> Iterator[Finding]:
     if _is_async(node.body) or _yields(node.body):
         what = "asks a person, and its body is no plain function: it is pure and may run more than once"
         yield graph.finding("W523", name, what, "write a plain `def`, and fetch what it shows in the node before it")
-    if node.timeout is not None:
-        yield graph.finding("W524", name, "asks a person and has timeout=", "people have within=timedelta(days=2)")
+    for setting in ("timeout", "idle"):
+        if getattr(node, setting) is not None:
+            what = f"asks a person and has {setting}="
+            yield graph.finding("W524", name, what, "people have within=timedelta(days=2)")
 
 
 def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
@@ -104,6 +147,9 @@ def _function(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Fin
     if node.timeout is not None and has_code(node) and not _is_async(body) and not node.process:
         what = "has a timeout, but a plain function runs in a thread, which nobody can stop"
         yield graph.finding("W527", name, what, "make it `async def`, or add process=True")
+    if node.idle is not None and has_code(node) and not _is_async(body):
+        what = "has idle=, but a plain function says nothing on the way that could be listened to"
+        yield graph.finding("W527", name, what, "make it `async def` and call step.progress(...), or use timeout=")
     if node.process:
         yield from _process(graph, name, node)
     yield from _effect(graph, name, node)
