@@ -14,6 +14,7 @@ from workflow_engine.spec.policies import Retry
 from workflow_engine.spec.question import Question
 from workflow_engine.spec.state import Reducer, State, append, total, union
 from workflow_engine.spec.step import Step
+from workflow_engine.spec.subflow import subflow
 from workflow_engine.spec.workflow import Workflow, workflow
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ __all__ = [
     "open_saver",
     "route",
     "run_sync",
+    "subflow",
     "to_document",
     "to_langgraph",
     "total",

@@ -84,6 +84,10 @@ class Board:
             case e.QuestionExpired() | e.QuestionWithdrawn():
                 row = self.row(event.node)
                 row.words = "nobody answered in time" if event.type == "QuestionExpired" else "no longer asked"
+            case e.SubflowEntered():
+                row = self._at(event.node, event.visit, 1)
+                row.standing, row.since, row.kind = "running", now if row.since is None else row.since, "subflow"
+                row.words = line(f"as run {event.run}")
             case e.WaitBegan():
                 row = self._at(event.waiting.node, event.waiting.visit, 1)
                 row.standing, row.since, row.words = "waiting", None, line(words_of(event.waiting))

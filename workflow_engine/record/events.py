@@ -16,6 +16,7 @@ from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, QuestionRecord
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import Waiting
+from workflow_engine.record.within import Within
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class RunCreated:
     move: Move
     target: str | None = None
     parent: tuple[RunId, int] | None = None
+    within: Within | None = None
     type: Literal["RunCreated"] = "RunCreated"
 
 
@@ -97,6 +99,17 @@ class EffectStarted:
     visit: int
     key: str
     type: Literal["EffectStarted"] = "EffectStarted"
+
+
+@dataclass(frozen=True)
+class SubflowEntered:
+    """A visit to a subflow is done by a run of its own, which exists already: a new one, or the same one goes on."""
+
+    at: datetime
+    node: str
+    visit: int
+    run: RunId
+    type: Literal["SubflowEntered"] = "SubflowEntered"
 
 
 @dataclass(frozen=True)
@@ -280,6 +293,7 @@ Event = Annotated[
     | RunClaimed
     | CodeChanged
     | EffectStarted
+    | SubflowEntered
     | AttemptFailed
     | StepFinished
     | StepFailed

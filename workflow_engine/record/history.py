@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
-from workflow_engine.record.ids import QuestionId
+from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import words_of
 
@@ -21,7 +21,8 @@ COMMITS = (e.StepFinished, e.StepFailed)
 class StepRecord:
     """One visit of the run to one node. `step` numbers commits from 1; it is None while the step is not committed.
 
-    `via` are the keys of the edges travelled when it was left; `outcome` the word, `words` what it last said.
+    `via` are the keys of the edges travelled when it was left; `outcome` the word, `words` what it last said. `run` is
+    the run that does it, or did, where the node is a subflow.
     """
 
     node: str
@@ -41,6 +42,7 @@ class StepRecord:
     answered_by: tuple[str, ...] = ()
     question: QuestionId | None = None
     due: datetime | None = None
+    run: RunId | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def history(journal: Iterable[Any]) -> History:
     missing = 0
     waiting: dict[str, StepRecord] = {}
     begun: tuple[str, ...] = ()
+    entered: dict[tuple[str, int], RunId] = {}
     for event in journal:
         match event:
             case e.RunCreated():
@@ -92,6 +95,13 @@ def history(journal: Iterable[Any]) -> History:
                     due=asked.due,
                     words=asked.title,
                 )
+            case e.SubflowEntered():
+                began = waiting.get(event.node)
+                entered[event.node, event.visit] = event.run
+                started = event.at if began is None or began.visit != event.visit else began.started
+                waiting[event.node] = StepRecord(
+                    event.node, "subflow", event.visit, "running", started=started, run=event.run
+                )
             case e.WaitBegan():
                 wait = event.waiting
                 waiting[wait.node] = StepRecord(
@@ -102,6 +112,7 @@ def history(journal: Iterable[Any]) -> History:
                     started=wait.since or event.at,
                     due=wait.until,
                     words=words_of(wait),
+                    run=entered.get((wait.node, wait.visit)),
                 )
             case e.QuestionWithdrawn() | e.WaitExpired():
                 waiting.pop(event.node, None)
@@ -124,6 +135,7 @@ def history(journal: Iterable[Any]) -> History:
                         event.words,
                         event.usage,
                         event.answered_by,
+                        run=entered.get((event.node, event.visit)) if entered else None,
                     )
                 )
             case e.StepFailed():
@@ -145,6 +157,7 @@ def history(journal: Iterable[Any]) -> History:
                         event.failure.message,
                         event.usage,
                         event.answered_by,
+                        run=entered.get((event.node, event.visit)) if entered else None,
                     )
                 )
             case _:

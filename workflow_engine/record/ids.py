@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NewType
+
+WITHIN = "-"
+"""What stands before the parts of a child's id, and in no id that the engine's own mint makes."""
+_LONGEST = 24
 
 RunId = NewType("RunId", str)
 QuestionId = NewType("QuestionId", str)
@@ -16,6 +21,25 @@ def question_id(run: RunId, number: int) -> QuestionId:
 def run_of(question: QuestionId) -> RunId:
     """The run that asked."""
     return RunId(question.rpartition(".")[0])
+
+
+def child_id(run: RunId, node: str, visit: int, number: int = 1) -> RunId:
+    """The run that does a visit to a subflow; `number` counts from 1, for a visit that has to begin anew.
+
+    Derived, so that entering again after a crash cannot double it. Node and visit alternate, and a visit begins with a
+    digit as no node's name does, so that no two visits share an id.
+
+    >>> child_id(RunId("k3v9"), "bill", 1), child_id(RunId("k3v9-bill-1"), "charge-card", 2, 3)
+    ('k3v9-bill-1', 'k3v9-bill-1-n5a0c0a3d-2r3')
+    """
+    plain = node.isascii() and node.isidentifier() and len(node) <= _LONGEST
+    name = node if plain else f"n{hashlib.sha256(node.encode()).hexdigest()[:8]}"
+    return RunId(f"{run}{WITHIN}{name}{WITHIN}{visit}{f'r{number}' if number > 1 else ''}")
+
+
+def around(run: str, inner: str) -> bool:
+    """Whether, by its id, one run may lie within another, at whatever depth. Only its own record says so for sure."""
+    return inner.startswith(f"{run}{WITHIN}")
 
 
 def step_key(run: RunId, node: str, visit: int, item: int | None = None) -> str:

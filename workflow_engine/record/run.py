@@ -14,6 +14,7 @@ from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Open
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import Kept, Waiting
+from workflow_engine.record.within import Within
 
 T = TypeVar("T")
 Status = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
@@ -29,6 +30,7 @@ class Run:
     has a `parent`, the run and the step it was left anew at: its `steps` count on from there, and what was asked, used
     and answered before is its parent's.
     `waits` are what due nodes wait for besides people; `early` are signals that came and that no node waited for yet.
+    A run that is a subflow of another lies `within` it; `entered` are the runs of due nodes that are subflows.
     `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
     `doubts` are effects that were started and not finished. `deaths` counts how often a due node's process died.
     """
@@ -41,6 +43,7 @@ class Run:
     updated: datetime
     target: str | None = None
     parent: tuple[RunId, int] | None = None
+    within: Within | None = None
     status: Status = "queued"
     reason: str | None = None
     error: Failure | None = None
@@ -51,6 +54,7 @@ class Run:
     open: tuple[Open, ...] = ()
     waits: tuple[Waiting, ...] = ()
     early: tuple[Kept, ...] = ()
+    entered: Mapping[str, RunId] = field(default_factory=dict)
     failed: Mapping[str, Failure] = field(default_factory=dict)
     caught: Mapping[str, Failure] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
@@ -123,6 +127,8 @@ def begin(event: e.RunCreated | e.RunForked) -> Run:
             steps=event.step,
             caught=_caught(event),
         )
+    elif event.within is not None:
+        run = _with(run, within=event.within)
     return _settled(run)
 
 
@@ -161,17 +167,25 @@ def advance(run: Run, event: Any) -> Run:
             run = _with(run, doubts={**run.doubts, event.node: event.key})
         case e.AttemptFailed():
             pass
+        case e.SubflowEntered():
+            run = _with(run, entered={**run.entered, event.node: event.run})
+            if run.waits:
+                run = _with(run, waits=tuple(each for each in run.waits if each.node != event.node))
         case e.StepFinished():
             run = _with(_left(run, event), frontier=run.frontier.after(event.move))
             if run.waits:
                 run = _awaiting(run, event.node)
+            if run.entered:
+                run = _with(run, entered=_without(run.entered, event.node))
         case e.StepFailed():
             run = _left(run, event)
             if event.move is None:
                 run = _with(run, failed={**run.failed, event.node: event.failure})
             else:
                 caught = {**run.caught, **dict.fromkeys(event.move.entered, event.failure)}
-                run = _awaiting(_with(run, frontier=run.frontier.after(event.move), caught=caught), event.node)
+                entered = _without(run.entered, event.node)
+                run = _with(run, frontier=run.frontier.after(event.move), caught=caught, entered=entered)
+                run = _awaiting(run, event.node)
         case e.QuestionAsked():
             asked = event.question
             opened = Open(asked.id, asked.node, asked.visit, asked.due, asked.asks)

@@ -14,26 +14,40 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
-from workflow_engine.errors import UsageError
+from workflow_engine.errors import DeclarationError, UsageError
 from workflow_engine.spec.edges import Edge, Source
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
+from workflow_engine.spec.subflow import Subflow, nested
 from workflow_engine.spec.workflow import Workflow
 
 VERSION = 1
-_KINDS: dict[str, type[Node]] = {"agent": Agent, "function": Function, "human": Human, "route": Route}
+_KINDS: dict[str, type[Node]] = {
+    "agent": Agent,
+    "function": Function,
+    "human": Human,
+    "route": Route,
+    "subflow": Subflow,
+}
 
 
 def to_document(workflow: Workflow[Any]) -> dict[str, Any]:
     """Plain JSON: `shape` is what a run depends on, `notes` is what only people read."""
+    shape = _shape(workflow)
+    # Each once, by name, however often and however deep it stands: the law allows no two of one name.
+    within = {each.name: _shape(each) for each in reversed([*nested(workflow).values()])}
     return {
         "version": VERSION,
-        "shape": {
-            "name": workflow.name,
-            "fields": {name: _field(each) for name, each in sorted(workflow.fields.items())},
-            "nodes": {name: _node(node, workflow) for name, node in sorted(workflow.nodes.items())},
-            "edges": sorted((_edge(edge) for edge in workflow.edges), key=repr),
-        },
+        "shape": {**shape, "workflows": dict(sorted(within.items()))} if within else shape,
         "notes": {"bodies": dict(workflow.bodies), "instructions": _instructions(workflow)},
+    }
+
+
+def _shape(workflow: Workflow[Any]) -> dict[str, Any]:
+    return {
+        "name": workflow.name,
+        "fields": {name: _field(each) for name, each in sorted(workflow.fields.items())},
+        "nodes": {name: _node(node, workflow) for name, node in sorted(workflow.nodes.items())},
+        "edges": sorted((_edge(edge) for edge in workflow.edges), key=repr),
     }
 
 
@@ -65,7 +79,8 @@ def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes:
     shape = document["shape"]
     try:
         given = {node.name: node for node in nodes}
-        found = {name: given.get(name) or _without_code(name, each) for name, each in shape["nodes"].items()}
+        within = _within(shape)
+        found = {name: given.get(name) or _without_code(name, each, within) for name, each in shape["nodes"].items()}
         edges = tuple(
             Edge._of(
                 tuple(Source(node, outcome) for node, outcome in each["sources"]),
@@ -86,10 +101,23 @@ def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes:
         edges=edges,
         nodes=MappingProxyType(found),
     )
+    within[workflow.name] = workflow
     if state is None:
         # Without its class the types of the state are not here, but the document knows the hash they lead to.
         workflow.__dict__["shape"] = hash_of(shape)
     return workflow
+
+
+def _within(shape: Mapping[str, Any]) -> dict[str, Workflow[Any]]:
+    """Where the workflows within one are looked up: each is made when it is first asked for."""
+    shapes = shape.get("workflows", {})
+
+    class Within(dict[str, Workflow[Any]]):
+        def __missing__(self, name: str) -> Workflow[Any]:
+            made = from_document({"version": VERSION, "shape": {**shapes[name], "workflows": shapes}})
+            return self.setdefault(name, made)
+
+    return Within()
 
 
 def hash_of(shape: Mapping[str, Any]) -> str:
@@ -114,7 +142,16 @@ def _node(node: Node, workflow: Workflow[Any]) -> dict[str, Any]:
         "outcomes": list(node.outcomes),
         "effect": isinstance(node, Function) and node.effect,
         "within": node.within.total_seconds() if isinstance(node, Human) and node.within else None,
+        **(_inner(node) if isinstance(node, Subflow) else {}),
     }
+
+
+def _inner(node: Subflow) -> dict[str, Any]:
+    try:
+        name: str | None = node.workflow.name
+    except DeclarationError:  # the laws say so
+        name = None
+    return {"workflow": name, "given": dict(node.reads), "gives": dict(node.gives), "depth": node.depth}
 
 
 def _edge(edge: Edge) -> dict[str, Any]:
@@ -130,7 +167,7 @@ def _instructions(workflow: Workflow[Any]) -> dict[str, str]:
     return {name: node.instructions for name, node in sorted(workflow.nodes.items()) if isinstance(node, Agent)}
 
 
-def _without_code(name: str, each: dict[str, Any]) -> Node:
+def _without_code(name: str, each: dict[str, Any], within: Mapping[str, Workflow[Any]]) -> Node:
     def body(*_args: Any, **_kwargs: Any) -> Any:
         raise UsageError(f"the code of node {name!r} is not here", "give from_document its nodes")
 
@@ -140,6 +177,9 @@ def _without_code(name: str, each: dict[str, Any]) -> Node:
         more["effect"] = bool(each.get("effect"))
     if kind is Human and each.get("within"):
         more["within"] = timedelta(seconds=each["within"])
+    if kind is Subflow:
+        inner = each["workflow"]
+        more |= {"flow": lambda: within[inner], "reads": each["given"], "gives": each["gives"], "depth": each["depth"]}
     node = kind(name=name, body=body, writes=tuple(each["writes"]), **more)
     # Reads and outcomes come from annotations that are not here: fill the caches the annotations would have filled.
     node.__dict__["signature"] = Signature(tuple(Parameter(read, Any, False) for read in each["reads"]), Any)

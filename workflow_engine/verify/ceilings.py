@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from workflow_engine.spec.edges import START_NAME, Edge
 from workflow_engine.spec.nodes import Human, Route
+from workflow_engine.spec.subflow import Subflow, nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.arms import Arm, Arms, arms
 from workflow_engine.verify.course import Course
@@ -25,6 +26,7 @@ from workflow_engine.verify.graph import Arc, Graph
 from workflow_engine.verify.loops import bounds, ends
 from workflow_engine.verify.routes import routes
 from workflow_engine.verify.shape import names
+from workflow_engine.verify.subflows import DEEPEST
 from workflow_engine.verify.walk import Walk, walk
 
 STATES = 5_000
@@ -48,10 +50,36 @@ class Ceiling:
 def ceiling(workflow: Workflow[Any], *, states: int = STATES) -> Ceiling | None:
     """The most steps between two answers; None if the workflow's paths break a law, so there may be no such number.
 
+    The steps of the workflows within it count: a subflow is one step, and those of its own run.
+
     `states` bounds how many states are counted before an upper bound has to do.
     """
     try:
+        return _ceiling(workflow, states, (), {})
+    except Exception:  # not even a workflow
+        return None
+
+
+_Known: TypeAlias = dict[tuple[int, tuple[str, ...]], "Ceiling | None"]
+
+
+def _ceiling(workflow: Workflow[Any], states: int, around: tuple[str, ...], known: _Known) -> Ceiling | None:
+    """The ceiling of a workflow that lies within those named `around`, outermost first."""
+    names = (*around, workflow.name)
+    matter = {workflow.name, *(each.name for each in nested(workflow).values())}
+    key = (id(workflow), tuple(sorted(each for each in names if each in matter)))
+    if key not in known:
+        known[key] = _alone(workflow, states, names, known)
+    return known[key]
+
+
+def _alone(workflow: Workflow[Any], states: int, names_: tuple[str, ...], known: _Known) -> Ceiling | None:
+    try:
         graph = Graph(workflow)
+        within = _within(graph, states, names_, known)
+        if within is None:
+            return None
+        graph.weights, exact = within
         lie = arms(graph)
         course = Course(graph, sane=True)
         if broken((*names(graph), *routes(graph), *bounds(graph), *lie.findings)) or broken(ends(course)):
@@ -61,9 +89,34 @@ def ceiling(workflow: Workflow[Any], *, states: int = STATES) -> Ceiling | None:
     among = any(isinstance(node, Human) and lie.of.get(name) is not None for name, node in graph.nodes.items())
     counted = walk(graph, min(states, WORK // (1 + len(graph.bounded))), interleave=among)
     if counted is not None:
-        return _counted(counted)
+        steps_ = _counted(counted)
+        return steps_ if exact or steps_ is None else replace(steps_, exact=False)
     steps = _Bound(course, lie).steps()
     return None if steps is None else Ceiling(steps, exact=False)
+
+
+def _within(graph: Graph, states: int, names: tuple[str, ...], known: _Known) -> tuple[dict[str, int], bool] | None:
+    """What entering each subflow counts for, with the steps of its own run; and whether that is exact.
+
+    A person within one splits the steps before and after an answer, so that the sum is an upper bound.
+    """
+    weights: dict[str, int] = {}
+    exact = True
+    for name, node in graph.nodes.items():
+        if not isinstance(node, Subflow):
+            continue
+        inner = node.workflow
+        if node.depth is not None and names.count(inner.name) > node.depth:
+            weights[name] = 1
+            continue
+        if names.count(inner.name) > DEEPEST:
+            return None
+        own = _ceiling(inner, states, names, known)
+        if own is None:
+            return None
+        weights[name] = 1 + own.steps
+        exact = exact and own.exact and not any(isinstance(each, Human) for each in inner.nodes.values())
+    return weights, exact
 
 
 def _counted(counted: Walk) -> Ceiling | None:
@@ -93,7 +146,7 @@ class _Bound:
         self.after: dict[Arm | None, dict[str, int]] = {}
         self.answers: list[Arc] = []
         for name, node in self.graph.nodes.items():
-            self.weight[name] = 0 if isinstance(node, Route) else 1
+            self.weight[name] = 0 if isinstance(node, Route) else self.graph.weights.get(name, 1)
             self.ways[lie.of.get(name)].append(_Way(name, _NOWHERE))
         for arc in course.arcs:
             if self.graph.answers(arc.source):

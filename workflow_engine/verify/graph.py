@@ -38,6 +38,8 @@ class Graph:
 
     def __init__(self, workflow: Workflow[Any]) -> None:
         self.workflow = workflow
+        self.weights: Mapping[str, int] = {}
+        """How many steps entering a node counts for, where it is not one."""
         self.nodes: Mapping[str, Node] = {
             name: node for name, node in sorted(workflow.nodes.items(), key=_name) if _is_node(name, node)
         }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from workflow_engine.spec.subflow import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.agents import agents
 from workflow_engine.verify.arms import Arms, arms
@@ -19,6 +20,7 @@ from workflow_engine.verify.policies import policies
 from workflow_engine.verify.routes import routes
 from workflow_engine.verify.shape import names, reach
 from workflow_engine.verify.signatures import signatures
+from workflow_engine.verify.subflows import nesting, one_name, prefixed, subflows
 
 # A workflow is a frozen value and the laws are pure: it is proved once, however many runs it has.
 _PROVED: WeakKeyDictionary[Workflow[Any], tuple[int, tuple[Finding, ...]]] = WeakKeyDictionary()
@@ -34,11 +36,27 @@ def verify(workflow: Workflow[Any], *, states: int = STATES) -> tuple[Finding, .
     """
     given: Any = workflow  # annotations do not stop anybody at run time
     if not isinstance(given, Workflow):
-        return _findings(workflow, states)
+        return _ordered(_findings(workflow, states))
     known = _PROVED.get(workflow)
     if known is None or known[0] != states:
-        known = _PROVED[workflow] = (states, _findings(workflow, states))
+        known = _PROVED[workflow] = (states, _ordered(_whole(workflow, states)))
     return known[1]
+
+
+def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(set(findings), key=lambda each: (each.code, each.place, each.what)))
+
+
+def _whole(workflow: Workflow[Any], states: int) -> Iterator[Finding]:
+    """Its own findings, and those of the workflows within it."""
+    yield from _findings(workflow, states)
+    try:
+        within = nested(workflow)
+        yield from one_name(workflow)
+    except Exception:  # what its nodes are is told above
+        return
+    for path, inner in within.items():
+        yield from (prefixed(path, each) for each in _findings(inner, states))
 
 
 def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
@@ -54,12 +72,14 @@ def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
     for rule in (reach, ends, pitfalls):
         trial.hold(partial(rule, course))
     trial.hold(partial(policies, graph))
+    trial.hold(partial(nesting, graph))
     if trial.state():
         trial.hold(partial(state_fields, graph))
         trial.hold(partial(signatures, graph))
+        trial.hold(partial(subflows, graph))
         trial.hold(partial(agents, graph))
         trial.hold(partial(dataflow, course, lie))
-    return tuple(sorted(set(trial.findings), key=lambda each: (each.code, each.place, each.what)))
+    return tuple(trial.findings)
 
 
 class _Trial:

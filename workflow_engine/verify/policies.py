@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Route
 from workflow_engine.spec.policies import ONCE, Retry, within_of
 from workflow_engine.spec.step import Step
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.verify.finding import Finding
 from workflow_engine.verify.graph import Graph, has_code, is_count
 
@@ -29,6 +30,8 @@ def policies(graph: Graph) -> Iterator[Finding]:
                 yield from _agent(graph, name, node)
             case Function():
                 yield from _function(graph, name, node)
+            case Subflow():
+                pass  # what it may say is said by its own law (subflows.py)
             case _:
                 what = f"is a bare {type(node).__name__}"
                 yield graph.finding("W520", name, what, "use @function, @agent, @human or @route")

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
-from workflow_engine.errors import Failure
+from workflow_engine.errors import DeclarationError, Failure
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
 from workflow_engine.spec.state import Field
 from workflow_engine.spec.step import Step
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.accepts import accepts, members_of, never, stored, unknown, without_none
 from workflow_engine.verify.carried import lost
@@ -82,6 +83,8 @@ def signature_of(function: Callable[..., Any]) -> Signature:
 
 def _takes(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
     workflow = graph.workflow
+    if isinstance(node, Subflow):  # its own law looks at both sides (subflows.py)
+        return
     for whose, parameter in _parameters(node):
         meaning = means(workflow, parameter)
         if isinstance(node, Route) and meaning != "field":
@@ -145,6 +148,8 @@ def _given(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
             return {name: without_none(fields[name].type) if name in fields else Any for name in writes}
         case Human():
             return dict.fromkeys(writes, Any if node.answer is None else node.answer)
+        case Subflow():
+            return _given_back(node)
         case Function() if len(writes) == 1:
             return {writes[0]: node.signature.returns}
         case Function():
@@ -152,6 +157,17 @@ def _given(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
             return dict(zip(writes, parts or [Any] * len(writes), strict=True))
         case _:
             return {}
+
+
+def _given_back(node: Subflow) -> dict[str, Any]:
+    # What a workflow's fields hold at its END is found by the laws of data flow, which stand on this file.
+    from workflow_engine.verify.outputs import outputs
+
+    try:
+        ends = outputs(node.workflow)
+    except DeclarationError:
+        return dict.fromkeys(node.gives, Any)
+    return {mine: ends[theirs].type if theirs in ends else Any for mine, theirs in node.gives.items()}
 
 
 def _parts(returns: Any, count: int) -> list[Any] | None:
@@ -181,7 +197,7 @@ def _gives(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
     if isinstance(node, Function) and node.signature.problem is None:
         yield from _returned(graph, name, node)
     for field, kind in _given(graph.workflow, node).items():
-        if field in fields and not _fits(fields[field], kind):
+        if field in fields and not isinstance(node, Subflow) and not _fits(fields[field], kind):
             what = f"writes '{field}' as {called(kind)}, and the field holds {called(fields[field].type)}"
             cure = f"return {called(fields[field].type)}, or let the field hold both"
             yield graph.finding("W404", name, what, cure)

@@ -204,7 +204,7 @@ class _Walker:
         if isinstance(node, Route):
             return [move.decided(Source(target, word)) for word in node.outcomes]
         move.due.append(target)
-        move.entered += 1
+        move.entered += self.graph.weights.get(target, 1)
         return [move]
 
 
