@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from workflow_engine.errors import Failure, InvalidWorkflow, StepError, WorkflowError
 from workflow_engine.ports.sandbox import Completed, Limits, Sandbox
 from workflow_engine.spec.document import from_document, to_document
+from workflow_engine.spec.each import Result, each
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.nodes import agent, function, human, route
@@ -58,6 +59,7 @@ __all__ = [
     "Limits",
     "Question",
     "Reducer",
+    "Result",
     "Retry",
     "RunLimits",
     "RunView",
@@ -72,6 +74,7 @@ __all__ = [
     "append",
     "at_most",
     "ceiling",
+    "each",
     "from_document",
     "function",
     "human",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from workflow_engine import (
     END,
@@ -20,6 +20,7 @@ from workflow_engine import (
     InvalidWorkflow,
     Question,
     Reducer,
+    Result,
     Retry,
     State,
     Step,
@@ -27,6 +28,7 @@ from workflow_engine import (
     agent,
     append,
     at_most,
+    each,
     function,
     human,
     route,
@@ -453,3 +455,25 @@ def test_the_exported_graph_can_be_drawn_with_its_words() -> None:
     assert ("test", "deploy", "passed") in edges
     assert ("review", "FAIL abandoned", "abandon") in edges
     assert {"implement", "test", "review", "deploy"} <= set(drawn.nodes)
+
+
+class Lists(State):
+    names: list[str]
+    tried: list[Result[int]] = Field(default_factory=list)
+    kept: list[int] = Field(default_factory=list)
+
+
+async def length(name: str) -> int:
+    if not name:
+        raise ValueError("no name")
+    return len(name)
+
+
+async def test_items_come_to_the_same_results() -> None:
+    collected = each("names", name="collected", writes="tried", on_error="collect")(length)
+    skipped = each("names", name="skipped", writes="kept", on_error="skip", at_once=1)(length)
+    flow = workflow("lists", state=Lists, edges=[START >> (collected, skipped) >> collected.named("again") >> END])
+    there, here = await on_langgraph(flow, names=["a", "", "ccc"]), await on_ours(flow, names=["a", "", "ccc"])
+    there["tried"] = [each.model_dump(mode="json") for each in there["tried"]]
+    assert there == here
+    assert there["kept"] == [1, 3]

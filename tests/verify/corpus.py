@@ -19,6 +19,7 @@ from workflow_engine import (
     Failure,
     Question,
     Reducer,
+    Result,
     Retry,
     State,
     Step,
@@ -26,6 +27,7 @@ from workflow_engine import (
     agent,
     append,
     at_most,
+    each,
     function,
     human,
     route,
@@ -850,3 +852,172 @@ def a_reducer_that_is_only_a_function() -> Workflow[Any]:
         most: Annotated[int, Field(ge=0), lambda old, new: max(old, new)] = 0
 
     return article(START >> publish >> END, state=Logged)
+
+
+# What goes over items
+
+
+class Batch(State):
+    names: list[str]
+    odd: set[str] = Field(default_factory=set)
+    draft: Draft | None = None
+    drafts: list[Draft] = Field(default_factory=list)
+    tried: list[Result[Draft]] = Field(default_factory=list)
+    later: list[str] | None = None
+
+
+def batch(node: Node) -> Workflow[Any]:
+    return workflow("batch", state=Batch, edges=[START >> node >> END])
+
+
+async def sketch(name: str) -> Draft:
+    return Draft(text=name)
+
+
+@broken("W417", "sketch")
+def a_list_that_is_no_field() -> Workflow[Any]:
+    return batch(each("name", writes="drafts")(sketch))
+
+
+@broken("W417", "sketch")
+def a_field_that_is_no_list() -> Workflow[Any]:
+    return batch(each("draft", writes="drafts")(sketch))
+
+
+@broken("W417", "sketch")
+def a_set_has_no_order() -> Workflow[Any]:
+    return batch(each("odd", writes="drafts")(sketch))
+
+
+@broken("W418", "still")
+def items_nobody_takes() -> Workflow[Any]:
+    @each("names", writes="drafts")
+    async def still(names: list[str]) -> Draft:
+        return Draft(text=names[0])
+
+    return batch(still)
+
+
+@broken("W418", "pair")
+def two_items_at_a_time() -> Workflow[Any]:
+    @each("names", writes="drafts")
+    async def pair(name: str, other: str) -> Draft:
+        return Draft(text=name + other)
+
+    return batch(pair)
+
+
+@broken("W403", "number")
+def an_item_of_another_type() -> Workflow[Any]:
+    @each("names", writes="drafts")
+    async def number(name: int) -> Draft:
+        return Draft(text=str(name))
+
+    return batch(number)
+
+
+@broken("W402", "sketch")
+def a_list_nobody_has_written() -> Workflow[Any]:
+    return batch(each("later", writes="drafts")(sketch))
+
+
+@broken("W404", "count")
+def results_of_another_type() -> Workflow[Any]:
+    @each("names", writes="drafts")
+    async def count(name: str) -> int:
+        return len(name)
+
+    return batch(count)
+
+
+@broken("W404", "sketch")
+def collected_results_in_a_plain_list() -> Workflow[Any]:
+    return batch(each("names", writes="drafts", on_error="collect")(sketch))
+
+
+@broken("W404", "count")
+def collected_results_of_another_type() -> Workflow[Any]:
+    @each("names", writes="tried", on_error="collect")
+    async def count(name: str) -> int:
+        return len(name)
+
+    return batch(count)
+
+
+@broken("W404", "sketch")
+def results_in_a_field_that_is_no_list() -> Workflow[Any]:
+    return batch(each("names", writes="draft")(sketch))
+
+
+@broken("W419", "both")
+def two_lists_at_once() -> Workflow[Any]:
+    @function(writes=("drafts", "tried"))
+    async def both(name: str) -> tuple[Draft, Draft]:
+        return Draft(text=name), Draft(text=name)
+
+    return batch(each("names")(both))
+
+
+@broken("W406", "silent")
+def results_of_nothing() -> Workflow[Any]:
+    @each("names", writes="drafts")
+    async def silent(name: str) -> None: ...
+
+    return batch(silent)
+
+
+@broken("W407", "loud")
+def results_that_go_nowhere() -> Workflow[Any]:
+    @each("names")
+    async def loud(name: str) -> int:
+        return len(name)
+
+    return batch(loud)
+
+
+@broken("W529", "sketch")
+def none_at_once() -> Workflow[Any]:
+    return batch(each("names", writes="drafts", at_once=0)(sketch))
+
+
+@broken("W529", "sketch")
+def an_unknown_way_with_errors() -> Workflow[Any]:
+    anything: Any = "ignore"
+    return batch(each("names", writes="drafts", on_error=anything)(sketch))
+
+
+@broken("W527", "slow")
+def a_thread_for_each_item_cannot_be_stopped() -> Workflow[Any]:
+    @each("names", writes="drafts", timeout=timedelta(seconds=1))
+    def slow(name: str) -> Draft:
+        return Draft(text=name)
+
+    return batch(slow)
+
+
+@broken("W414", "both")
+def an_agent_for_each_item_whose_body_is_no_prompt() -> Workflow[Any]:
+    @each("names", writes="drafts")
+    @agent(writes="drafts", instructions="Write.")  # type: ignore[arg-type]
+    def both(name: str) -> int:
+        return len(name)
+
+    return batch(both)
+
+
+def items_of_every_fitting_kind() -> Workflow[Any]:
+    @each("names", writes="tried", on_error="collect", at_once=2)
+    async def collected(name: str) -> Draft:
+        return Draft(text=name)
+
+    @each("drafts", writes="drafts", on_error="skip")
+    def improved(one: Draft) -> Draft:
+        return one
+
+    @each("names", writes="drafts")
+    @agent(writes="drafts", instructions="Write.")
+    def asked(name: str) -> str:
+        return name
+
+    edges = [START >> each("names", writes="drafts")(sketch) >> improved >> collected >> asked >> END]
+    return workflow("batch", state=Batch, edges=edges)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.verify.corpus import CORPUS, Broken
+from tests.verify.corpus import CORPUS, Broken, items_of_every_fitting_kind
 from workflow_engine.verify import broken, verify
 
 
@@ -23,3 +23,7 @@ def test_the_corpus_breaks_every_law_and_knows_every_finding() -> None:
     laws = Counter(case.law for case in CORPUS)
     assert set(laws) == {"W1", "W2", "W3", "W4", "W5"}
     assert min(laws.values()) >= 2
+
+
+def test_items_of_every_fitting_kind_break_no_law() -> None:
+    assert not verify(items_of_every_fitting_kind())

@@ -11,7 +11,9 @@ from workflow_engine.bodies.scene import Scene, arguments, parameters_of
 from workflow_engine.bodies.tools import tool
 from workflow_engine.errors import StepError
 from workflow_engine.ports.agents import AgentTask
+from workflow_engine.spec.each import Each, value_type
 from workflow_engine.spec.nodes import Agent
+from workflow_engine.spec.workflow import Workflow
 
 
 async def run(node: Agent[Any, Any], scene: Scene) -> Wrote:
@@ -27,7 +29,7 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote:
         node=node.name,
         instructions=node.instructions,
         prompt=prompt,
-        output=output_of(node, scene),
+        output=output_of(node, scene.workflow),
         tools=tuple(tool(each, scene) for each in node.tools),
         model=node.model,
         key=scene.step.key,
@@ -42,11 +44,14 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote:
     return Wrote({node.writes[0]: value}, answer.usage, answer.answered_by, answer.story)
 
 
-def output_of(node: Agent[Any, Any], scene: Scene) -> Any:
+def output_of(node: Agent[Any, Any], workflow: Workflow[Any]) -> Any:
     """The type the model's answer must have: the written field's, or what `finish` takes. `None` is no answer."""
     if node.finish is not None:
         return parameters_of(node.finish)[0].type
-    return required(scene.workflow.fields[node.writes[0]].type)
+    around = workflow.nodes[node.name]
+    if isinstance(around, Each):
+        return required(value_type(around, workflow))
+    return required(workflow.fields[node.writes[0]].type)
 
 
 def required(annotation: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,16 +28,18 @@ class Scene:
     resources: Resources
     runner: Callable[[], AgentRunner]
     failure: Failure | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that come from elsewhere, by name: the item of an `each` node."""
 
 
 def read(workflow: Workflow[Any], state: Mapping[str, Value], name: str) -> Any:
     """A fresh copy of a field: its stored value, or its default where nothing was written."""
-    field = workflow.fields[name]
+    declared = workflow.fields[name]
     value = state.get(name)
     if value is None:
-        return field.default
+        return declared.default
     try:
-        return decode(field.adapter, value.whole)
+        return decode(declared.adapter, value.whole)
     except ValidationError as error:
         raise StepError(
             f"field {name!r} does not fit its type any more: {error.errors(include_url=False)[0]['msg']}",
@@ -47,13 +49,10 @@ def read(workflow: Workflow[Any], state: Mapping[str, Value], name: str) -> Any:
         ) from error
 
 
-def hidden(annotation: Any, workflow: Workflow[Any]) -> bool:
-    """Whether a parameter is handed in by the engine rather than read from the state (or asked of a model)."""
-    return annotation is Step or (isinstance(annotation, type) and annotation in workflow.resources)
-
-
 async def argument(scene: Scene, parameter: Parameter) -> Any:
     """The value of one parameter. Raises StepError for a name that means nothing."""
+    if parameter.name in scene.given:
+        return scene.given[parameter.name]
     if parameter.type is Step:
         return scene.step
     if isinstance(parameter.type, type) and parameter.type in scene.workflow.resources:
@@ -73,7 +72,7 @@ async def arguments(scene: Scene, parameters: Iterable[Parameter]) -> dict[str, 
         if not each.has_default
         or each.name == "failure"
         or each.name in scene.workflow.fields
-        or hidden(each.type, scene.workflow)
+        or scene.workflow.hands_in(each.type)
     }
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import to_json
 
 from workflow_engine.bodies.calling import call
-from workflow_engine.bodies.scene import Scene, argument, hidden
+from workflow_engine.bodies.scene import Scene, argument
 from workflow_engine.errors import DeclarationError, StepError
 from workflow_engine.ports.agents import Tool
 from workflow_engine.spec.nodes import Node
@@ -21,8 +21,8 @@ def tool(function: Callable[..., Any], scene: Scene) -> Tool:
     node = Node(getattr(function, "__name__", type(function).__name__), function)
     if node.signature.problem is not None:
         raise DeclarationError(f"tool {node.name!r}: {node.signature.problem}", "annotate every parameter")
-    seen = [each for each in node.signature.parameters if not hidden(each.type, scene.workflow)]
-    unseen = [each for each in node.signature.parameters if hidden(each.type, scene.workflow)]
+    seen = [each for each in node.signature.parameters if not scene.workflow.hands_in(each.type)]
+    unseen = [each for each in node.signature.parameters if scene.workflow.hands_in(each.type)]
     defaults = inspect.signature(function).parameters
     fields: dict[str, Any] = {
         each.name: (each.type, defaults[each.name].default if each.has_default else ...) for each in seen

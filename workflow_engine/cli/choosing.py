@@ -11,7 +11,6 @@ from workflow_engine.cli.voice import AMBER, say
 from workflow_engine.errors import UsageError
 from workflow_engine.ports.sandbox import Sandbox
 from workflow_engine.settings import read_settings
-from workflow_engine.spec.nodes import Agent
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.targets import Loaded
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 def choose_model(loaded: Loaded, model: str | None) -> ModelChoice | None:
     """The model for a workflow with agents, None for one without. Raises ModelMissing with both cures."""
-    if not any(isinstance(node, Agent) for node in loaded.workflow.nodes.values()):
+    if not loaded.workflow.agents:
         return None
     from workflow_engine import agents
 

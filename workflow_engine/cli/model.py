@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workflow_engine.cli.options import Target
 
 if TYPE_CHECKING:
-    from workflow_engine.spec.nodes import Agent
-    from workflow_engine.spec.workflow import Workflow
+    pass
 
 group = typer.Typer(
     help="What stands behind the agents.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
@@ -33,19 +32,19 @@ def stub(
 ) -> None:
     """Write a playbook to edit: one answer for each agent that fits its type."""
     from workflow_engine.agents import playbook_beside, stub_playbook
+    from workflow_engine.bodies.agent import output_of
     from workflow_engine.cli.proving import prove
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import emit, point, say
     from workflow_engine.errors import UsageError
-    from workflow_engine.spec.nodes import Agent
     from workflow_engine.targets import load
 
     loaded = load(target)
     prove(loaded.workflow)
-    agents = [node for node in loaded.workflow.nodes.values() if isinstance(node, Agent)]
+    agents = loaded.workflow.agents
     if not agents:
         raise UsageError(f"{loaded.workflow.name} has no agents, so no model is needed", typed("run", loaded.label))
-    text = stub_playbook([(node.name, _output(loaded.workflow, node)) for node in agents])
+    text = stub_playbook([(node.name, output_of(node, loaded.workflow)) for node in agents])
     if out is not None and str(out) == "-":
         emit(text.rstrip())
         return
@@ -62,13 +61,3 @@ def stub(
     say(f"playbook written: {path}")
     inputs = [f"{field.name}=..." for field in loaded.workflow.fields.values() if field.required]
     point(("run", typed("run", loaded.label, *inputs, "--model", "offline")))
-
-
-def _output(workflow: Workflow[Any], node: Agent[Any, Any]) -> Any:
-    """The type the agent's answer must have: what `finish` takes, else the written field's, never None."""
-    from workflow_engine.bodies.agent import required
-    from workflow_engine.bodies.scene import parameters_of
-
-    if node.finish is not None:
-        return parameters_of(node.finish)[0].type
-    return required(workflow.fields[node.writes[0]].type)

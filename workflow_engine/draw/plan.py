@@ -14,8 +14,9 @@ from typing import Any, Literal, TypeAlias, get_args
 from workflow_engine.draw.diagram import Decision, Group, Kind, Meaning
 from workflow_engine.draw.loops import Loop, groups
 from workflow_engine.draw.measures import time_taken
+from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source
-from workflow_engine.spec.nodes import FAILED, Agent, Function, Human, Node, Route
+from workflow_engine.spec.nodes import FAILED, Agent, Human, Node, Route
 from workflow_engine.spec.policies import attempts_of
 from workflow_engine.spec.workflow import Workflow
 
@@ -165,7 +166,7 @@ def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
     if isinstance(node, Route):
         return
     fields = workflow.state.model_fields
-    reads = ", ".join(each.name for each in node.signature.parameters if each.name in fields)
+    reads = ", ".join(dict.fromkeys(each.name for each in inputs_of(node, workflow) if each.name in fields))
     writes = ", ".join(node.writes)
     if reads and writes and len(reads) + len(writes) > READABLE:
         yield reads
@@ -173,7 +174,11 @@ def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
     elif reads or writes:
         yield f"{reads} → {writes}".strip() if writes else f"reads {reads}"
     terms = []
-    if isinstance(node, Function) and node.effect:
+    if isinstance(node, Each):
+        terms.append(
+            f"{node.at_once} at once" if node.on_error == "fail" else f"{node.at_once} at once, {_errors(node)}"
+        )
+    if node.effect:
         terms.append("effect")
     if (attempts := attempts_of(node.retry)) > 1 and not isinstance(node, Agent):
         terms.append(f"{attempts} attempts")
@@ -183,3 +188,7 @@ def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
         terms.append(f"within {time_taken(node.within.total_seconds())}")
     if terms:
         yield " · ".join(terms)
+
+
+def _errors(node: Each[Any, Any]) -> str:
+    return "failures collected" if node.on_error == "collect" else "failures skipped"

@@ -17,7 +17,7 @@ from workflow_engine.langgraph.plain import Plain
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.record.frontier import Move
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source, is_end
-from workflow_engine.spec.nodes import FAILED, Agent, Node, Route
+from workflow_engine.spec.nodes import FAILED, Node, Route
 from workflow_engine.spec.policies import Retry, Wait, attempts_of, rules_of
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import broken, verify
@@ -41,6 +41,8 @@ def to_langgraph(
     `agents` runs the agents, if there are any (`workflow_engine.agents.open_runner`). `resources` replaces openers;
     what is opened stays open as long as the process. The graph is asynchronous: call `ainvoke` and `astream`.
 
+    Items of an `each` node are done in one go: a retry of the node does all of them again.
+
     What is lost on the way: durability is your checkpointer's (between supersteps, not per step), and so is who may
     drive a run: two processes resuming one thread both execute. Effects are plain calls that may be repeated. There is
     no inbox, no deadline (`within=` and `.expired` do nothing), no check of a changed workflow. A fork's arms move in
@@ -51,7 +53,7 @@ def to_langgraph(
     findings = broken(verify(workflow))
     if findings:
         raise InvalidWorkflow(workflow.name, findings)
-    if agents is None and any(isinstance(node, Agent) for node in workflow.nodes.values()):
+    if agents is None and workflow.agents:
         raise ModelMissing(
             f"{workflow.name} has agents and no runner was given for them", "to_langgraph(..., agents=open_runner(...))"
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,19 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, interrupt
 from pydantic import TypeAdapter, ValidationError
 
+from workflow_engine.bodies import each
 from workflow_engine.bodies.human import choice_in
 from workflow_engine.bodies.intent import Ask, Wrote
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.bodies.run import run as run_body
 from workflow_engine.bodies.scene import Scene
-from workflow_engine.errors import WorkflowError
+from workflow_engine.errors import Failure, WorkflowError
 from workflow_engine.frontier.leave import Left
 from workflow_engine.langgraph.channels import CAUGHT, COUNTS, VISITS, Values, checked
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import RunId, step_key
+from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import FAIL_PREFIX, START_NAME, Edge
 from workflow_engine.spec.nodes import FAILED, Human, Node
 from workflow_engine.spec.policies import attempts_of
@@ -77,7 +80,7 @@ class Plain:
                     self.runner,
                     state.get(CAUGHT, {}).get(node.name),
                 )
-                intent = await run_body(node, scene)
+                intent = await (_spread(node, scene) if isinstance(node, Each) else run_body(node, scene))
             if isinstance(intent, Ask):
                 assert isinstance(node, Human)
                 written, outcome = _answered(self.workflow, node, intent)
@@ -133,6 +136,32 @@ class Plain:
 
     def _onward(self, left: Left, update: Mapping[str, Any]) -> Command[Any]:
         return Command(update={**update, COUNTS: dict(left.move.counts)}, goto=self.ways(left.move))
+
+
+async def _spread(node: Each[Any, Any], scene: Scene) -> Wrote:
+    """All items in one go. None is kept by itself: a retry of the node does all of them again."""
+    work = each.spread(node, scene)
+    known: dict[int, str] = {}
+    failed: dict[int, Failure] = {}
+    gate = asyncio.Semaphore(node.at_once)
+
+    async def one(index: int) -> None:
+        key = step_key(RunId(scene.step.run), node.name, scene.step.visit, index)
+        async with gate:
+            try:
+                intent = await each.one(
+                    node, work, index, replace(scene, step=replace(scene.step, item=index, key=key))
+                )
+                value = next(iter(intent.values.values()), None)
+                known[index] = work.encoded(value, f"{node.name} wrote item {index} of {', '.join(node.writes)!r}")
+            except Exception as error:
+                if node.on_error == "fail":
+                    raise
+                failed[index] = failure_of(node.name, error, 1)
+
+    await asyncio.gather(*(one(index) for index in range(len(work.items))))
+    whole = work.whole(known, failed, node.on_error)
+    return Wrote({name: scene.workflow.fields[name].adapter.validate_json(whole) for name in node.writes})
 
 
 def _answered(workflow: Workflow[Any], node: Human[Any, Any], ask: Ask) -> tuple[dict[str, Any], str | None]:

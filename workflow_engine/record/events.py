@@ -92,12 +92,13 @@ class CodeChanged:
 
 @dataclass(frozen=True)
 class EffectStarted:
-    """An effect's body is about to run: on disk before it does."""
+    """An effect's body is about to run, for one item of an `each` node: on disk before it does."""
 
     at: datetime
     node: str
     visit: int
     key: str
+    item: int | None = None
     type: Literal["EffectStarted"] = "EffectStarted"
 
 
@@ -124,6 +125,40 @@ class AttemptFailed:
     wait: float
     item: int | None = None
     type: Literal["AttemptFailed"] = "AttemptFailed"
+
+
+@dataclass(frozen=True)
+class ItemFinished:
+    """One item of an `each` node is done; `text` is the typed JSON of its result. It never runs again in this visit."""
+
+    at: datetime
+    node: str
+    visit: int
+    item: int
+    attempts: int
+    seconds: float
+    text: str
+    words: str = ""
+    usage: Usage | None = None
+    answered_by: tuple[str, ...] = ()
+    type: Literal["ItemFinished"] = "ItemFinished"
+
+
+@dataclass(frozen=True)
+class ItemFailed:
+    """One item of an `each` node gave up. `final`: the node goes on without it; otherwise a resume tries it again."""
+
+    at: datetime
+    node: str
+    visit: int
+    item: int
+    attempts: int
+    seconds: float
+    failure: Failure
+    final: bool
+    usage: Usage | None = None
+    answered_by: tuple[str, ...] = ()
+    type: Literal["ItemFailed"] = "ItemFailed"
 
 
 @dataclass(frozen=True)
@@ -295,6 +330,8 @@ Event = Annotated[
     | EffectStarted
     | SubflowEntered
     | AttemptFailed
+    | ItemFinished
+    | ItemFailed
     | StepFinished
     | StepFailed
     | QuestionAsked

@@ -43,6 +43,27 @@ class StepRecord:
     question: QuestionId | None = None
     due: datetime | None = None
     run: RunId | None = None
+    items: tuple[int, int] | None = None
+    """Of an `each` node: how many items are done, and how many failed for good."""
+
+
+@dataclass
+class _Items:
+    """What the items of one visit came to so far."""
+
+    done: int = 0
+    failed: int = 0
+    usage: Usage = Usage()
+    answered_by: tuple[str, ...] = ()
+
+    def add(self, event: e.ItemFinished | e.ItemFailed) -> None:
+        if isinstance(event, e.ItemFinished):
+            self.done += 1
+        elif event.final:
+            self.failed += 1
+        if event.usage is not None:
+            self.usage = self.usage + event.usage
+        self.answered_by = tuple(dict.fromkeys((*self.answered_by, *event.answered_by)))
 
 
 @dataclass(frozen=True)
@@ -72,12 +93,14 @@ def history(journal: Iterable[Any]) -> History:
     waiting: dict[str, StepRecord] = {}
     begun: tuple[str, ...] = ()
     entered: dict[tuple[str, int], RunId] = {}
+    items: dict[str, _Items] = {}
     for event in journal:
         match event:
             case e.RunCreated():
                 begun = event.move.via
             case e.RunForked():
                 waiting.clear()
+                items.clear()
                 if event.step == 0:
                     begun = event.move.via
                 else:
@@ -116,6 +139,8 @@ def history(journal: Iterable[Any]) -> History:
                 )
             case e.QuestionWithdrawn() | e.WaitExpired():
                 waiting.pop(event.node, None)
+            case e.ItemFinished() | e.ItemFailed():
+                items.setdefault(event.node, _Items()).add(event)
             case e.StepFinished():
                 waiting.pop(event.node, None)
                 done.append(
@@ -138,6 +163,8 @@ def history(journal: Iterable[Any]) -> History:
                         run=entered.get((event.node, event.visit)) if entered else None,
                     )
                 )
+                if event.node in items:
+                    done[-1] = _with_items(done[-1], items, stays=False)
             case e.StepFailed():
                 waiting.pop(event.node, None)
                 done.append(
@@ -160,9 +187,24 @@ def history(journal: Iterable[Any]) -> History:
                         run=entered.get((event.node, event.visit)) if entered else None,
                     )
                 )
+                if event.node in items:
+                    done[-1] = _with_items(done[-1], items, stays=event.move is None)
             case _:
                 pass
     return History((*done, *waiting.values()), begun, missing)
+
+
+def _with_items(record: StepRecord, items: dict[str, _Items], *, stays: bool) -> StepRecord:
+    """The step with what its items came to; where it failed with nothing to catch it they count on, and cost anew."""
+    those = items.pop(record.node)
+    if stays:
+        items[record.node] = _Items(those.done, those.failed)
+    return replace(
+        record,
+        usage=those.usage if those.usage.requests else record.usage,
+        answered_by=those.answered_by or record.answered_by,
+        items=(those.done, those.failed),
+    )
 
 
 def _left_anew(event: e.RunForked, before: StepRecord | None) -> StepRecord:

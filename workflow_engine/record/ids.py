@@ -42,6 +42,11 @@ def around(run: str, inner: str) -> bool:
     return inner.startswith(f"{run}{WITHIN}")
 
 
+def place_of(node: str, item: int | None = None) -> str:
+    """A due node, or one item in it, in one word: what stands in `Run.doubts`."""
+    return node if item is None else f"{node}[{item}]"
+
+
 def step_key(run: RunId, node: str, visit: int, item: int | None = None) -> str:
     """The idempotency key of one visit, or of one item in it; the same for each of its attempts."""
     return f"{run}/{node}/{visit}" if item is None else f"{run}/{node}/{visit}/{item}"

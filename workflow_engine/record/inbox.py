@@ -24,7 +24,8 @@ class QuestionRecord:
     """A question as it is stored: readable and answerable without the workflow's code.
 
     `schema` is the JSON Schema an answer must fit. `asks` says who: a `human` node, or the engine itself about an
-    effect in doubt (`effect`) or a step that took its process down too often (`deaths`).
+    effect in doubt (`effect`), of one `item` where its node does many, or a step that took its process down too often
+    (`deaths`).
     """
 
     id: QuestionId
@@ -40,6 +41,7 @@ class QuestionRecord:
     asked: datetime | None = None
     due: datetime | None = None
     asks: Literal["human", "effect", "deaths"] = "human"
+    item: int | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, assert_never
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
 from workflow_engine.record.frontier import Frontier
-from workflow_engine.record.ids import RunId
+from workflow_engine.record.ids import RunId, place_of
 from workflow_engine.record.inbox import Open
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import Kept, Waiting
@@ -23,6 +23,15 @@ FINAL: frozenset[str] = frozenset({"succeeded", "cancelled"})
 
 
 @dataclass(frozen=True)
+class Items:
+    """How far an `each` node came in a visit: `since` numbers the first event of an item, the rest count final ones."""
+
+    since: int
+    done: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
 class Run:
     """Where one run stands. Its size does not grow with the number of steps it took.
 
@@ -32,7 +41,8 @@ class Run:
     `waits` are what due nodes wait for besides people; `early` are signals that came and that no node waited for yet.
     A run that is a subflow of another lies `within` it; `entered` are the runs of due nodes that are subflows.
     `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
-    `doubts` are effects that were started and not finished. `deaths` counts how often a due node's process died.
+    `doubts` are effects that were started and not finished, `items` how far due `each` nodes came. `deaths` counts how
+    often a due node's process died.
     """
 
     id: RunId
@@ -59,6 +69,7 @@ class Run:
     caught: Mapping[str, Failure] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
     deaths: Mapping[str, int] = field(default_factory=dict)
+    items: Mapping[str, Items] = field(default_factory=dict)
     usage: Usage = Usage()
     answered_by: tuple[str, ...] = ()
 
@@ -164,13 +175,15 @@ def advance(run: Run, event: Any) -> Run:
         case e.CodeChanged():
             run = _with(run, bodies=event.bodies, shape=event.shape or run.shape)
         case e.EffectStarted():
-            run = _with(run, doubts={**run.doubts, event.node: event.key})
+            run = _with(run, doubts={**run.doubts, place_of(event.node, event.item): event.key})
         case e.AttemptFailed():
             pass
         case e.SubflowEntered():
             run = _with(run, entered={**run.entered, event.node: event.run})
             if run.waits:
                 run = _with(run, waits=tuple(each for each in run.waits if each.node != event.node))
+        case e.ItemFinished() | e.ItemFailed():
+            run = _with_item(run, event)
         case e.StepFinished():
             run = _with(_left(run, event), frontier=run.frontier.after(event.move))
             if run.waits:
@@ -219,12 +232,36 @@ def _deaths(run: Run) -> Mapping[str, int]:
 
 
 def _left(run: Run, event: e.StepFinished | e.StepFailed) -> Run:
+    stays = isinstance(event, e.StepFailed) and event.move is None
     return _with(
-        run,
+        _with_paid(run, event),
         steps=run.steps + 1,
-        doubts=_without(run.doubts, event.node),
+        doubts=_without_items(run.doubts, event.node),
         deaths=_without(run.deaths, event.node),
         caught=_without(run.caught, event.node),
+        # A step that failed with nothing to catch it goes on with the items that are missing when it is resumed.
+        items=run.items if stays else _without(run.items, event.node),
+    )
+
+
+def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:
+    so_far = run.items.get(event.node) or Items(run.seq)
+    if isinstance(event, e.ItemFinished):
+        so_far = Items(so_far.since, so_far.done + 1, so_far.failed)
+    elif event.final:
+        so_far = Items(so_far.since, so_far.done, so_far.failed + 1)
+    return _with(
+        _with_paid(run, event),
+        doubts=_without(run.doubts, place_of(event.node, event.item)),
+        items={**run.items, event.node: so_far},
+    )
+
+
+def _with_paid(run: Run, event: e.StepFinished | e.StepFailed | e.ItemFinished | e.ItemFailed) -> Run:
+    if event.usage is None and not event.answered_by:
+        return run
+    return _with(
+        run,
         usage=run.usage if event.usage is None else run.usage + event.usage,
         answered_by=tuple(dict.fromkeys((*run.answered_by, *event.answered_by))),
     )
@@ -269,6 +306,10 @@ def _refused(run: Run, event: e.SignalRefused) -> Run:
             for each in run.waits
         ),
     )
+
+
+def _without_items(doubts: Mapping[str, str], node: str) -> Mapping[str, str]:
+    return {place: key for place, key in doubts.items() if place.partition("[")[0] != node} if doubts else doubts
 
 
 def _without(known: Mapping[str, T], node: str) -> Mapping[str, T]:

@@ -10,7 +10,7 @@ from workflow_engine.record.events import CodeChanged
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value
 from workflow_engine.runtime.workshop import Workshop
-from workflow_engine.spec.nodes import Agent, Route
+from workflow_engine.spec.nodes import Route
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import verify
 from workflow_engine.verify.change import fits
@@ -26,7 +26,7 @@ def prove(workflow: Workflow[Any]) -> None:
 def ready(shop: Workshop, workflow: Workflow[Any]) -> None:
     """Raises errors.InvalidWorkflow, and errors.ModelMissing where agents have no model."""
     prove(workflow)
-    if not shop.has_model and any(isinstance(node, Agent) for node in workflow.nodes.values()):
+    if not shop.has_model and workflow.agents:
         raise ModelMissing(
             f"{workflow.name} has agents and no model was chosen for them",
             "Engine.open(..., model=offline(Path('flow.playbook.toml'))) (offline: workflow_engine.agents); "

@@ -15,6 +15,7 @@ from pydantic import BaseModel, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
 from workflow_engine.errors import DeclarationError, UsageError
+from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import Edge, Source
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
 from workflow_engine.spec.subflow import Subflow, nested
@@ -23,6 +24,7 @@ from workflow_engine.spec.workflow import Workflow
 VERSION = 1
 _KINDS: dict[str, type[Node]] = {
     "agent": Agent,
+    "each": Each,
     "function": Function,
     "human": Human,
     "route": Route,
@@ -137,12 +139,13 @@ def _field(field: Any) -> dict[str, Any]:
 def _node(node: Node, workflow: Workflow[Any]) -> dict[str, Any]:
     return {
         "kind": node.kind,
-        "reads": sorted(each.name for each in node.signature.parameters if each.name in workflow.fields),
+        "reads": sorted({each.name for each in inputs_of(node, workflow) if each.name in workflow.fields}),
         "writes": list(node.writes),
         "outcomes": list(node.outcomes),
-        "effect": isinstance(node, Function) and node.effect,
+        "effect": node.effect,
         "within": node.within.total_seconds() if isinstance(node, Human) and node.within else None,
         **(_inner(node) if isinstance(node, Subflow) else {}),
+        **({"each": {"items": node.items, "on_error": node.on_error}} if isinstance(node, Each) else {}),
     }
 
 
@@ -164,7 +167,7 @@ def _edge(edge: Edge) -> dict[str, Any]:
 
 
 def _instructions(workflow: Workflow[Any]) -> dict[str, str]:
-    return {name: node.instructions for name, node in sorted(workflow.nodes.items()) if isinstance(node, Agent)}
+    return {node.name: node.instructions for node in sorted(workflow.agents, key=lambda each: each.name)}
 
 
 def _without_code(name: str, each: dict[str, Any], within: Mapping[str, Workflow[Any]]) -> Node:
@@ -173,8 +176,15 @@ def _without_code(name: str, each: dict[str, Any], within: Mapping[str, Workflow
 
     kind = _KINDS[each["kind"]]
     more: dict[str, Any] = {}
+    reads = each["reads"]
     if kind is Function:
         more["effect"] = bool(each.get("effect"))
+    if kind is Each:
+        one: Function[Any, Any] = Function(
+            name=name, body=body, writes=tuple(each["writes"]), effect=bool(each.get("effect"))
+        )
+        more = {"one": one, **each["each"]}
+        reads = [read for read in reads if read != more["items"]]
     if kind is Human and each.get("within"):
         more["within"] = timedelta(seconds=each["within"])
     if kind is Subflow:
@@ -182,7 +192,7 @@ def _without_code(name: str, each: dict[str, Any], within: Mapping[str, Workflow
         more |= {"flow": lambda: within[inner], "reads": each["given"], "gives": each["gives"], "depth": each["depth"]}
     node = kind(name=name, body=body, writes=tuple(each["writes"]), **more)
     # Reads and outcomes come from annotations that are not here: fill the caches the annotations would have filled.
-    node.__dict__["signature"] = Signature(tuple(Parameter(read, Any, False) for read in each["reads"]), Any)
+    node.__dict__["signature"] = Signature(tuple(Parameter(read, Any, False) for read in reads), Any)
     if kind in (Human, Route):
         node.__dict__["_words"] = tuple(each["outcomes"])
     return node

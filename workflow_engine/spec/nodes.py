@@ -81,6 +81,11 @@ class Node(Chained):
         """The words this node can be left by; empty for a node that just finishes."""
         return ()
 
+    @property
+    def effect(self) -> bool:
+        """Whether it touches the outside world, so that it is never silently repeated."""
+        return False
+
     if not TYPE_CHECKING:  # a type checker refuses it by itself
 
         def __getitem__(self, outcome: object) -> Outcome:
@@ -143,7 +148,7 @@ class Function(Node, Generic[P, R_co]):
 
     kind: ClassVar[str] = "function"
 
-    effect: bool = False
+    effect: bool = False  # pyright: ignore[reportIncompatibleMethodOverride] (said here, known of every node)
     in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask"
     process: bool = False
 

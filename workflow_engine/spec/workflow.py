@@ -14,10 +14,12 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import Chained, Edge, Path, Source, shown
-from workflow_engine.spec.nodes import Node
+from workflow_engine.spec.nodes import Agent, Node
 from workflow_engine.spec.policies import within_of
 from workflow_engine.spec.state import Field, State, fields_of
+from workflow_engine.spec.step import Step
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -61,6 +63,16 @@ class Workflow(Generic[S]):
     def guarded(self) -> frozenset[str]:
         """The nodes with policies beyond one attempt: only their steps pay for looking."""
         return frozenset(name for name, node in self.nodes.items() if within_of(node.retry) is not None)
+
+    @cached_property
+    def agents(self) -> tuple[Agent[Any, Any], ...]:
+        """Its agents, those that are asked for each item of a list included."""
+        nodes = (node.one if isinstance(node, Each) else node for node in self.nodes.values())
+        return tuple(node for node in nodes if isinstance(node, Agent))
+
+    def hands_in(self, annotation: Any) -> bool:
+        """Whether the engine hands in what has this type, the step or a resource: it is read from no field."""
+        return annotation is Step or (isinstance(annotation, type) and annotation in self.resources)
 
     @cached_property
     def shape(self) -> str:

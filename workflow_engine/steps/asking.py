@@ -11,6 +11,7 @@ from workflow_engine.bodies.intent import Ask
 from workflow_engine.record.history import StepRecord, history
 from workflow_engine.record.ids import question_id
 from workflow_engine.record.inbox import QuestionRecord, Tried
+from workflow_engine.spec.each import Each, value_type
 from workflow_engine.spec.nodes import Human, Node
 from workflow_engine.steps.live import Live
 
@@ -61,15 +62,16 @@ def _came_of(step: StepRecord) -> str:
     return " - ".join(part for part in (step.outcome or decided, step.words) if part) or "done"
 
 
-def doubt_question(live: Live, node: Node, visit: int) -> QuestionRecord:
+def doubt_question(live: Live, node: Node, visit: int, item: int | None = None) -> QuestionRecord:
     """An effect was begun by a process that died; only a person can tell whether it happened."""
     return _engine_question(
         live,
         node,
         visit,
         "effect",
-        f"Did {node.name} happen?",
+        f"Did {node.name} happen{'' if item is None else f' for item {item}'}?",
         f"{node.name} touches the outside world. The process died after it began and before its end was recorded.",
+        item,
     )
 
 
@@ -86,7 +88,9 @@ def deaths_question(live: Live, node: Node, visit: int) -> QuestionRecord:
     )
 
 
-def _engine_question(live: Live, node: Node, visit: int, asks: Any, title: str, message: str) -> QuestionRecord:
+def _engine_question(
+    live: Live, node: Node, visit: int, asks: Any, title: str, message: str, item: int | None = None
+) -> QuestionRecord:
     return QuestionRecord(
         id=question_id(live.run.id, live.run.asked + 1),
         run=live.run.id,
@@ -94,16 +98,22 @@ def _engine_question(live: Live, node: Node, visit: int, asks: Any, title: str, 
         visit=visit,
         title=title,
         message=f"{message}\n{RERUN}: do it again. {ACCEPT}: it is done, with this value. {FAIL}: give it up.",
-        schema=_engine_schema(live, node),
+        schema=_engine_schema(live, node, item),
         choices=(RERUN, ACCEPT, FAIL),
         asked=live.around.clock.now(),
         asks=asks,
+        item=item,
     )
 
 
-def _engine_schema(live: Live, node: Node) -> dict[str, Any]:
-    """{"choice": rerun | accept | fail}, and for accept the value of each field the node writes, under its name."""
-    values = {name: live.workflow.fields[name].adapter for name in node.writes}
+def _engine_schema(live: Live, node: Node, item: int | None) -> dict[str, Any]:
+    """{"choice": rerun | accept | fail}, and for accept the value of each field the node writes, under its name; that
+    of one item is called `value`.
+    """
+    if isinstance(node, Each) and item is not None:
+        values = {"value": TypeAdapter(value_type(node, live.workflow))} if node.writes else {}
+    else:
+        values = {name: live.workflow.fields[name].adapter for name in node.writes}
     properties: dict[str, Any] = {"choice": {"enum": [RERUN, ACCEPT, FAIL]}}
     defs: dict[str, Any] = {}
     for name, adapter in values.items():

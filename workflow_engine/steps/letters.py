@@ -15,14 +15,16 @@ from workflow_engine.record.events import (
     QuestionWithdrawn,
     RunCancelled,
 )
-from workflow_engine.record.ids import question_id
+from workflow_engine.record.ids import place_of, question_id
 from workflow_engine.record.inbox import Answer, Letter, Open, QuestionRecord
 from workflow_engine.record.values import Write
+from workflow_engine.spec.each import Each
 from workflow_engine.spec.nodes import EXPIRED
 from workflow_engine.steps.asking import ACCEPT, FAIL
 from workflow_engine.steps.attempt import failure_of
 from workflow_engine.steps.live import Live
-from workflow_engine.steps.step import Taken, fail, finish
+from workflow_engine.steps.settling import Taken, fail, finish
+from workflow_engine.steps.spreading import accepted, given_up
 from workflow_engine.steps.writing import writes_of
 
 
@@ -70,7 +72,7 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
             writes = _decoded(live, dict.fromkeys(node.writes, answer.value))
             durable = finish(live, taken, writes, word, [taken_up], [letter.id])
         else:
-            durable = _engine_answer(live, taken, answer, taken_up, letter)
+            durable = _engine_answer(live, taken, asked, answer, taken_up, letter)
     except (StoreError, Conflict):
         raise
     except Exception as error:  # validators, reducers and routes are the user's code
@@ -79,17 +81,26 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
     await durable
 
 
-def _engine_answer(live: Live, taken: Taken, answer: Answer, taken_up: QuestionAnswered, letter: Letter) -> Any:
+def _engine_answer(
+    live: Live, taken: Taken, asked: QuestionRecord, answer: Answer, taken_up: QuestionAnswered, letter: Letter
+) -> Any:
+    item, node = asked.item, taken.node
     match choice_in(answer.value):
+        case str(word) if word == ACCEPT and isinstance(node, Each) and item is not None:
+            fact = accepted(live, node, taken.visit, item, answer.value.get("value"), answer.by)
+            return live.post([taken_up, fact], (), [letter.id])
         case str(word) if word == ACCEPT:
             values = {name: value for name, value in answer.value.items() if name != "choice"}
             return finish(live, taken, _decoded(live, values), None, [taken_up], [letter.id])
         case str(word) if word == FAIL:
             why = f"given up by {answer.by}"
+            if isinstance(node, Each) and item is not None and node.on_error != "fail":
+                gone = given_up(live, node, taken.visit, item, Failure(node.name, "effect", why))
+                return live.post([taken_up, gone], (), [letter.id])
             return fail(live, taken, Failure(taken.node.name, "effect", why), [taken_up], [letter.id])
         case _:
             # A commit of its own, before the body: a second death asks a second question, never reuses this answer.
-            live.cleared.add(taken.node.name)
+            live.cleared.add(place_of(node.name, item))
             return live.post([taken_up], (), [letter.id])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from workflow_engine.spec.each import Each
 from workflow_engine.spec.nodes import Agent, Signature
 from workflow_engine.spec.step import Step
 from workflow_engine.verify.accepts import accepts
@@ -19,8 +20,9 @@ from workflow_engine.verify.signatures import signature_of
 def agents(graph: Graph) -> Iterator[Finding]:
     """The prompt, the answer and the tools of every agent."""
     for name, node in graph.nodes.items():
-        if isinstance(node, Agent):
-            yield from _agent(graph, name, node)
+        one = node.one if isinstance(node, Each) else node
+        if isinstance(one, Agent):
+            yield from _agent(graph, name, one)
 
 
 def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value
 from workflow_engine.spec.edges import Edge, Source
-from workflow_engine.spec.nodes import Function, Human, Node, Route
+from workflow_engine.spec.nodes import Human, Node, Route
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.accepts import holds
 from workflow_engine.verify.arms import Arm, Arms, arms
@@ -61,11 +61,10 @@ def _position(graph: Graph, run: Run) -> Iterator[Finding]:
 
 def _kind(graph: Graph, run: Run, name: str, node: Node) -> Iterator[Finding]:
     question = run.question(name)
-    effect = isinstance(node, Function) and node.effect
     if question is not None and question.asks == "human" and not isinstance(node, Human):
         what = f"a person was asked here, and it is a {node.kind} now"
         yield graph.finding("W602", name, what, "keep it a @human node")
-    if name in run.doubts and not effect:
+    if any(place.partition("[")[0] == name for place in run.doubts) and not node.effect:
         what = "it was begun as an effect, and is none now: it would be repeated unasked"
         yield graph.finding("W602", name, what, "keep effect=True until the run is past it")
 

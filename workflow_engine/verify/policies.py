@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, get_args
 
+from workflow_engine.spec.each import Each, OnError
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Route
 from workflow_engine.spec.policies import ONCE, Retry, within_of
 from workflow_engine.spec.step import Step
@@ -32,6 +33,8 @@ def policies(graph: Graph) -> Iterator[Finding]:
                 yield from _function(graph, name, node)
             case Subflow():
                 pass  # what it may say is said by its own law (subflows.py)
+            case Each():
+                yield from _each(graph, name, node)
             case _:
                 what = f"is a bare {type(node).__name__}"
                 yield graph.finding("W520", name, what, "use @function, @agent, @human or @route")
@@ -187,6 +190,23 @@ def _effect(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Findi
         what = "is an effect that is retried, and sends no key: a try that half happened happens twice"
         cure = "take `step: Step` and send step.key along"
         yield graph.finding("W551", name, what, cure, "warning")
+
+
+def _each(graph: Graph, name: str, node: Each[Any, Any]) -> Iterator[Finding]:
+    if not is_count(node.at_once):
+        what = f"does {node.at_once!r} items at once"
+        yield graph.finding("W529", name, what, "at_once=8; at least 1")
+    if node.on_error not in get_args(OnError):
+        what = f"on_error={node.on_error!r} is none of the three"
+        yield graph.finding("W529", name, what, 'on_error="fail", "collect" or "skip"')
+    one: Any = node.one
+    match one:
+        case Agent():
+            yield from _agent(graph, name, one)
+        case Function():
+            yield from _function(graph, name, one)
+        case _:
+            yield graph.finding("W529", name, "goes over items with nothing to do", '@each("items", ...) def one(item)')
 
 
 def _is_async(body: Any) -> bool:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from types import GenericAlias
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 from workflow_engine.errors import DeclarationError, Failure
+from workflow_engine.spec.each import Each, Result, element_of, inputs_of, item_parameters, result_of
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
 from workflow_engine.spec.state import Field
-from workflow_engine.spec.step import Step
 from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.accepts import accepts, members_of, never, stored, unknown, without_none
 from workflow_engine.verify.carried import lost
 from workflow_engine.verify.finding import Finding, called, near
-from workflow_engine.verify.graph import Graph, fields_written
+from workflow_engine.verify.graph import Graph, fields_written, has_code, has_types
 
-Meaning: TypeAlias = Literal["step", "resource", "field", "failure", "nothing"]
+Meaning: TypeAlias = Literal["handed in", "field", "failure", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,8 @@ class Read:
 
 def means(workflow: Workflow[Any], parameter: Parameter) -> Meaning:
     """What a parameter is filled with."""
-    if parameter.type is Step:
-        return "step"
-    if isinstance(parameter.type, type) and parameter.type in workflow.resources:
-        return "resource"
+    if workflow.hands_in(parameter.type):
+        return "handed in"
     if parameter.name in workflow.fields:
         return "field"
     return "failure" if parameter.name == "failure" else "nothing"
@@ -42,7 +42,8 @@ def means(workflow: Workflow[Any], parameter: Parameter) -> Meaning:
 
 def reads_of(workflow: Workflow[Any], node: Node) -> tuple[Read, ...]:
     """The fields its body reads, and those its `finish` or its probe read besides."""
-    return tuple(Read(each.name, each.type) for _, each in _parameters(node) if means(workflow, each) == "field")
+    given = (each for _, each in _parameters(workflow, node) if means(workflow, each) == "field")
+    return tuple(Read(each.name, each.type) for each in given)
 
 
 def writes_of(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
@@ -62,15 +63,16 @@ def signatures(graph: Graph) -> Iterator[Finding]:
         yield from _gives(graph, name, node)
 
 
-def _parameters(node: Node) -> Iterator[tuple[str, Parameter]]:
-    for parameter in node.signature.parameters:
-        yield "", parameter
+def _parameters(workflow: Workflow[Any], node: Node) -> Iterator[tuple[str, Parameter]]:
+    for parameter in inputs_of(node, workflow):
+        if not isinstance(node, Each) or parameter.name != node.items or parameter.name in workflow.fields:
+            yield "", parameter
+    items = {each.name for each in item_parameters(node, workflow)} if isinstance(node, Each) else set()
+    node = node.one if isinstance(node, Each) else node
     if isinstance(node, Agent) and callable(node.finish):
-        for parameter in signature_of(node.finish).parameters[1:]:
-            yield "finish: ", parameter
+        yield from (("finish: ", each) for each in signature_of(node.finish).parameters[1:] if each.name not in items)
     if isinstance(node, Function) and callable(node.in_doubt):
-        for parameter in signature_of(node.in_doubt).parameters:
-            yield "probe: ", parameter
+        yield from (("probe: ", each) for each in signature_of(node.in_doubt).parameters if each.name not in items)
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
@@ -85,7 +87,9 @@ def _takes(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
     workflow = graph.workflow
     if isinstance(node, Subflow):  # its own law looks at both sides (subflows.py)
         return
-    for whose, parameter in _parameters(node):
+    if isinstance(node, Each):
+        yield from _spreads(graph, name, node)
+    for whose, parameter in _parameters(workflow, node):
         meaning = means(workflow, parameter)
         if isinstance(node, Route) and meaning != "field":
             what = f"is a route and reads '{parameter.name}', which is no field of the state"
@@ -96,6 +100,30 @@ def _takes(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
         elif meaning == "failure":
             yield from _failure(graph, name, whose, parameter)
     yield from _by_name(graph, name, node)
+
+
+def _spreads(graph: Graph, name: str, node: Each[Any, Any]) -> Iterator[Finding]:
+    """Whether there is a list to go over, and one parameter for its items."""
+    workflow, fields = graph.workflow, graph.workflow.fields
+    element: Any = inspect.Parameter.empty
+    if node.items not in fields:
+        cure = near(str(node.items), fields) + f"the fields are {', '.join(sorted(fields)) or 'none'}"
+        yield graph.finding("W417", name, f"goes over '{node.items}', which is no field of the state", cure)
+    elif has_types(workflow.state):
+        try:
+            element = element_of(fields[node.items].type)
+        except TypeError:
+            what = f"goes over '{node.items}', and the field holds {called(fields[node.items].type)}: no list"
+            yield graph.finding("W417", name, what, "declare it as list[...]: items are done by their place in it")
+    items = item_parameters(node, workflow)
+    if not items and has_code(node) and node.signature.problem is None:
+        said = "each" if unknown(element) else called(element)
+        what = "takes no item: each of its parameters is a field, a resource, or has a default"
+        yield graph.finding("W418", name, what, f"take the item by a name that is no field: def {name}(item: {said})")
+    elif len(items) > 1:
+        what = f"takes {len(items)} items ({', '.join(each.name for each in items)}), and is given one at a time"
+        cure = "".join(near(each.name, fields) for each in items) + "the others must be fields or resources"
+        yield graph.finding("W418", name, what, cure)
 
 
 def _nothing(graph: Graph, name: str, whose: str, parameter: Parameter) -> Iterator[Finding]:
@@ -150,6 +178,8 @@ def _given(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
             return dict.fromkeys(writes, Any if node.answer is None else node.answer)
         case Subflow():
             return _given_back(node)
+        case Each():
+            return {name: _listed(workflow, node, name) for name in writes}
         case Function() if len(writes) == 1:
             return {writes[0]: node.signature.returns}
         case Function():
@@ -168,6 +198,27 @@ def _given_back(node: Subflow) -> dict[str, Any]:
     except DeclarationError:
         return dict.fromkeys(node.gives, Any)
     return {mine: ends[theirs].type if theirs in ends else Any for mine, theirs in node.gives.items()}
+
+
+def _listed(workflow: Workflow[Any], node: Each[Any, Any], field: str) -> Any:
+    """The type of the list that an `each` node writes: of the kind its field holds, with what one item comes to."""
+    held = workflow.fields[field].type if field in workflow.fields else Any
+    element = held_value = Any
+    collected = node.on_error == "collect"
+    with suppress(TypeError):  # no list: it is said that what is written does not fit
+        element = element_of(held)
+        held_value = result_of(element) if collected else element
+    if isinstance(node.one, Agent) and node.one.finish is None:
+        value = without_none(held_value)
+    else:
+        value = _given(workflow, node.one).get(field, Any)
+    if collected:
+        # Two parametrised models are never subclasses of one another, whatever their parameters are.
+        result: Any = Result
+        value = element if held_value is not Any and accepts(held_value, value) else result[value]
+    if any(get_origin(each) is tuple for each in members_of(held)):
+        return GenericAlias(tuple, (value, ...))
+    return GenericAlias(list, (value,))
 
 
 def _parts(returns: Any, count: int) -> list[Any] | None:
@@ -194,12 +245,18 @@ def _gives(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
         if field not in fields:
             cure = near(field, fields) + f"the fields are {', '.join(sorted(fields)) or 'none'}"
             yield graph.finding("W405", name, f"writes '{field}', which is no field of the state", cure)
-    if isinstance(node, Function) and node.signature.problem is None:
-        yield from _returned(graph, name, node)
+    if isinstance(node, Each) and len(writes) > 1:
+        what = f"writes {len(writes)} fields, and each item comes to one value"
+        yield graph.finding("W419", name, what, 'writes="field": one list, of a model with all of it')
+    one = node.one if isinstance(node, Each) else node
+    if isinstance(one, Function) and one.signature.problem is None:
+        yield from _returned(graph, name, one)
     for field, kind in _given(graph.workflow, node).items():
         if field in fields and not isinstance(node, Subflow) and not _fits(fields[field], kind):
             what = f"writes '{field}' as {called(kind)}, and the field holds {called(fields[field].type)}"
             cure = f"return {called(fields[field].type)}, or let the field hold both"
+            if isinstance(node, Each):
+                cure = f"let the field hold {called(kind)}"
             yield graph.finding("W404", name, what, cure)
     if isinstance(node, Human) and node.answer is not None and (why := lost(node.answer)):
         what = f"asks for {called(node.answer)}, and {why}"

@@ -1,0 +1,102 @@
+"""Settling: the one commit that ends a step, and the decision where it leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from workflow_engine.errors import Failure
+from workflow_engine.frontier.leave import catches
+from workflow_engine.record.events import StepFailed, StepFinished
+from workflow_engine.record.values import Write
+from workflow_engine.spec.nodes import Node
+from workflow_engine.steps.live import Live, after
+from workflow_engine.steps.onward import onward
+from workflow_engine.steps.trying import Paid
+from workflow_engine.steps.writing import reduced, within_state, within_write
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step that has its result in hand and only needs its commit."""
+
+    node: Node
+    visit: int
+    started: datetime
+    attempts: int = 1
+    words: str = ""
+    paid: Paid = field(default_factory=Paid)
+
+
+def finish(
+    live: Live,
+    taken: Taken,
+    writes: tuple[Write, ...],
+    outcome: str | None = None,
+    before: Sequence[Any] = (),
+    letters: Sequence[str] = (),
+) -> Any:
+    """Queue the commit of a step that did its work; await what is returned for it to be on disk.
+
+    Synchronous on purpose: reducers, routes, the move and the batch must all see the same run. Raises
+    errors.StepError if a limit is passed, or a reducer or a route on the way raises: then nothing was queued.
+    """
+    name = taken.node.name
+    writes = reduced(live.workflow, name, live.state, writes)
+    state = after(live.state, writes, live.run.seq)
+    for write in writes:
+        within_write(write, f"{name} wrote {write.field!r}, reduced", live.around.limits)
+    if writes:
+        within_state(live.state, state, f"{name} wrote too much", live.around.limits)
+    left = onward(live.workflow, live.run.frontier, name, outcome, state)
+    now = live.around.clock.now()
+    event = StepFinished(
+        at=now,
+        node=name,
+        kind=taken.node.kind,
+        visit=taken.visit,
+        attempts=taken.attempts,
+        started=taken.started,
+        seconds=_seconds(taken.started, now),
+        writes=tuple(write.field for write in writes),
+        move=left.move,
+        outcome=outcome,
+        routes=left.routes,
+        usage=taken.paid.usage,
+        answered_by=taken.paid.answered_by,
+        words=taken.words,
+    )
+    return live.post([*before, event], writes, letters)
+
+
+async def fail(
+    live: Live, taken: Taken, failure: Failure, before: Sequence[Any] = (), letters: Sequence[str] = ()
+) -> None:
+    """Commit that a node gave up: onward by its `.failed` edge, or staying due with nothing to catch it."""
+    name = taken.node.name
+    now = live.around.clock.now()
+    move = None
+    if catches(live.workflow, name, "failed"):
+        left = onward(live.workflow, live.run.frontier, name, "failed", live.state)
+        move = left.move
+    event = StepFailed(
+        at=now,
+        node=name,
+        kind=taken.node.kind,
+        visit=taken.visit,
+        attempts=taken.attempts,
+        started=taken.started,
+        seconds=_seconds(taken.started, now),
+        failure=failure,
+        move=move,
+        usage=taken.paid.usage,
+        answered_by=taken.paid.answered_by,
+    )
+    await live.post([*before, event], (), letters)
+
+
+def _seconds(started: datetime, now: datetime) -> float:
+    # A clock that was set back must not give a negative duration.
+    return max(0.0, (now - started).total_seconds())

@@ -1,0 +1,251 @@
+"""Spreading: the step of an `each` node. Every item is a small step of its own, and one commit writes the whole list.
+
+The invariant: a finished item is on disk before its place among the `at_once` is taken by another. So after a crash at
+most so many items run again, and never one whose result was kept. Items that finish while a commit is under way share
+the next one, so that thousands of quick items cost few commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from workflow_engine.bodies import each
+from workflow_engine.bodies.each import Spread
+from workflow_engine.bodies.intent import Intent, Wrote
+from workflow_engine.errors import Conflict, Failure, LimitExceeded, StoreError
+from workflow_engine.ports.listener import Began, Said
+from workflow_engine.record.events import EffectStarted, ItemFailed, ItemFinished, QuestionAsked
+from workflow_engine.record.ids import place_of, step_key
+from workflow_engine.record.values import Write, bytes_of
+from workflow_engine.spec.each import Each
+from workflow_engine.spec.step import Step
+from workflow_engine.steps.asking import doubt_question
+from workflow_engine.steps.attempt import failure_of
+from workflow_engine.steps.live import Live
+from workflow_engine.steps.settling import Taken, fail, finish
+from workflow_engine.steps.trying import GaveUp, Released, Tries, trying
+from workflow_engine.steps.writing import writes_of
+
+
+async def spread(live: Live, node: Each[Any, Any], visit: int, started: datetime) -> None:
+    """Take a due `each` node to its commit. Returns and raises as `steps.step.step` does."""
+    live.tell(Began(node.name, node.kind, visit, 1))
+    taken = Taken(node, visit, started)
+    try:
+        work = each.spread(node, live.scene(Step(live.run.id, node.name, visit)))
+    except (StoreError, Conflict):
+        raise
+    except Exception as error:  # what the field holds, or how it is declared, is the user's
+        await fail(live, taken, failure_of(node.name, error, 1))
+        return
+    many = _Many(live, node, visit, work)
+    await many.recall()
+    if question := many.doubtful():
+        await live.post([QuestionAsked(started, question, started)])
+        return
+    await many.done()
+    if many.failure is not None:
+        await fail(live, taken, many.failure)
+    elif not many.missing:
+        await _finish(live, replace(taken, words=many.words), many)
+
+
+async def _finish(live: Live, taken: Taken, many: _Many) -> None:
+    try:
+        durable = finish(live, taken, many.writes())
+    except (StoreError, Conflict):
+        raise
+    except Exception as error:  # reducers, validators and routes are the user's code
+        durable = fail(live, taken, failure_of(taken.node.name, error, 1))
+    await durable
+
+
+class _Many:
+    """The items of one visit: what is known of them, and the hands that take the rest."""
+
+    def __init__(self, live: Live, node: Each[Any, Any], visit: int, work: Spread) -> None:
+        self.live, self.node, self.visit, self.work = live, node, visit, work
+        self.known: dict[int, str] = {}
+        self.failed: dict[int, Failure] = {}
+        self.failure: Failure | None = None
+        self.size = 0
+        self._ahead: deque[int] = deque()
+        self._waiting: list[Any] = []
+        self._turn = asyncio.Lock()
+
+    async def recall(self) -> None:
+        """Take in what an earlier drive of this visit brought to an end."""
+        begun = self.live.run.items.get(self.node.name)
+        if begun is not None:
+            for recorded in await self.live.around.ledger.journal(self.live.run.id, begun.since - 1):
+                event = recorded.event
+                if isinstance(event, ItemFinished | ItemFailed) and self._is_mine(event):
+                    self._know(event)
+        self._ahead.extend(index for index in range(len(self.work.items)) if not self._is_known(index))
+
+    def _is_mine(self, event: ItemFinished | ItemFailed) -> bool:
+        return (event.node, event.visit) == (self.node.name, self.visit)
+
+    def _is_known(self, index: int) -> bool:
+        return index in self.known or index in self.failed
+
+    def _know(self, event: ItemFinished | ItemFailed) -> None:
+        if isinstance(event, ItemFinished):
+            self.known[event.item] = event.text
+            self.size += bytes_of(event.text)
+        elif event.final:
+            self.failed[event.item] = event.failure
+
+    # -------------------------------------------------------------------------------------------------- in doubt
+
+    def doubtful(self) -> Any:
+        """The question whether an item's effect happened, if only a person can tell."""
+        if not self.node.effect or self._in_doubt_is("rerun") or callable(getattr(self.node.one, "in_doubt", None)):
+            return None
+        index = next((each for each in self._ahead if self._is_doubtful(each)), None)
+        return None if index is None else doubt_question(self.live, self.node, self.visit, index)
+
+    def _in_doubt_is(self, word: str) -> bool:
+        return getattr(self.node.one, "in_doubt", None) == word
+
+    def _is_doubtful(self, index: int) -> bool:
+        place = place_of(self.node.name, index)
+        return place in self.live.run.doubts and place not in self.live.cleared
+
+    # ----------------------------------------------------------------------------------------------------- doing
+
+    @property
+    def missing(self) -> bool:
+        """Whether an item is still to be done."""
+        return len(self.known) + len(self.failed) < len(self.work.items)
+
+    @property
+    def words(self) -> str:
+        """What came of it, in a few words."""
+        total = len(self.work.items)
+        noun = "item" if total == 1 else "items"
+        return f"{len(self.known)} of {total} {noun}, {len(self.failed)} failed" if self.failed else f"{total} {noun}"
+
+    async def done(self) -> None:
+        """Do what is still ahead: all of it, or until one fails for good or somebody drains."""
+        hands = [asyncio.create_task(self._hand()) for _ in range(min(self.node.at_once, len(self._ahead)))]
+        try:
+            await asyncio.gather(*hands)
+        finally:
+            for hand in hands:
+                hand.cancel()
+            await asyncio.gather(*hands, return_exceptions=True)
+
+    async def _hand(self) -> None:
+        while self._ahead and self.failure is None and not self.live.draining and self.live.cancelled_by is None:
+            await self._item(self._ahead.popleft())
+
+    async def _item(self, index: int) -> None:
+        node, live = self.node, self.live
+        began = live.around.clock.now()
+        if node.effect:
+            looks = self._is_doubtful(index) and not self._in_doubt_is("rerun")
+            probe = partial(each.probe, node, self.work, index)
+            if looks and await self._tried(index, began, probe, "found by its probe"):
+                return
+            live.cleared.discard(place_of(node.name, index))
+            key = step_key(live.run.id, node.name, self.visit, index)
+            await self._keep(EffectStarted(began, node.name, self.visit, key, index))
+        await self._tried(index, began, partial(each.one, node, self.work, index))
+
+    async def _tried(self, index: int, began: datetime, act: Any, unsaid: str = "") -> bool:
+        """Whether that settled the item, for now at least; a probe that found nothing does not."""
+        result = await trying(self.live, self.node, self.visit, act, partial(self._settle, index), index)
+        match result:
+            case None:
+                return False
+            case GaveUp():
+                await self._keep(self._gave_up(index, began, result))
+            case Released():
+                pass
+            case text, tries:
+                await self._keep(self._finished(index, began, text, tries, unsaid))
+        return True
+
+    async def _settle(self, index: int, intent: Intent | None, tries: Tries) -> tuple[str, Tries] | None:
+        if intent is None:
+            return None
+        assert isinstance(intent, Wrote)
+        value = next(iter(intent.values.values()), None)
+        text = self.work.encoded(value, f"{self.node.name} wrote item {index} of {', '.join(self.node.writes)!r}")
+        limits = self.live.around.limits
+        if self.size + bytes_of(text) > limits.write:
+            raise LimitExceeded(
+                f"item {index} of {self.node.name}: the results hold more than {limits.write:,} bytes of JSON by now, "
+                "and one write holds at most that",
+                "write less for each item, keep large results in files, or raise the limit: RunLimits(write=...)",
+            )
+        return text, tries
+
+    # --------------------------------------------------------------------------------------------------- keeping
+
+    def _finished(self, index: int, began: datetime, text: str, tries: Tries, unsaid: str) -> ItemFinished:
+        now, paid = self.live.around.clock.now(), tries.paid
+        took = max(0.0, (now - began).total_seconds())
+        words = tries.words or unsaid
+        return ItemFinished(
+            now, self.node.name, self.visit, index, tries.number, took, text, words, paid.usage, paid.answered_by
+        )
+
+    def _gave_up(self, index: int, began: datetime, gave_up: GaveUp) -> ItemFailed:
+        now, tries = self.live.around.clock.now(), gave_up.tries
+        took = max(0.0, (now - began).total_seconds())
+        # A limit is no matter of this item: the step can be resumed under a higher one.
+        final = self.node.on_error != "fail" and gave_up.failure.kind != LimitExceeded.kind
+        if not final and self.failure is None:
+            self.failure = replace(gave_up.failure, message=f"item {index}: {gave_up.failure.message}")
+        paid = tries.paid
+        return ItemFailed(
+            *(now, self.node.name, self.visit, index, tries.number, took, gave_up.failure, final),
+            usage=paid.usage,
+            answered_by=paid.answered_by,
+        )
+
+    async def _keep(self, event: EffectStarted | ItemFinished | ItemFailed) -> None:
+        """Have a fact on disk, together with those of other items that come in the meantime."""
+        if not isinstance(event, EffectStarted):
+            self._know(event)
+        mine = self._waiting
+        mine.append(event)
+        await asyncio.sleep(0)  # items that finish in this very turn share one commit
+        async with self._turn:
+            if mine is self._waiting:
+                self._waiting = []
+                await self.live.post(mine)
+                self.live.tell(Said(self.node.name, self.visit, f"{len(self.known)} of {len(self.work.items)}"))
+
+    def writes(self) -> tuple[Write, ...]:
+        """The whole list as it is written. Raises errors.BadWrite where the field's own rules refuse it."""
+        if not self.node.writes:
+            return ()
+        (name,) = self.node.writes
+        whole = self.work.whole(self.known, self.failed, self.node.on_error)
+        value = self.live.workflow.fields[name].adapter.validate_json(whole)
+        return writes_of(self.live.workflow, self.node.name, {name: value}, self.live.around.limits)
+
+
+def accepted(live: Live, node: Each[Any, Any], visit: int, item: int, value: Any, by: str) -> ItemFinished:
+    """The fact that a person vouches for one item's effect, with this value. Raises errors.BadWrite."""
+    work = each.spread(node, live.scene(Step(live.run.id, node.name, visit)))
+    typed = None if work.value is None else work.value.validate_json(json.dumps(value))
+    text = work.encoded(typed, f"the answer for item {item}")
+    return ItemFinished(live.around.clock.now(), node.name, visit, item, 1, 0.0, text, f"accepted (by {by})")
+
+
+def given_up(live: Live, node: Each[Any, Any], visit: int, item: int, failure: Failure) -> ItemFailed:
+    """The fact that a person gives one item up, and the step goes on without it."""
+    return ItemFailed(live.around.clock.now(), node.name, visit, item, 1, 0.0, failure, final=True)
+
+
+__all__ = ["accepted", "given_up", "spread"]
