@@ -975,12 +975,12 @@ def results_that_go_nowhere() -> Workflow[Any]:
     return batch(loud)
 
 
-@broken("W529", "sketch")
+@broken("W541", "sketch")
 def none_at_once() -> Workflow[Any]:
     return batch(each("names", writes="drafts", at_once=0)(sketch))
 
 
-@broken("W529", "sketch")
+@broken("W541", "sketch")
 def an_unknown_way_with_errors() -> Workflow[Any]:
     anything: Any = "ignore"
     return batch(each("names", writes="drafts", on_error=anything)(sketch))

@@ -195,10 +195,10 @@ def _effect(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Findi
 def _each(graph: Graph, name: str, node: Each[Any, Any]) -> Iterator[Finding]:
     if not is_count(node.at_once):
         what = f"does {node.at_once!r} items at once"
-        yield graph.finding("W529", name, what, "at_once=8; at least 1")
+        yield graph.finding("W541", name, what, "at_once=8; at least 1")
     if node.on_error not in get_args(OnError):
         what = f"on_error={node.on_error!r} is none of the three"
-        yield graph.finding("W529", name, what, 'on_error="fail", "collect" or "skip"')
+        yield graph.finding("W541", name, what, 'on_error="fail", "collect" or "skip"')
     one: Any = node.one
     match one:
         case Agent():
@@ -206,7 +206,7 @@ def _each(graph: Graph, name: str, node: Each[Any, Any]) -> Iterator[Finding]:
         case Function():
             yield from _function(graph, name, one)
         case _:
-            yield graph.finding("W529", name, "goes over items with nothing to do", '@each("items", ...) def one(item)')
+            yield graph.finding("W541", name, "goes over items with nothing to do", '@each("items", ...) def one(item)')
 
 
 def _is_async(body: Any) -> bool:
