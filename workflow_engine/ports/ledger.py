@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from workflow_engine.ports.queue import Queue
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.run import Run
@@ -103,7 +104,7 @@ class Page:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Ledger(Protocol):
+class Ledger(Queue, Protocol):
     """Keeps runs. Every method may raise errors.StoreError; none runs code or imports anything that a store names.
 
     Ownership: `create` and `claim` make the caller the owner of a run until `release`, `close`, or the death of its

@@ -1,4 +1,4 @@
-"""Beginning: a new run of a workflow, stored standing at its first nodes."""
+"""Beginning: a new run of a workflow, stored standing at its first nodes, to be driven here or left to a worker."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from workflow_engine.errors import InputError, StepError
 from workflow_engine.ports.ledger import Batch, Snapshot
 from workflow_engine.record.events import RunCreated
 from workflow_engine.record.frontier import Frontier
+from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import advance, begin
-from workflow_engine.runtime.code import ready
+from workflow_engine.record.values import Write
+from workflow_engine.runtime.code import proved, ready
 from workflow_engine.runtime.inputs import checked
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.document import document_of
@@ -20,19 +22,13 @@ from workflow_engine.steps.live import Live, after
 from workflow_engine.steps.onward import onward
 
 
-async def created(shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, Any], label: str | None) -> Live:
+async def created(
+    shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, Any], label: str | None, run_id: RunId | None = None
+) -> Live:
     """A new run in the hands of this process, as yet undriven."""
     ready(shop, workflow)
-    shop.workflows[workflow.name] = workflow
-    writes = checked(workflow, inputs, shop.around.limits)
     around = shop.around
-    run_id = around.mint.run_id()
-    state = after({}, writes, 1)
-    try:
-        left = onward(workflow, Frontier(), START_NAME, None, state)
-    except StepError as error:
-        raise InputError(f"{workflow.name} cannot begin: {error.what}", error.cure) from error
-    fact = RunCreated(around.clock.now(), run_id, workflow.name, workflow.shape, workflow.bodies, left.move, label)
+    fact, writes = _fact(shop, workflow, inputs, label, run_id)
     first = begin(fact)
     events: tuple[Any, ...] = (fact,)
     if not first.ended:  # routes alone may lead from START to an end, and an ended run takes no event any more
@@ -43,3 +39,33 @@ async def created(shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, 
     for event in events:
         live.tell(event)
     return live
+
+
+async def started(
+    shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, Any], label: str | None, run_id: RunId | None = None
+) -> RunId:
+    """A new run that stands in the queue, in nobody's hands. Its agents' model is chosen by whoever takes it."""
+    proved(shop, workflow)
+    ledger = shop.around.ledger
+    fact, writes = _fact(shop, workflow, inputs, label, run_id)
+    fence = await ledger.create(Batch(begin(fact), (fact,), writes, (), document_of(workflow)))
+    await ledger.release(fence)
+    shop.ring()
+    return fact.run
+
+
+def _fact(
+    shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, Any], label: str | None, run_id: RunId | None
+) -> tuple[RunCreated, tuple[Write, ...]]:
+    shop.workflows[workflow.name] = workflow
+    writes = checked(workflow, inputs, shop.around.limits)
+    around = shop.around
+    try:
+        left = onward(workflow, Frontier(), START_NAME, None, after({}, writes, 1))
+    except StepError as error:
+        raise InputError(f"{workflow.name} cannot begin: {error.what}", error.cure) from error
+    run_id = run_id or around.mint.run_id()
+    return (
+        RunCreated(around.clock.now(), run_id, workflow.name, workflow.shape, workflow.bodies, left.move, label),
+        writes,
+    )

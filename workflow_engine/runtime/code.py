@@ -23,9 +23,16 @@ def prove(workflow: Workflow[Any]) -> None:
         raise InvalidWorkflow(workflow.name, findings)
 
 
+def proved(shop: Workshop, workflow: Workflow[Any]) -> None:
+    """Raises errors.InvalidWorkflow. A workflow never changes, so it is proved once in a process, not for each run."""
+    if shop.proved.get(workflow.name) is not workflow:
+        prove(workflow)
+        shop.proved[workflow.name] = workflow
+
+
 def ready(shop: Workshop, workflow: Workflow[Any]) -> None:
     """Raises errors.InvalidWorkflow, and errors.ModelMissing where agents have no model."""
-    prove(workflow)
+    proved(shop, workflow)
     if not shop.has_model and workflow.agents:
         raise ModelMissing(
             f"{workflow.name} has agents and no model was chosen for them",

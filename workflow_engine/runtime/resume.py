@@ -27,23 +27,34 @@ async def resume(shop: Workshop, run: str, executor: str | None, verb: Verb) -> 
     run_id = await find(ledger, run)
     before = (await ledger.read(run_id)).run
     _must_go_on(before)
-    workflow = code.of_run(shop, before)
+    code.of_run(shop, before)
     name = shop.known(executor)
+    live = await taken(shop, run_id, name, verb, before)
+    await rested(shop, live, name)
+    return await view_of(shop, run_id)
+
+
+async def taken(shop: Workshop, run_id: RunId, executor: str, verb: Verb, before: Run | None = None) -> Live:
+    """A run in the hands of this process, as yet undriven. `before` is how it stood when it was chosen.
+
+    Raises errors.RunOwned and errors.RunEnded where somebody was faster.
+    """
+    ledger = shop.ledger
     fence, snapshot = await ledger.claim(run_id)
     try:
         _must_go_on(snapshot.run)
         _must_be_left(before, snapshot.run, verb)
+        workflow = code.of_run(shop, snapshot.run)
         changes = code.changed(shop, snapshot.run, snapshot.state, workflow)
         live = Live.of(workflow, shop.around, fence, snapshot)
         reshaped = bool(changes) and changes[0].shape is not None
         await live.post(
-            [*changes, shop.claimed(verb, fence.epoch, name)], document=document_of(workflow) if reshaped else None
+            [*changes, shop.claimed(verb, fence.epoch, executor)], document=document_of(workflow) if reshaped else None
         )
     except BaseException:
         await ledger.release(fence)
         raise
-    await rested(shop, live, name)
-    return await view_of(shop, run_id)
+    return live
 
 
 async def rested(shop: Workshop, live: Live, executor: str) -> None:
@@ -86,9 +97,14 @@ async def recover(shop: Workshop, on_problem: Callable[[RunId, WorkflowError], N
     return [view for view in views if isinstance(view, RunView)]
 
 
-def _must_be_left(before: Run, now: Run, verb: Verb) -> None:
-    """Nobody asked for this very run: one that failed in another's hands meanwhile is not tried again."""
-    if now.status == "failed" and (verb == "recover" or (verb == "answer" and before.status != "failed")):
+def _must_be_left(before: Run | None, now: Run, verb: Verb) -> None:
+    """Nobody asked for this very run: one that failed in another's hands meanwhile is not tried again, and one that
+    stood in the queue is taken from there or not at all.
+    """
+    if verb == "run" and now.status != "queued":
+        raise RunOwned(f"run {now.id} was taken by another process", f"workflow show {now.id}")
+    was = "waiting" if before is None else before.status
+    if now.status == "failed" and (verb == "recover" or (verb == "answer" and was != "failed")):
         raise RunOwned(f"run {now.id} was gone on with by another process, and failed", f"workflow resume {now.id}")
 
 

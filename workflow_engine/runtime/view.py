@@ -66,7 +66,7 @@ class RunView(Generic[S]):
     @property
     def interrupted(self) -> bool:
         """Whether the run says running but no living process owns it."""
-        return self.run.status in ("running", "queued") and not self.owned
+        return self.run.status == "running" and not self.owned
 
     @property
     def state(self) -> S:

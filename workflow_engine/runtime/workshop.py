@@ -28,6 +28,7 @@ class Workshop:
     """One process's workflows by name, executors by name, and `lives`: the runs it drives right now.
 
     `unheard` says that one of them came since the boxes were looked into: its first letter may be older than that.
+    `proved` are workflows that keep every law; `bells` wake whoever waits for something to do.
     """
 
     around: Surroundings
@@ -39,6 +40,8 @@ class Workshop:
     draining: bool = False
     ear: asyncio.Task[None] | None = None
     unheard: bool = False
+    proved: dict[str, Workflow[Any]] = field(default_factory=dict)
+    bells: set[asyncio.Event] = field(default_factory=set)
 
     @property
     def ledger(self) -> Ledger:
@@ -81,6 +84,12 @@ class Workshop:
         self.draining = True
         for live in self.lives.values():
             live.drain()
+        self.ring()
+
+    def ring(self) -> None:
+        """Something came that a worker may want to do, or it is told to stop."""
+        for bell in self.bells:
+            bell.set()
 
     def wake(self, run_id: RunId) -> None:
         """Let a run driven here look into its box."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from workflow_engine.errors import (
     WorkflowError,
 )
 from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Shared, Snapshot, Whole
+from workflow_engine.ports.queue import Queued
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
@@ -218,6 +219,15 @@ class MemoryLedger:
 
     async def listening(self, topic: str) -> Sequence[RunId]:
         return [run for run, box in self._boxes.items() if topic in box.run.topics]
+
+    async def queued(self, workflows: Collection[str], limit: int, after: int = 0) -> Sequence[Queued]:
+        runs = [(place, box.run) for place, box in enumerate(self._boxes.values(), 1) if place > after]
+        left = [(place, run) for place, run in runs if run.status == "queued" and run.workflow in workflows]
+        return [Queued(run.id, run.workflow, place) for place, run in left[:limit]]
+
+    async def queues(self) -> Sequence[str]:
+        runs = (box.run for box in self._boxes.values())
+        return sorted({run.workflow for run in runs if run.status == "queued"})
 
     async def questions(self, run: RunId | None = None) -> Sequence[Standing]:
         if run is not None:

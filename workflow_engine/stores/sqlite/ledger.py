@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from workflow_engine.errors import RunOwned, StoreError
 from workflow_engine.ports.codec import Codec
 from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Snapshot, Whole
+from workflow_engine.ports.queue import Queued
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.values import Value
@@ -215,6 +216,12 @@ class SqliteLedger:
 
     async def listening(self, topic: str) -> Sequence[RunId]:
         return await self._reader.read(partial(listing.listening, topic=topic))
+
+    async def queued(self, workflows: Collection[str], limit: int, after: int = 0) -> Sequence[Queued]:
+        return await self._reader.read(partial(listing.queued, workflows=workflows, limit=limit, after=after))
+
+    async def queues(self) -> Sequence[str]:
+        return await self._reader.read(listing.queues)
 
     async def questions(self, run: RunId | None = None) -> Sequence[Standing]:
         return await self._reader.read(partial(inbox.questions, run=run))

@@ -2,20 +2,22 @@
 
 A list has no count to be checked against, so a run that a damaged page has lost could go unnoticed. The list of all
 runs is therefore compared with an index beside the table, and what only the index knows is listed as damaged. A list
-that is narrowed by a workflow or by a status, `find` and `unfinished` rest on one index each, and may miss what it has
+that is narrowed by a workflow or by a status, `find`, `unfinished` and `queued` rest on one index each, and may miss what it has
 lost: that is seen in the list of all runs, by the run's whole id, and by `workflow store check`.
 """
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import get_args
 
 from workflow_engine.errors import RunNotFound, StoreDamaged
 from workflow_engine.ports.ledger import Listed, Page
+from workflow_engine.ports.queue import Queued
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import Status
 from workflow_engine.stores.sqlite.faults import code_of
@@ -157,3 +159,21 @@ def _unfinished(db: sqlite3.Connection, run: RunId) -> bool:
         return row(db, run).status in ("running", "waiting")
     except StoreDamaged:
         return True
+
+
+def queued(db: sqlite3.Connection, workflows: Collection[str], limit: int, after: int) -> list[Queued]:
+    """Runs left to a worker. What is found is not read: whoever claims a damaged one hears of it."""
+    lists = (
+        db.execute(SQL["queued"], {"workflow": each, "after": after, "limit": limit}).fetchall()
+        for each in dict.fromkeys(workflows)
+    )
+    merged = heapq.merge(*lists, key=lambda found: found[2])
+    return [Queued(RunId(run), workflow, key) for run, workflow, key in islice(merged, limit)]
+
+
+def queues(db: sqlite3.Connection) -> list[str]:
+    """The workflows that have runs in the queue."""
+    names: list[str] = []
+    while (name := db.execute(SQL["queue_after"], (names[-1] if names else "",)).fetchone()[0]) is not None:
+        names.append(name)
+    return names

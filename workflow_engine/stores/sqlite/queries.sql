@@ -107,7 +107,7 @@ FROM runs ORDER BY key DESC LIMIT 1;
 SELECT id, key FROM runs WHERE status = 'running'
 UNION ALL
 SELECT id, key FROM runs
-WHERE status = 'waiting' AND EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL)
+WHERE key IN (SELECT run FROM letters WHERE taken IS NULL) AND status = 'waiting'
 ORDER BY key;
 
 -- name: due
@@ -122,6 +122,14 @@ SELECT key FROM runs INDEXED BY runs_by_topics WHERE topics IS NOT NULL AND inst
 
 -- name: found_by
 SELECT due, topics FROM runs WHERE key = ?;
+
+-- name: queued
+SELECT id, workflow, key FROM runs INDEXED BY runs_queued
+WHERE status = 'queued' AND workflow = :workflow AND key > :after ORDER BY key LIMIT :limit;
+
+-- The next name in the index after this one: each costs one look, however many runs stand beneath it.
+-- name: queue_after
+SELECT min(workflow) FROM runs INDEXED BY runs_queued WHERE status = 'queued' AND workflow > ?;
 
 -- name: event_seal
 SELECT seal FROM journal WHERE run = ? AND seq = ?;

@@ -29,6 +29,8 @@ CREATE INDEX runs_by_workflow ON runs (workflow, key);
 CREATE INDEX runs_by_status ON runs (status, key);
 CREATE INDEX runs_by_due ON runs (due, key) WHERE due IS NOT NULL;
 CREATE INDEX runs_by_topics ON runs (topics, key) WHERE topics IS NOT NULL;
+-- The queue: what nobody took yet, so that the length of the list of runs does not matter to it.
+CREATE INDEX runs_queued ON runs (workflow, key) WHERE status = 'queued';
 
 -- The facts. That (run, seq) is unique is the second fence: two owners cannot both write the next fact.
 CREATE TABLE journal (

@@ -67,3 +67,4 @@ UPDATE runs SET due = (
     FROM json_each(runs.text, '$.open') AS each
 )
 WHERE status IN ('running', 'waiting') AND json_valid(text);
+CREATE INDEX runs_queued ON runs (workflow, key) WHERE status = 'queued';
