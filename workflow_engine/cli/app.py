@@ -22,8 +22,10 @@ from workflow_engine.cli import (
     run,
     runs,
     show,
+    start,
     store,
     watch,
+    worker,
 )
 from workflow_engine.cli.exits import MEANINGS, Exit, exit_of_error
 from workflow_engine.cli.voice import DIM, RED, complain, say
@@ -50,6 +52,8 @@ app = typer.Typer(
 app.command("check")(check.check)
 app.command("draw")(draw.draw)
 app.command("run")(run.run)
+app.command("start")(start.start)
+app.command("worker")(worker.worker)
 app.command("runs")(runs.runs)
 app.command("show")(show.show)
 app.command("watch")(watch.watch)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from workflow_engine import errors
 
 if TYPE_CHECKING:
+    from workflow_engine.record.run import Run
     from workflow_engine.runtime.view import RunView
 
 
@@ -76,7 +77,12 @@ def exit_of_error(error: errors.WorkflowError) -> Exit:
 
 def exit_of_run(view: RunView[Any]) -> Exit:
     """The code of a run that was driven, or watched, until it rested."""
-    match view.run.status:
+    return exit_of_rest(view.run)
+
+
+def exit_of_rest(run: Run) -> Exit:
+    """The code of how a run stands."""
+    match run.status:
         case "succeeded":
             return Exit.DONE
         case "waiting":
@@ -84,7 +90,7 @@ def exit_of_run(view: RunView[Any]) -> Exit:
         case "cancelled":
             return Exit.CANCELLED
         case "failed":
-            spent = view.run.error is not None and view.run.error.kind in _SPENT
+            spent = run.error is not None and run.error.kind in _SPENT
             return Exit.SPENT if spent else Exit.FAILED
         case "queued" | "running":
             return Exit.INTERRUPTED

@@ -25,6 +25,16 @@ async def reading(store: Path | None) -> AsyncIterator[Engine]:
         yield engine
 
 
+@asynccontextmanager
+async def writing(store: Path | None) -> AsyncIterator[Engine]:
+    """An engine on a store that is made where there is none."""
+    from workflow_engine.engine import Engine
+
+    settings = read_settings(store=store)
+    async with Engine.connect(settings.store, limits=settings.limits, codec=codec_of(settings)) as engine:
+        yield engine
+
+
 def keeper(store: Path | None) -> Store:
     """The store as its keeper sees it."""
     from workflow_engine.store import Store

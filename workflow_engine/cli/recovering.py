@@ -128,7 +128,7 @@ async def _go_on(runs: Sequence[RunId], loaded: Loaded, manner: Manner, stream: 
 
 
 async def _dead(engine: Engine, codes: list[Exit]) -> list[Run]:
-    """Runs that have begun and not ended, whose answer waits, or whose question expired, and that no living process
+    """Runs that were taken and not ended, whose answer waits, or whose question expired, and that no living process
     drives: oldest first.
 
     One that cannot be read is told, and its exit code added to `codes`.
@@ -140,7 +140,7 @@ async def _dead(engine: Engine, codes: list[Exit]) -> list[Run]:
     while True:
         page = await engine.runs(limit=_PAGE, before=page[-1].run if page else None)
         for each in page:
-            if each.status in ("queued", "running") or (
+            if each.status == "running" or (  # a queued one was left to a worker
                 each.status == "waiting" and (each.letters or each.run in expired)
             ):
                 try:

@@ -30,6 +30,16 @@ def ways_on(view: RunView[Any], store: Path | None) -> list[tuple[str, str]]:
         return [look, picture, *(("answer", answering(each.question, view, store)) for each in view.open_questions)]
     if view.owned:
         return [look, ("watch", typed("watch", run, store=store))]
+    if view.run.status == "queued" and view.run.target is not None:
+        from workflow_engine.targets import Label
+
+        label = Label.read(view.run.target)
+        chosen = () if label.model is None else ("--model", label.model)
+        return [
+            look,
+            ("here", typed("resume", run, store=store)),
+            ("drive", typed("worker", label.target, *chosen, store=store)),
+        ]
     if view.interrupted or view.status == "queued":
         return [look, ("go on", typed("resume", run, store=store))]
     if view.run.status == "failed" and view.run.frontier.ended is None:

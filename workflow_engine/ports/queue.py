@@ -11,11 +11,14 @@ from workflow_engine.record.ids import RunId
 
 @dataclass(frozen=True)
 class Queued:
-    """A run that stands at its first nodes and was taken by nobody. A greater `place` was queued later."""
+    """A run that stands at its first nodes and was taken by nobody. A greater `place` was queued later; `target` is a
+    label that nobody has checked yet.
+    """
 
     run: RunId
     workflow: str
     place: int
+    target: str | None = None
 
 
 class Queue(Protocol):

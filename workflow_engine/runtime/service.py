@@ -13,7 +13,8 @@ from workflow_engine.errors import UsageError, WorkflowError
 from workflow_engine.ports.ledger import Listed, Page, Recorded
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
-from workflow_engine.runtime import answer, begin, cancel, code, fork, look, resume
+from workflow_engine.record.run import Run
+from workflow_engine.runtime import answer, begin, cancel, code, fork, look, resume, worker
 from workflow_engine.runtime.past import past
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
@@ -57,6 +58,44 @@ class Service:
         await resume.rested(self._shop, live, self._shop.executor)
         return cast("RunView[S]", await look.view_of(self._shop, live.run.id))
 
+    async def start(
+        self,
+        workflow: Workflow[Any],
+        inputs: Mapping[str, Any] | None = None,
+        label: str | None = None,
+        /,
+        **fields: Any,
+    ) -> RunId:
+        """Begin a run and leave it to a worker: it stands in the queue, on disk, when this returns its id.
+
+        Raises errors.InvalidWorkflow and errors.InputError before anything is stored.
+        """
+        return await begin.started(self._shop, workflow, {**(inputs or {}), **fields}, label)
+
+    async def work(
+        self,
+        *,
+        at_once: int = 8,
+        until: worker.Until = "stopped",
+        on_problem: Callable[[RunId | None, WorkflowError], None] | None = None,
+        on_rest: Callable[[Run], None] | None = None,
+        refuse: Callable[[str | None], WorkflowError | None] | None = None,
+    ) -> worker.Worked:
+        """Drive queued runs of the known workflows, and go on with those that died, were answered or are due.
+
+        Works until `drain` is called or the task is cancelled; "idle" ends once nothing is left to do, "once" after one
+        look. Any number of workers may share a store. One run's problem is told to `on_problem` (else logged) and
+        stops no other, and so is the store's, with no run; `on_rest` hears of each run that came to rest. `refuse` may
+        say, of a run's label, why it is left to another worker.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        self._background.add(task)  # so that closing the engine ends it
+        try:
+            return await worker.work(self._shop, at_once, until, on_problem, on_rest, refuse)
+        finally:
+            self._background.discard(task)
+
     async def fork(
         self,
         run: str,
@@ -94,7 +133,7 @@ class Service:
         return await resume.recover(self._shop, on_problem)
 
     def drain(self) -> None:
-        """Finish the steps under way and begin none; every run here is left resumable."""
+        """Finish the steps under way and begin none; every run here is left resumable, and a worker ends."""
         self._shop.drain()
 
     async def cancel(self, run: str, *, by: str = "unknown") -> RunView[Any]:

@@ -41,6 +41,12 @@ class Tale:
 
     def begun(self, document: Mapping[str, Any] | None = None, **fields: Any) -> Batch:
         """The run begins, standing at `work`; fields are its inputs."""
+        queued = self.queued(document, **fields)
+        claimed = e.RunClaimed(self._now(), 1, "here:1", "run")
+        return self._batch([claimed], queued.writes, document=queued.document, before=queued.events)
+
+    def queued(self, document: Mapping[str, Any] | None = None, **fields: Any) -> Batch:
+        """The run begins, standing at `work`, and is left to a worker."""
         created = e.RunCreated(
             self._now(),
             self.id,
@@ -51,8 +57,7 @@ class Tale:
             self._target,
         )
         self.run = begin(created)
-        claimed = e.RunClaimed(self._now(), 1, "here:1", "run")
-        return self._batch([claimed], sets(fields), document=document or {"name": self._workflow}, before=[created])
+        return self._batch([], sets(fields), document=document or {"name": self._workflow}, before=[created])
 
     def forked(self, parent: Tale, seq: int, shared: Sequence[str], **fields: Any) -> Batch:
         """The run begins as a fork of another, from its event `seq`; fields are its edits."""

@@ -223,7 +223,7 @@ class MemoryLedger:
     async def queued(self, workflows: Collection[str], limit: int, after: int = 0) -> Sequence[Queued]:
         runs = [(place, box.run) for place, box in enumerate(self._boxes.values(), 1) if place > after]
         left = [(place, run) for place, run in runs if run.status == "queued" and run.workflow in workflows]
-        return [Queued(run.id, run.workflow, place) for place, run in left[:limit]]
+        return [Queued(run.id, run.workflow, place, run.target) for place, run in left[:limit]]
 
     async def queues(self) -> Sequence[str]:
         runs = (box.run for box in self._boxes.values())

@@ -2,8 +2,8 @@
 
 A list has no count to be checked against, so a run that a damaged page has lost could go unnoticed. The list of all
 runs is therefore compared with an index beside the table, and what only the index knows is listed as damaged. A list
-that is narrowed by a workflow or by a status, `find`, `unfinished` and `queued` rest on one index each, and may miss what it has
-lost: that is seen in the list of all runs, by the run's whole id, and by `workflow store check`.
+that is narrowed by a workflow or by a status, `find`, `unfinished` and `queued` rest on one index each, and may miss
+what it has lost: that is seen in the list of all runs, by the run's whole id, and by `workflow store check`.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def queued(db: sqlite3.Connection, workflows: Collection[str], limit: int, after
         for each in dict.fromkeys(workflows)
     )
     merged = heapq.merge(*lists, key=lambda found: found[2])
-    return [Queued(RunId(run), workflow, key) for run, workflow, key in islice(merged, limit)]
+    return [Queued(RunId(run), *rest) for run, *rest in islice(merged, limit)]
 
 
 def queues(db: sqlite3.Connection) -> list[str]:

@@ -124,7 +124,7 @@ SELECT key FROM runs INDEXED BY runs_by_topics WHERE topics IS NOT NULL AND inst
 SELECT due, topics FROM runs WHERE key = ?;
 
 -- name: queued
-SELECT id, workflow, key FROM runs INDEXED BY runs_queued
+SELECT id, workflow, key, target FROM runs INDEXED BY runs_queued
 WHERE status = 'queued' AND workflow = :workflow AND key > :after ORDER BY key LIMIT :limit;
 
 -- The next name in the index after this one: each costs one look, however many runs stand beneath it.

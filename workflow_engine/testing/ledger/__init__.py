@@ -27,6 +27,7 @@ from workflow_engine.testing.ledger.inbox import InboxContract
 from workflow_engine.testing.ledger.lists import ListsContract
 from workflow_engine.testing.ledger.order import OrderContract
 from workflow_engine.testing.ledger.ownership import OwnershipContract
+from workflow_engine.testing.ledger.queue import QueueContract
 from workflow_engine.testing.ledger.state import StateContract
 from workflow_engine.testing.ledger.waits import WaitsContract
 
@@ -37,6 +38,7 @@ class LedgerContract(
     OwnershipContract,
     ForksContract,
     ListsContract,
+    QueueContract,
     InboxContract,
     WaitsContract,
     ChangesContract,
