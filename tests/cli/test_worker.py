@@ -163,6 +163,9 @@ def test_two_workers_drive_two_hundred_runs_once_each_though_one_is_killed(
 
     asyncio.run(fill())
     workers = [spawn("worker", "counted.py", "--at-once", "4") for _ in range(3)]
+    for each in workers:
+        assert each.stderr is not None
+        assert each.stderr.readline().startswith("working on counted")
     log = Path("log.txt")
     until = time.monotonic() + 30
     while not log.exists() or len(log.read_text().splitlines()) < 40:

@@ -1,4 +1,4 @@
-"""Workers: runs left to them are driven once each, whoever dies, whatever one of them has, until they are told to stop."""
+"""Workers: every run left to them is driven once, whoever dies, whatever one has, until they are told to stop."""
 
 from __future__ import annotations
 

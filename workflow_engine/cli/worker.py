@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workflow_engine.errors import WorkflowError
     from workflow_engine.record.ids import RunId
     from workflow_engine.record.run import Run
-    from workflow_engine.runtime.worker import Until
+    from workflow_engine.runtime.worker import Until, Worked
     from workflow_engine.targets import Loaded
 
 
@@ -86,17 +86,21 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
             limits=settings.limits,
             codec=codec_of(settings),
         ) as engine:
-            names = ", ".join(dict.fromkeys(each.workflow.name for each in targets))
-            say(f"working on {names}, at most {at_once} at once; Ctrl-C stops after the steps under way")
-            work = engine.work(
-                at_once=at_once,
-                until=until,
-                on_problem=trouble,
-                on_rest=rested,
-                refuse=_refusal(targets, manner.model),
-            )
+
+            async def work() -> Worked:
+                # Said once Ctrl-C is listened for: whoever reads it may stop the worker.
+                names = ", ".join(dict.fromkeys(each.workflow.name for each in targets))
+                say(f"working on {names}, at most {at_once} at once; Ctrl-C stops after the steps under way")
+                return await engine.work(
+                    at_once=at_once,
+                    until=until,
+                    on_problem=trouble,
+                    on_rest=rested,
+                    refuse=_refusal(targets, manner.model),
+                )
+
             try:
-                done = await until_stopped(work, engine.drain, parting)
+                done = await until_stopped(work(), engine.drain, parting)
             except Stopped:
                 return Exit.INTERRUPTED
     left = done.rested.get("interrupted", 0)
