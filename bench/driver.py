@@ -52,8 +52,6 @@ class Driver:
     def measure(self, works: Sequence[Work], subjects: Sequence[Subject], *, rounds: int | None, slow: bool) -> None:
         """Every work by every subject: audits first, then the rounds, the slow disk in fewer of them."""
         for work in works:
-            if work.kind == "unbuilt":
-                continue
             able = [each for each in subjects if does(each, work)]
             many = rounds or work.rounds
             if work.audited:

@@ -53,10 +53,9 @@ def _parts(results: Results, *, picture: bool) -> list[str]:
     parts += ["## The goals", "", goals(results), ""]
     parts += [f"![Milliseconds a step, by work and subject]({PICTURE})", ""] if picture else []
     for work in WORKS:
-        if work.kind == "unbuilt":
-            parts += [f"## {work.name}: {work.title}", "", "Not built yet.", ""]
-        elif work.name in done:
-            table = of_loop(results, work) if work.kind == "loop" else of_figures(results, work, NOTES[work.kind])
+        if work.name in done:
+            steps = work.kind in ("loop", "spread")
+            table = of_loop(results, work) if steps else of_figures(results, work, NOTES[work.kind])
             parts += [f"## {work.name}: {work.title}", "", table, ""]
     if results.profiles:
         parts += ["## What bounds the goals that were missed", "", PROFILED, ""]
@@ -92,7 +91,6 @@ def goals(results: Results) -> str:
         [BY_NAME[each.work].title, each.what, each.asked(), each.measured(results), each.verdict(results)]
         for each in GOALS
     ]
-    rows.append([BY_NAME["each"].title, "against plain, each item durable", "≥ 20×", "–", "not built yet"])
     return grid(("work", "what", "goal (aim)", "measured", ""), rows)
 
 

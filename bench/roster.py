@@ -15,6 +15,7 @@ STEP_BYTES = 500
 """What a raw commit inserts: about as many bytes as a small step of ours leaves in the file."""
 LOOPS = ("small", "100kb", "1mb", "read1mb", "list", "c100", "c1000")
 LEVELS = ("small", "1mb", "list", "c100")
+SPREAD = ("each100", "each1000", "each5000")
 """Where the weaker level is shown as well."""
 
 
@@ -38,7 +39,19 @@ SUBJECTS = (
     Subject("ours", "ours, FULL", OURS, {"executor": "native", "level": "full"}),
     Subject("raw", "a raw commit, FULL", RAW, {"level": "full", "bytes": STEP_BYTES}, works=("small", "list")),
     Subject(
-        "ours-normal", "ours, NORMAL", OURS, {"executor": "native", "level": "normal"}, works=(*LEVELS, "takeover")
+        "ours-normal",
+        "ours, NORMAL",
+        OURS,
+        {"executor": "native", "level": "normal"},
+        works=(*LEVELS, *SPREAD, "takeover"),
+    ),
+    Subject(
+        "ours-100",
+        "ours, FULL, 100 items at once",
+        OURS,
+        {"executor": "native", "level": "full", "at_once": 100},
+        works=SPREAD,
+        slow=False,
     ),
     Subject("ours-lg", "ours on LangGraph, FULL", OURS, {"executor": "langgraph", "level": "full"}),
     Subject(
@@ -72,9 +85,9 @@ SUBJECTS = (
         'plain + AsyncSqliteSaver, FULL, durability="sync"',
         PLAIN,
         {"saver": "sqlite", "level": "full", "durability": "sync"},
-        works=("small", "1mb", "c100", "resume"),
+        works=("small", "1mb", "c100", *SPREAD, "resume"),
     ),
-    Subject("none", "plain, no checkpointer", PLAIN, {"saver": "none"}, works=LOOPS, slow=False),
+    Subject("none", "plain, no checkpointer", PLAIN, {"saver": "none"}, works=(*LOOPS, *SPREAD), slow=False),
     Subject(
         "burr-sync",
         "Burr, sync persister, as it comes",
@@ -113,9 +126,11 @@ SUBJECTS = (
         DBOS,
         {"wal": False},
         "dbos",
-        works=("small", "1mb", "list", "c100", "resume", "few"),
+        works=("small", "1mb", "list", "c100", *SPREAD, "resume", "few"),
     ),
-    Subject("dbos-wal", "DBOS on SQLite, with WAL", DBOS, {"wal": True}, "dbos", works=("small", "1mb", "c100")),
+    Subject(
+        "dbos-wal", "DBOS on SQLite, with WAL", DBOS, {"wal": True}, "dbos", works=("small", "1mb", "c100", *SPREAD)
+    ),
 )
 BY_NAME = {each.name: each for each in SUBJECTS}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["loop", "resume", "many", "takeover", "raw", "unbuilt"]
+Kind = Literal["loop", "spread", "resume", "many", "takeover", "raw"]
 KB = 1000
 MB = 1_000_000
 MARGIN = 1000
@@ -14,7 +14,9 @@ MARGIN = 1000
 
 @dataclass(frozen=True)
 class Work:
-    """One thing to do. `steps` is of one run; `payload` a constant field, `item` what a step appends, in bytes."""
+    """One thing to do. `steps` is of one run, or the number of its items; `payload` a constant field, `item` what a
+    step appends, in bytes.
+    """
 
     name: str
     title: str
@@ -37,6 +39,7 @@ class Work:
 
 STORES = ("ours", "saver", "plain", "burr-async-wal", "dbos")
 SAVERS = ("ours", "ours-lg", "saver", "plain", "none")
+SPREADERS = ("ours", "ours-100", "ours-normal", "ours-lg", "saver", "plain", "plain-sync", "none", "dbos", "dbos-wal")
 WORKS = (
     Work("small", "500-step loop, small state", rounds=5, slow=True),
     Work("100kb", "500 steps, a constant field of 100 KB", payload=100 * KB, rounds=3, audited=False),
@@ -53,6 +56,9 @@ WORKS = (
     Work("list", "1,000 steps, a list grows 1 KB a step", steps=1000, item=KB, rounds=3, slow=True),
     Work("c100", "100 concurrent runs of 10 steps", steps=10, runs=100, rounds=3, slow=True),
     Work("c1000", "1,000 concurrent runs of 10 steps", steps=10, runs=1000, rounds=3, audited=False),
+    Work("each100", "fan-out over 100 items", "spread", steps=100, rounds=3, audited=False, subjects=SPREADERS),
+    Work("each1000", "fan-out over 1,000 items", "spread", steps=1000, rounds=3, subjects=SPREADERS),
+    Work("each5000", "fan-out over 5,000 items", "spread", steps=5000, rounds=2, audited=False, subjects=SPREADERS),
     Work("resume", "resume of a 1,000-step run", "resume", steps=1000, rounds=2, audited=False),
     Work("few", "a store of 100 runs", "many", steps=2, runs=100, rounds=3, audited=False, subjects=STORES),
     Work("many", "a store of 10,000 runs", "many", steps=2, runs=10_000, rounds=3, audited=False, subjects=STORES),
@@ -66,7 +72,6 @@ WORKS = (
         audited=False,
         subjects=("ours", "ours-normal"),
     ),
-    Work("each", "fan-out of 100, 1,000 and 5,000 items", "unbuilt", rounds=0),
 )
 BY_NAME = {each.name: each for each in WORKS}
 
@@ -75,7 +80,7 @@ def quick(work: Work) -> Work:
     """The same work, a fifth of it, for iterating."""
     if work.kind == "many":
         return replace(work, rounds=1, runs=max(work.runs // 10, 60))
-    if work.kind != "loop":
+    if work.kind not in ("loop", "spread"):
         return replace(work, rounds=1, steps=max(work.steps // 5, 1), runs=max(work.runs // 10, 1))
     if work.runs > 1:
         return replace(work, rounds=2, runs=max(work.runs // 4, 10))

@@ -109,8 +109,12 @@ async def loop(order: Order, meter: Meter) -> None:
     DBOS.destroy()
     meter.closed()
     assert set(ends) == {work.steps * (2 if work.item else 1)}, set(ends)
-    with closing(sqlite3.connect(order.store)) as db:
-        meter.figures |= {
+    meter.figures |= _stored(order.store)
+
+
+def _stored(store: Path) -> dict[str, Any]:
+    with closing(sqlite3.connect(store)) as db:
+        return {
             "durable": db.execute("SELECT count(*) FROM operation_outputs").fetchone()[0],
             "journal": db.execute("PRAGMA journal_mode").fetchone()[0],
             # Not asked of its own connections, which it keeps to itself; it sets none, so this is what they have.
@@ -123,6 +127,39 @@ async def _driven(flow: Any, goal: int, order: Order, runs: int) -> list[int]:
         return [await asyncio.to_thread(flow, goal, order.payload)]
     handles = [await DBOS.start_workflow_async(flow, goal, False) for _ in range(runs)]
     return list(await asyncio.gather(*(each.get_result() for each in handles)))
+
+
+async def spread(order: Order, meter: Meter) -> None:
+    """Do one small thing for each of many items, all of them at once: steps of one workflow."""
+    wal = order.options["wal"]
+
+    def declare() -> Any:
+        @DBOS.step()
+        async def step(number: int) -> int:
+            meter.mark()
+            return number + 1
+
+        @DBOS.workflow()
+        async def spread_out(numbers: list[int]) -> list[int]:
+            return list(await asyncio.gather(*(step(number) for number in numbers)))
+
+        return spread_out
+
+    flow = launched(order.warm, declare, wal=wal)
+    await (await DBOS.start_workflow_async(flow, [1, 2, 3])).get_result()
+    DBOS.destroy()
+    launched(order.store, declare, wal=wal)
+    DBOS.destroy()
+    meter.empty()
+    flow = launched(order.store, declare, wal=wal)
+    numbers = list(range(order.work.steps))
+    meter.begin()
+    end = await (await DBOS.start_workflow_async(flow, numbers)).get_result()
+    meter.end()
+    DBOS.destroy()
+    meter.closed()
+    assert end == [number + 1 for number in numbers]
+    meter.figures |= _stored(order.store)
 
 
 async def resume(order: Order, meter: Meter) -> None:

@@ -19,8 +19,9 @@ from pydantic import Field
 
 from bench.meter import Meter
 from bench.order import PAGE, VICTIMS, Order
-from workflow_engine import END, FAIL, START, Engine, State, Step, append, at_most, function, route, workflow
+from workflow_engine import END, FAIL, START, Engine, State, Step, append, at_most, each, function, route, workflow
 from workflow_engine.errors import RunOwned
+from workflow_engine.record.events import ItemFinished
 from workflow_engine.stores.sqlite import SqliteLedger, open_ledger
 
 BOUND = 1_000_000
@@ -118,6 +119,41 @@ def journal_bytes(store: Path) -> int:
         return int(db.execute("SELECT sum(length(text) + length(seal) + 16) FROM journal").fetchone()[0])
 
 
+class Spreading(State):
+    numbers: list[int]
+    results: list[int] = Field(default_factory=list)
+
+
+async def spread(order: Order, meter: Meter) -> None:
+    """Do one small thing for each of many items; as many at once as `each` does when nobody says."""
+
+    async def count_up(number: int) -> int:
+        meter.mark()
+        return number + 1
+
+    settings = {"at_once": order.options["at_once"]} if "at_once" in order.options else {}
+    node = each("numbers", name="step", writes="results", **settings)(count_up)
+    flow = workflow("spread", state=Spreading, edges=[START >> node >> END])
+    async with opened(order, order.warm, flow) as (engine, _):
+        await engine.run(flow, numbers=[1, 2, 3])
+    async with opened(order, order.store, flow):
+        pass
+    meter.empty()
+    numbers = list(range(order.work.steps))
+    async with opened(order, order.store, flow) as (engine, _):
+        meter.begin()
+        view = await engine.run(flow, numbers=numbers)
+        meter.end()
+    meter.closed()
+    assert view.state.results == [number + 1 for number in numbers]
+    meter.figures |= {"synchronous": order.options["level"], "journal": "wal"}
+    async with opened(order, order.store, flow) as (engine, _):
+        journal = await engine.journal(view.id)
+        assert (await engine.get(view.id)).state.results == view.state.results
+    meter.figures["journal_bytes"] = journal_bytes(order.store)
+    meter.figures["durable"] = sum(isinstance(recorded.event, ItemFinished) for recorded in journal)
+
+
 async def resume(order: Order, meter: Meter) -> None:
     """Take up the run that was killed in its last step; then read the finished one."""
     flow = loop_of(order, meter.mark)
@@ -161,9 +197,9 @@ async def many(order: Order, meter: Meter) -> None:
             assert len(page) == PAGE
         dead = await engine.runs(status="running")
         assert len(dead) == VICTIMS
-        for each in dead:
+        for found in dead:
             began = time.perf_counter()
-            view = await engine.resume(each.run)
+            view = await engine.resume(found.run)
             resumes.append((time.perf_counter() - began) * 1000)
             assert view.status == "succeeded"
         meter.figures |= {"list_ms": median(lists), "resume_ms": median(resumes)}

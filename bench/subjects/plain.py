@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
+from langgraph.types import Send
 
 from bench.meter import Meter
 from bench.order import PAGE, VICTIMS, Order
@@ -145,6 +146,52 @@ async def _durable(order: Order, builder: Any) -> int:
             # One checkpoint for the input, one for START, one a step; `step` counts from -1.
             found += state.metadata["step"]
         return found
+
+
+class Spreading(TypedDict):
+    numbers: list[int]
+    results: Annotated[list[int], operator.add]
+
+
+def spreading(mark: Callable[[], None]) -> Any:
+    """The fan-out as the library's own guide writes it: a `Send` for each item, and a reducer that collects."""
+
+    async def step(number: int) -> dict[str, list[int]]:
+        mark()
+        return {"results": [number + 1]}
+
+    def spread(state: Spreading) -> list[Send]:
+        return [Send("step", number) for number in state["numbers"]]
+
+    builder: Any = StateGraph(Spreading)
+    builder.add_node("step", step)
+    builder.add_conditional_edges(START, spread, ["step"])
+    return builder
+
+
+async def spread(order: Order, meter: Meter) -> None:
+    """Do one small thing for each of many items, all of them at once."""
+    builder = spreading(meter.mark)
+    async with opened(order, order.warm) as saver:
+        graph = builder.compile(checkpointer=saver)
+        await graph.ainvoke({"numbers": [1, 2, 3], "results": []}, thread(0), **extra(order))
+    async with opened(order, order.store):
+        pass
+    meter.empty()
+    numbers = list(range(order.work.steps))
+    async with opened(order, order.store) as saver:
+        graph = builder.compile(checkpointer=saver)
+        meter.begin()
+        end = await graph.ainvoke({"numbers": numbers, "results": []}, thread(0), **extra(order))
+        meter.end()
+        meter.figures |= await _level(order, saver)
+    meter.closed()
+    assert sorted(end["results"]) == [number + 1 for number in numbers]
+    meter.figures["durable"] = 0
+    if saver is not None:
+        async with opened(order, order.store) as saver:
+            state = await builder.compile(checkpointer=saver).aget_state(thread(0))
+            meter.figures["durable"] = len(state.values["results"])
 
 
 async def resume(order: Order, meter: Meter) -> None:
