@@ -21,6 +21,7 @@ from workflow_engine.spec.workflow import Workflow, workflow
 if TYPE_CHECKING:
     from workflow_engine.engine import Engine, run_sync
     from workflow_engine.langgraph.export import to_langgraph
+    from workflow_engine.langgraph.node import langgraph_node
     from workflow_engine.runtime.view import RunView
     from workflow_engine.saver import open_saver
     from workflow_engine.store import Store
@@ -35,6 +36,7 @@ _LATER = {
     "Store": "workflow_engine.store",
     "verify": "workflow_engine.verify",
     "ceiling": "workflow_engine.verify",
+    "langgraph_node": "workflow_engine.langgraph.node",
     "to_langgraph": "workflow_engine.langgraph.export",
 }
 
@@ -78,6 +80,7 @@ __all__ = [
     "from_document",
     "function",
     "human",
+    "langgraph_node",
     "open_saver",
     "route",
     "run_sync",

@@ -14,11 +14,12 @@ from pydantic import BaseModel
 
 from workflow_engine.bodies.child import refuse_in_child
 from workflow_engine.bodies.resources import Resources
-from workflow_engine.errors import ModelMissing, UsageError
+from workflow_engine.errors import ModelMissing, StepError, UsageError
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.ports.checkpoints import KeepsCheckpoints
 from workflow_engine.ports.clock import Clock, Mint
 from workflow_engine.ports.codec import Codec
+from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.ports.listener import Listener
 from workflow_engine.runtime.clock import SystemClock, SystemMint
@@ -74,6 +75,25 @@ class _Model:
             await self._runner.close()
 
 
+class _Graphs:
+    """What runs foreign graphs, made when the first is met."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._runner: GraphRunner | None = None
+
+    def get(self) -> GraphRunner:
+        if self._runner is None:
+            if not isinstance(self._ledger, KeepsCheckpoints):
+                what = f"{type(self._ledger).__name__} keeps no checkpoints of foreign graphs"
+                raise StepError(what, "open the engine on a file", retryable=False)
+            # Imported when it is first needed: langgraph alone takes a second.
+            from workflow_engine.langgraph.running import LangGraphRunner
+
+            self._runner = LangGraphRunner(self._ledger.checkpoints)
+        return self._runner
+
+
 class Engine(Service):
     """Runs workflows on one store. Made by `open` (which also recovers dead runs) or `connect` (which never does)."""
 
@@ -123,6 +143,7 @@ class Engine(Service):
                 runner.get,
                 listeners,
                 limits or RunLimits(),
+                _Graphs(ledger).get,
             )
             engine = cls(around, workflows, EXECUTORS, executor, has_model=runner.chosen)
             closing.push_async_callback(engine.close)

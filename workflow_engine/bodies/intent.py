@@ -1,10 +1,10 @@
-"""What a body wants to happen: values written, or a person asked. `steps` makes it so."""
+"""What a body wants to happen: values written, or people asked. `steps` makes it so."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.question import Question
@@ -22,11 +22,27 @@ class Wrote:
 
 @dataclass(frozen=True)
 class Ask:
-    """A person is to answer `question`; `schema` and `choices` say what an answer may be."""
+    """A person is to answer `question`; `schema` and `choices` say what an answer may be.
+
+    `ref` is the body's own word for it, given back with the answer to one that asks Midway.
+    """
 
     question: Question[Any]
     schema: Mapping[str, Any]
     choices: tuple[str, ...]
+    ref: str = ""
 
 
-Intent: TypeAlias = Wrote | Ask
+@dataclass(frozen=True)
+class Midway:
+    """The body stopped in the middle. Once all of `asks` are answered it is called again, with the answers in its
+    scene.
+
+    What it has done so far is its own to keep: it is called in the same visit, as after a crash.
+    """
+
+    asks: tuple[Ask, ...]
+    by: Literal["graph"]
+
+
+Intent: TypeAlias = Wrote | Ask | Midway

@@ -11,16 +11,26 @@ from pydantic import ValidationError
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.errors import Failure, StepError
 from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.record.codec import decode
+from workflow_engine.record.inbox import Reply
 from workflow_engine.record.values import Value
 from workflow_engine.spec.nodes import Node, Parameter
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
 
 
+def no_graphs() -> GraphRunner:
+    """Where nothing runs foreign graphs."""
+    raise StepError("foreign graphs cannot be run here", "open an Engine on a file", retryable=False)
+
+
 @dataclass(frozen=True)
 class Scene:
-    """One attempt's surroundings. Values are decoded anew for each read, so a body can change its copies freely."""
+    """One attempt's surroundings. Values are decoded anew for each read, so a body can change its copies freely.
+
+    `replies` are the answers to what the body asked Midway, for it to go on with.
+    """
 
     workflow: Workflow[Any]
     state: Mapping[str, Value]
@@ -30,6 +40,8 @@ class Scene:
     failure: Failure | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
     """Parameters that come from elsewhere, by name: the item of an `each` node."""
+    replies: tuple[Reply, ...] = ()
+    graphs: Callable[[], GraphRunner] = no_graphs
 
 
 def read(workflow: Workflow[Any], state: Mapping[str, Value], name: str) -> Any:

@@ -42,6 +42,10 @@ T = TypeVar("T")
 _PAGE = 32
 
 
+class ValueRefused(StoreError):
+    """A channel holds what would not come back as it is: it was not stored."""
+
+
 class LedgerSaver(BaseCheckpointSaver[Any]):
     """A checkpointer on the engine's store. Made by `open_saver` or `Engine.saver`.
 
@@ -447,16 +451,16 @@ class _Encoding:
         try:
             kind, data = self._serde.dumps_typed(value)
         except Exception as error:
-            raise StoreError(f"{where} has a value that cannot be stored: {error}", _CARRIED) from error
+            raise ValueRefused(f"{where} has a value that cannot be stored: {error}", _CARRIED) from error
         if self._strict:
             try:
                 again = self._serde.loads_typed((kind, data))
             except TypeRefused as error:
-                raise StoreError(f"{where} has {error.what}", error.cure) from error
+                raise ValueRefused(f"{where} has {error.what}", error.cure) from error
             except Exception as error:
-                raise StoreError(f"{where} has {error}", _CARRIED) from error
+                raise ValueRefused(f"{where} has {error}", _CARRIED) from error
             if not same(value, again):
-                raise StoreError(f"{where} has a value that would come back changed: {_brief(again)}", _CARRIED)
+                raise ValueRefused(f"{where} has a value that would come back changed: {_brief(again)}", _CARRIED)
         return kind, data
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
+from workflow_engine.record.inbox import MIDWAY
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import words_of
 
@@ -91,6 +92,7 @@ def history(journal: Iterable[Any]) -> History:
     done: list[StepRecord] = []
     missing = 0
     waiting: dict[str, StepRecord] = {}
+    midway: dict[str, set[QuestionId]] = {}
     begun: tuple[str, ...] = ()
     entered: dict[tuple[str, int], RunId] = {}
     items: dict[str, _Items] = {}
@@ -108,9 +110,11 @@ def history(journal: Iterable[Any]) -> History:
                     done[-1:] = [_left_anew(event, done[-1] if done else None)]
             case e.QuestionAsked():
                 asked = event.question
+                if asked.asks in MIDWAY:
+                    midway.setdefault(asked.node, set()).add(asked.id)
                 waiting[asked.node] = StepRecord(
                     asked.node,
-                    "human" if asked.asks == "human" else "function",
+                    asked.asks if asked.asks in {"human", *MIDWAY} else "function",
                     asked.visit,
                     "waiting",
                     started=event.started or event.at,
@@ -137,6 +141,11 @@ def history(journal: Iterable[Any]) -> History:
                     words=words_of(wait),
                     run=entered.get((wait.node, wait.visit)),
                 )
+            case e.QuestionAnswered() if event.node in midway:
+                midway[event.node].discard(event.question)
+                if not midway[event.node]:  # its step goes on
+                    del midway[event.node]
+                    waiting.pop(event.node, None)
             case e.QuestionWithdrawn() | e.WaitExpired():
                 waiting.pop(event.node, None)
             case e.ItemFinished() | e.ItemFailed():

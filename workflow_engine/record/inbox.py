@@ -23,9 +23,10 @@ class Tried:
 class QuestionRecord:
     """A question as it is stored: readable and answerable without the workflow's code.
 
-    `schema` is the JSON Schema an answer must fit. `asks` says who: a `human` node, or the engine itself about an
-    effect in doubt (`effect`), of one `item` where its node does many, or a step that took its process down too often
-    (`deaths`).
+    `schema` is the JSON Schema an answer must fit. `asks` says who: a `human` node, the engine itself about an effect
+    in doubt (`effect`), of one `item` where its node does many, or a step that took its process down too often
+    (`deaths`), or a body in the middle of its work (MIDWAY), which is called again with the answer: `ref` is its own
+    word for what the answer is for.
     """
 
     id: QuestionId
@@ -40,8 +41,13 @@ class QuestionRecord:
     tried: tuple[Tried, ...] = ()
     asked: datetime | None = None
     due: datetime | None = None
-    asks: Literal["human", "effect", "deaths"] = "human"
+    asks: Literal["human", "effect", "deaths", "graph"] = "human"
     item: int | None = None
+    ref: str = ""
+
+
+MIDWAY: frozenset[str] = frozenset({"graph"})
+"""Who asks in the middle of a step: a graph that was interrupted. Its node goes on once the last is answered."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,15 @@ class Answer:
     by: str
     at: datetime
     through: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer as the body gets it that asked in the middle of its work, under its own word for the question."""
+
+    ref: str
+    value: Any
+    by: str
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar, assert_never
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
 from workflow_engine.record.frontier import Frontier
-from workflow_engine.record.ids import RunId, place_of
-from workflow_engine.record.inbox import Open
+from workflow_engine.record.ids import QuestionId, RunId, place_of
+from workflow_engine.record.inbox import MIDWAY, Open
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import Kept, Waiting
 from workflow_engine.record.within import Within
@@ -38,6 +38,7 @@ class Run:
     `seq` numbers the last event folded, `steps` the steps finished or failed, `asked` the questions ever asked. A fork
     has a `parent`, the run and the step it was left anew at: its `steps` count on from there, and what was asked, used
     and answered before is its parent's.
+    `answered` are the questions, by the node that asked them in the middle of its step, whose answers it goes on with.
     `waits` are what due nodes wait for besides people; `early` are signals that came and that no node waited for yet.
     A run that is a subflow of another lies `within` it; `entered` are the runs of due nodes that are subflows.
     `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
@@ -62,6 +63,7 @@ class Run:
     steps: int = 0
     asked: int = 0
     open: tuple[Open, ...] = ()
+    answered: Mapping[str, tuple[QuestionId, ...]] = field(default_factory=dict)
     waits: tuple[Waiting, ...] = ()
     early: tuple[Kept, ...] = ()
     entered: Mapping[str, RunId] = field(default_factory=dict)
@@ -201,9 +203,14 @@ def advance(run: Run, event: Any) -> Run:
                 run = _awaiting(run, event.node)
         case e.QuestionAsked():
             asked = event.question
+            if asked.asks in MIDWAY and asked.node in run.answered and run.question(asked.node) is None:
+                # A body that asks again has used what it was told.
+                run = _with(run, answered=_without(run.answered, asked.node))
             opened = Open(asked.id, asked.node, asked.visit, asked.due, asked.asks)
             run = _with(run, asked=run.asked + 1, open=(*run.open, opened))
         case e.QuestionAnswered() | e.QuestionExpired() | e.QuestionWithdrawn():
+            if isinstance(event, e.QuestionAnswered):
+                run = _told(run, event)
             run = _with(run, open=tuple(each for each in run.open if each.id != event.question))
         case e.WaitBegan():
             run = _began(run, event.waiting)
@@ -239,7 +246,9 @@ def _left(run: Run, event: e.StepFinished | e.StepFailed) -> Run:
         doubts=_without_items(run.doubts, event.node),
         deaths=_without(run.deaths, event.node),
         caught=_without(run.caught, event.node),
-        # A step that failed with nothing to catch it goes on with the items that are missing when it is resumed.
+        # A step that failed with nothing to catch it goes on with the items that are missing when it is resumed, and
+        # nobody is asked again what was answered.
+        answered=run.answered if stays else _without(run.answered, event.node),
         items=run.items if stays else _without(run.items, event.node),
     )
 
@@ -265,6 +274,14 @@ def _with_paid(run: Run, event: e.StepFinished | e.StepFailed | e.ItemFinished |
         usage=run.usage if event.usage is None else run.usage + event.usage,
         answered_by=tuple(dict.fromkeys((*run.answered_by, *event.answered_by))),
     )
+
+
+def _told(run: Run, event: e.QuestionAnswered) -> Run:
+    """With an answer for a node that goes on with it."""
+    midway = any(each.id == event.question and each.asks in MIDWAY for each in run.open)
+    if not midway:
+        return run
+    return _with(run, answered={**run.answered, event.node: (*run.answered.get(event.node, ()), event.question)})
 
 
 def _awaiting(run: Run, left: str) -> Run:

@@ -17,6 +17,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerati
 from workflow_engine.errors import DeclarationError, UsageError
 from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import Edge, Source
+from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
 from workflow_engine.spec.subflow import Subflow, nested
 from workflow_engine.spec.workflow import Workflow
@@ -26,6 +27,7 @@ _KINDS: dict[str, type[Node]] = {
     "agent": Agent,
     "each": Each,
     "function": Function,
+    "graph": Foreign,
     "human": Human,
     "route": Route,
     "subflow": Subflow,

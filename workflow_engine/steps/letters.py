@@ -16,7 +16,7 @@ from workflow_engine.record.events import (
     RunCancelled,
 )
 from workflow_engine.record.ids import place_of, question_id
-from workflow_engine.record.inbox import Answer, Letter, Open, QuestionRecord
+from workflow_engine.record.inbox import MIDWAY, Answer, Letter, Open, QuestionRecord
 from workflow_engine.record.values import Write
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.nodes import EXPIRED
@@ -71,6 +71,8 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
         if question.asks == "human":
             writes = _decoded(live, dict.fromkeys(node.writes, answer.value))
             durable = finish(live, taken, writes, word, [taken_up], [letter.id])
+        elif question.asks in MIDWAY:
+            durable = live.post([taken_up], (), [letter.id])
         else:
             durable = _engine_answer(live, taken, asked, answer, taken_up, letter)
     except (StoreError, Conflict):

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflow_engine.bodies.resources import Resources
-from workflow_engine.bodies.scene import Scene
+from workflow_engine.bodies.scene import Scene, no_graphs
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.ports.clock import Clock, Mint
+from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.ports.ledger import Batch, Fence, Ledger, Snapshot
 from workflow_engine.ports.listener import Listener
 from workflow_engine.record.run import Run, advance
@@ -43,6 +44,7 @@ class Surroundings:
     runner: Callable[[], AgentRunner]
     listeners: Sequence[Listener] = ()
     limits: RunLimits = RunLimits()
+    graphs: Callable[[], GraphRunner] = no_graphs
 
 
 @dataclass(eq=False)
@@ -161,6 +163,7 @@ class Live:
             self.around.resources,
             self.around.runner,
             self.run.caught.get(step.node),
+            graphs=self.around.graphs,
         )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, assert_never
 
 from workflow_engine.bodies import function
-from workflow_engine.bodies.intent import Ask, Intent, Wrote
+from workflow_engine.bodies.intent import Ask, Intent, Midway, Wrote
 from workflow_engine.bodies.run import run as run_body
 from workflow_engine.record.events import EffectStarted, QuestionAsked
 from workflow_engine.record.ids import step_key
@@ -16,6 +16,7 @@ from workflow_engine.spec.each import Each
 from workflow_engine.spec.nodes import Node
 from workflow_engine.steps.asking import deaths_question, doubt_question, human_question, tried_so_far
 from workflow_engine.steps.live import Live
+from workflow_engine.steps.midway import going_on, questions
 from workflow_engine.steps.settling import Taken, fail, finish
 from workflow_engine.steps.spreading import spread
 from workflow_engine.steps.trying import GaveUp, Released, Tries, trying
@@ -48,7 +49,8 @@ async def step(live: Live, name: str) -> None:
     if effect:
         await live.post([EffectStarted(started, name, visit, step_key(live.run.id, name, visit))])
     live.cleared.discard(name)
-    await _attempts(live, node, visit, started, partial(run_body, node))
+    act = partial(run_body, node)
+    await _attempts(live, node, visit, started, act if name not in live.run.answered else await going_on(live, node))
 
 
 async def _in_doubt(live: Live, node: Any, visit: int, started: datetime) -> bool | None:
@@ -71,7 +73,7 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
         if intent is None:
             return None
         taken = Taken(node, visit, started, tries.number, tries.words or unsaid, tries.paid)
-        tried = await tried_so_far(live) if isinstance(intent, Ask) else ()
+        tried = await tried_so_far(live) if isinstance(intent, Ask | Midway) else ()
         return _settle(live, taken, intent, tried)
 
     result = await trying(live, node, visit, act, settle)
@@ -91,5 +93,9 @@ def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) 
         case Ask():
             question = human_question(live, taken.node, taken.visit, intent, tried)
             return live.post([QuestionAsked(live.around.clock.now(), question, taken.started)])
+        case Midway():
+            now = live.around.clock.now()
+            asked = questions(live, taken.node, taken.visit, intent, tried)
+            return live.post([QuestionAsked(now, each, taken.started) for each in asked])
         case _:
             assert_never(intent)

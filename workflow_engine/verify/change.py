@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from workflow_engine.record.inbox import MIDWAY
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value
 from workflow_engine.spec.edges import Edge, Source
@@ -64,6 +65,10 @@ def _kind(graph: Graph, run: Run, name: str, node: Node) -> Iterator[Finding]:
     if question is not None and question.asks == "human" and not isinstance(node, Human):
         what = f"a person was asked here, and it is a {node.kind} now"
         yield graph.finding("W602", name, what, "keep it a @human node")
+    midway = (question is not None and question.asks in MIDWAY) or name in run.answered
+    if midway and node.kind not in MIDWAY:
+        what = f"its graph asked a person in the middle, and it is a {node.kind} now"
+        yield graph.finding("W602", name, what, "keep it a langgraph_node")
     if any(place.partition("[")[0] == name for place in run.doubts) and not node.effect:
         what = "it was begun as an effect, and is none now: it would be repeated unasked"
         yield graph.finding("W602", name, what, "keep effect=True until the run is past it")

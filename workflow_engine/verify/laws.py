@@ -14,6 +14,7 @@ from workflow_engine.verify.arms import Arms, arms
 from workflow_engine.verify.course import STATES, Course
 from workflow_engine.verify.dataflow import dataflow, state_fields
 from workflow_engine.verify.finding import Finding, broken
+from workflow_engine.verify.foreign import foreign
 from workflow_engine.verify.graph import Graph
 from workflow_engine.verify.loops import bounds, ends, pitfalls
 from workflow_engine.verify.policies import policies
@@ -77,6 +78,7 @@ def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
         trial.hold(partial(state_fields, graph))
         trial.hold(partial(signatures, graph))
         trial.hold(partial(subflows, graph))
+        trial.hold(partial(foreign, graph))
         trial.hold(partial(agents, graph))
         trial.hold(partial(dataflow, course, lie))
     return tuple(trial.findings)

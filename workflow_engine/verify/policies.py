@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeGuard, get_args
 
 from workflow_engine.spec.each import Each, OnError
+from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Route
 from workflow_engine.spec.policies import ONCE, Retry, within_of
 from workflow_engine.spec.step import Step
@@ -31,8 +32,8 @@ def policies(graph: Graph) -> Iterator[Finding]:
                 yield from _agent(graph, name, node)
             case Function():
                 yield from _function(graph, name, node)
-            case Subflow():
-                pass  # what it may say is said by its own law (subflows.py)
+            case Subflow() | Foreign():
+                pass  # what it may say is said by its own law (subflows.py, foreign.py)
             case Each():
                 yield from _each(graph, name, node)
             case _:

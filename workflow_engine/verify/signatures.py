@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 from workflow_engine.errors import DeclarationError, Failure
 from workflow_engine.spec.each import Each, Result, element_of, inputs_of, item_parameters, result_of
+from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
 from workflow_engine.spec.state import Field
 from workflow_engine.spec.subflow import Subflow
@@ -71,6 +72,8 @@ def _parameters(workflow: Workflow[Any], node: Node) -> Iterator[tuple[str, Para
     node = node.one if isinstance(node, Each) else node
     if isinstance(node, Agent) and callable(node.finish):
         yield from (("finish: ", each) for each in signature_of(node.finish).parameters[1:] if each.name not in items)
+    if isinstance(node, Foreign) and node.out is not None:
+        yield from (("out: ", each) for each in signature_of(node.out).parameters[1:])
     if isinstance(node, Function) and callable(node.in_doubt):
         yield from (("probe: ", each) for each in signature_of(node.in_doubt).parameters if each.name not in items)
 
@@ -180,13 +183,22 @@ def _given(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
             return _given_back(node)
         case Each():
             return {name: _listed(workflow, node, name) for name in writes}
-        case Function() if len(writes) == 1:
-            return {writes[0]: node.signature.returns}
-        case Function():
-            parts = _parts(node.signature.returns, len(writes))
-            return dict(zip(writes, parts or [Any] * len(writes), strict=True))
+        case Foreign() if node.out is None:
+            found = node.anatomy
+            known = {} if found is None else found.gives or {}
+            return {name: known.get(channel, Any) for name, channel in zip(writes, node.channels, strict=False)}
+        case Function() | Foreign():
+            returns = node.signature.returns if isinstance(node, Function) else signature_of(_out(node)).returns
+            if len(writes) == 1:
+                return {writes[0]: returns}
+            return dict(zip(writes, _parts(returns, len(writes)) or [Any] * len(writes), strict=True))
         case _:
             return {}
+
+
+def _out(node: Foreign) -> Callable[..., Any]:
+    assert node.out is not None
+    return node.out
 
 
 def _given_back(node: Subflow) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""The graph-runner port: a foreign graph taken from where it stands to its end, or to where it asks people."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from workflow_engine.record.inbox import Reply
+from workflow_engine.spec.foreign import ForeignGraph
+
+
+@dataclass(frozen=True)
+class GraphTask:
+    """One attempt at one visit of a node.
+
+    `series` names all that is kept of this visit: where that holds a checkpoint the graph goes on from the newest, and
+    `begin`, which makes its input, is not called. `replies` are the answers to what it asked, under the refs it asked
+    with; those it has used already are not used again. `tell` is told what it is at.
+    """
+
+    node: str
+    graph: ForeignGraph
+    series: str
+    begin: Callable[[], Awaitable[Any]]
+    replies: tuple[Reply, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tell: Callable[[str], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """One thing a graph asks: the value it shows, and the JSON Schema of the answer where it gives one.
+
+    `ref` finds the very place that asked again, in any process. `problem` says why an answer was not taken.
+    """
+
+    ref: str
+    value: Any
+    schema: Mapping[str, Any] | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Paused:
+    """It cannot go on until people answered, and where it stands is on disk."""
+
+    pending: tuple[Pending, ...]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """It came to its end, with this output."""
+
+    output: Any
+
+
+Outcome: TypeAlias = Paused | Ended
+
+
+class GraphRunner(Protocol):
+    """Runs foreign graphs."""
+
+    async def run(self, task: GraphTask) -> Outcome:
+        """Take a graph on until it ends or rests.
+
+        Raises what its nodes raise, errors.StepError for what is wrong with the graph itself, errors.BadWrite for a
+        value that cannot be stored, and errors.StoreError.
+        """
+        ...

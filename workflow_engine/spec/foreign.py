@@ -1,0 +1,85 @@
+"""Foreign graphs: a graph of another library taken as a node, as it is. What it is inside is not known here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Protocol
+
+from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.nodes import Node, Parameter, Signature, _text_of
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What can be told of a graph without running it.
+
+    `takes` and `gives` are the channels of its input and of its output with their types (Any where it does not say);
+    None where it has no channels by name. `places` are its nodes, `structure` is a hash of them and of its edges.
+    `stops` are places it was compiled to stop at.
+    """
+
+    takes: Mapping[str, Any] | None
+    gives: Mapping[str, Any] | None
+    places: tuple[str, ...]
+    structure: str
+    stops: tuple[str, ...] = ()
+
+
+class ForeignGraph(Protocol):
+    """The graph itself, which only its own room can run."""
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """What can be told of it. Raises errors.DeclarationError where it cannot be made, or is none."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Foreign(Node):
+    """Runs a foreign graph. Made by `langgraph_node`.
+
+    `reads` are pairs of a channel of its input and a field; or else the body (`into=`) returns its input. `channels`
+    are those of its output that `writes` come from, one each; or else `out` makes of its output what is written.
+    `settings` is what its own room wants to know.
+    """
+
+    kind: ClassVar[str] = "graph"
+
+    graph: ForeignGraph | None = field(default=None, repr=False)
+    reads: tuple[tuple[str, str], ...] | None = None
+    channels: tuple[str, ...] = ()
+    out: Callable[..., Any] | None = field(default=None, repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    declared: str | None = None
+
+    @cached_property
+    def signature(self) -> Signature:
+        """The fields it reads, each with the type of the channel it goes into, or the parameters of `into=`."""
+        if self.reads is None:
+            return Node(self.name, self.body).signature
+        found = self.anatomy
+        taken = {} if found is None else found.takes or {}
+        return Signature(tuple(Parameter(name, taken.get(channel, Any), False) for channel, name in self.reads), Any)
+
+    @property
+    def anatomy(self) -> Anatomy | None:
+        """What can be told of the graph; None where it is not here or cannot be made, which `check` reports."""
+        try:
+            return None if self.graph is None else self.graph.anatomy
+        except DeclarationError:
+            return None
+
+    @property
+    def where(self) -> str | None:
+        return self.declared
+
+    @cached_property
+    def code(self) -> str:
+        """A hash of the graph's structure and of how it is fed: edits inside its nodes cannot be seen from here."""
+        found = self.anatomy
+        parts = ["" if found is None else found.structure, repr(self.reads), repr(self.channels), repr(self.writes)]
+        parts += [_text_of(each) for each in (self.body if self.reads is None else None, self.out) if each is not None]
+        return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:16]
