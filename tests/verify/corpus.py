@@ -744,6 +744,21 @@ def a_rule_nobody_asks() -> Rows:
     return (START >> shadowed >> END,)
 
 
+@broken("W522", "article")
+def a_run_that_has_no_time() -> Workflow[Any]:
+    return workflow("article", state=Article, edges=[START >> write >> END], timeout=timedelta(seconds=-1))
+
+
+@broken("W529", "slow")
+def a_question_that_outlives_its_run() -> Workflow[Any]:
+    @human(writes="note", within=timedelta(days=2))
+    def slow(topic: str) -> Question[str]:
+        return Question(topic)
+
+    edges = [START >> slow >> END, slow.expired >> FAIL("late")]
+    return workflow("article", state=Article, edges=edges, timeout=timedelta(hours=6))
+
+
 @broken("W529", "rash")
 def a_try_that_takes_all_the_time() -> Rows:
     @function(retry=Retry(3, within=timedelta(minutes=1)), timeout=timedelta(minutes=1))

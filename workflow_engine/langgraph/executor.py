@@ -29,7 +29,7 @@ async def drive(live: Live) -> None:
             live.wake.clear()
             if live.mail:
                 await take_letters(live)
-            if live.cancelled_by is not None and not live.run.ended:
+            if live.cut and not live.run.ended:
                 await stop(session.tasks)
                 await cancel(live)
                 return

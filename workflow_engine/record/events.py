@@ -21,7 +21,10 @@ from workflow_engine.record.within import Within
 
 @dataclass(frozen=True)
 class RunCreated:
-    """A run begins to exist, standing at its first nodes. `target` is a label: where its code was found."""
+    """A run begins to exist, standing at its first nodes. `target` is a label: where its code was found.
+
+    `deadline` is when its time-out passes, as its workflow said then; whoever claims it says it anew.
+    """
 
     at: datetime
     run: RunId
@@ -32,6 +35,7 @@ class RunCreated:
     target: str | None = None
     parent: tuple[RunId, int] | None = None
     within: Within | None = None
+    deadline: datetime | None = None
     type: Literal["RunCreated"] = "RunCreated"
 
 
@@ -64,6 +68,7 @@ class RunForked:
     failure: Failure | None = None
     caught: Mapping[str, Failure] = field(default_factory=dict)
     target: str | None = None
+    deadline: datetime | None = None
     type: Literal["RunForked"] = "RunForked"
 
 
@@ -76,6 +81,7 @@ class RunClaimed:
     process: str
     verb: Literal["run", "resume", "recover", "answer", "cancel"]
     executor: str = "native"
+    deadline: datetime | None = None
     type: Literal["RunClaimed"] = "RunClaimed"
 
 

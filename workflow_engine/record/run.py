@@ -44,6 +44,7 @@ class Run:
     `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
     `doubts` are effects that were started and not finished, `items` how far due `each` nodes came. `deaths` counts how
     often a due node's process died.
+    `deadline` is when its time-out passes, as the code it was last driven with says.
     """
 
     id: RunId
@@ -74,6 +75,7 @@ class Run:
     items: Mapping[str, Items] = field(default_factory=dict)
     usage: Usage = Usage()
     answered_by: tuple[str, ...] = ()
+    deadline: datetime | None = None
 
     @property
     def resting(self) -> frozenset[str]:
@@ -83,11 +85,12 @@ class Run:
 
     @property
     def due(self) -> datetime | None:
-        """When the first of its questions expires or its waits is over, if the run rests on any that has a time."""
+        """When the first of its questions expires, or of its waits or its own time-out is over, if any has a time."""
         return min((each for each in self._times() if each is not None), default=None)
 
     def _times(self) -> Iterable[datetime | None]:
         if self.status in ("running", "waiting"):
+            yield self.deadline
             yield from (each.due for each in self.open)
             yield from (each.until for each in self.waits if not each.complete)
 
@@ -131,6 +134,7 @@ def begin(event: e.RunCreated | e.RunForked) -> Run:
         target=event.target,
         frontier=Frontier().after(event.move),
         seq=1,
+        deadline=event.deadline,
     )
     if isinstance(event, e.RunForked):
         run = _with(
@@ -173,7 +177,9 @@ def advance(run: Run, event: Any) -> Run:
             return run
         case e.RunClaimed():
             deaths = _deaths(run) if event.verb == "recover" else run.deaths
-            run = _with(run, status="running", reason=None, error=None, failed={}, deaths=deaths)
+            run = _with(
+                run, status="running", reason=None, error=None, failed={}, deaths=deaths, deadline=event.deadline
+            )
         case e.CodeChanged():
             run = _with(run, bodies=event.bodies, shape=event.shape or run.shape)
         case e.EffectStarted():

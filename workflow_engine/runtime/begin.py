@@ -32,7 +32,7 @@ async def created(
     first = begin(fact)
     events: tuple[Any, ...] = (fact,)
     if not first.ended:  # routes alone may lead from START to an end, and an ended run takes no event any more
-        events = (fact, shop.claimed("run", 1, shop.executor))
+        events = (fact, shop.claimed("run", 1, shop.executor, fact.deadline))
         first = advance(first, events[1])
     fence = await around.ledger.create(Batch(first, events, writes, (), document_of(workflow)))
     live = Live.of(workflow, around, fence, Snapshot(first, after({}, writes, first.seq)), mail=False)
@@ -64,8 +64,6 @@ def _fact(
         left = onward(workflow, Frontier(), START_NAME, None, after({}, writes, 1))
     except StepError as error:
         raise InputError(f"{workflow.name} cannot begin: {error.what}", error.cure) from error
-    run_id = run_id or around.mint.run_id()
-    return (
-        RunCreated(around.clock.now(), run_id, workflow.name, workflow.shape, workflow.bodies, left.move, label),
-        writes,
-    )
+    now, run_id = around.clock.now(), run_id or around.mint.run_id()
+    shape, bodies, deadline = workflow.shape, workflow.bodies, workflow.deadline(now)
+    return RunCreated(now, run_id, workflow.name, shape, bodies, left.move, label, deadline=deadline), writes

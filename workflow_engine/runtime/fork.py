@@ -48,8 +48,9 @@ async def forked(shop: Workshop, run: str, at: int | None, edits: Mapping[str, A
     state = after(held, writes, 1)
     outcome, failure = _outcome(workflow, here, state, edits)
     left = _left(workflow, here, outcome, state)
+    now = around.clock.now()
     fact = RunForked(
-        at=around.clock.now(),
+        at=now,
         run=around.mint.run_id(),
         workflow=workflow.name,
         shape=workflow.shape,
@@ -68,12 +69,13 @@ async def forked(shop: Workshop, run: str, at: int | None, edits: Mapping[str, A
         failure=failure,
         caught=here.caught,
         target=label or parent.target,
+        deadline=workflow.deadline(now),
     )
     first = begin(fact)
     _must_fit(workflow, here, first, state)
     events: tuple[Any, ...] = (fact,)
     if not first.ended:
-        events = (fact, shop.claimed("run", 1, shop.executor))
+        events = (fact, shop.claimed("run", 1, shop.executor, fact.deadline))
         first = advance(first, events[1])
     shared = Shared(here.run, here.seq, tuple(name for name in held if name not in fact.edits))
     fence = await ledger.create(Batch(first, events, writes, (), document_of(workflow), shared))

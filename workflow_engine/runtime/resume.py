@@ -48,9 +48,8 @@ async def taken(shop: Workshop, run_id: RunId, executor: str, verb: Verb, before
         changes = code.changed(shop, snapshot.run, snapshot.state, workflow)
         live = Live.of(workflow, shop.around, fence, snapshot)
         reshaped = bool(changes) and changes[0].shape is not None
-        await live.post(
-            [*changes, shop.claimed(verb, fence.epoch, executor)], document=document_of(workflow) if reshaped else None
-        )
+        claimed = shop.claimed(verb, fence.epoch, executor, workflow.deadline(snapshot.run.created))
+        await live.post([*changes, claimed], document=document_of(workflow) if reshaped else None)
     except BaseException:
         await ledger.release(fence)
         raise

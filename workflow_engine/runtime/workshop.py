@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from workflow_engine.errors import StoreError, UsageError, WorkflowError
@@ -54,9 +55,10 @@ class Workshop:
             raise UsageError(f"there is no executor {name!r}", f"choose one of {', '.join(self.executors)}")
         return name
 
-    def claimed(self, verb: Verb, epoch: int, executor: str) -> RunClaimed:
-        """The fact that this process took a run."""
-        return RunClaimed(self.around.clock.now(), epoch, f"{socket.gethostname()}:{os.getpid()}", verb, executor)
+    def claimed(self, verb: Verb, epoch: int, executor: str, deadline: datetime | None) -> RunClaimed:
+        """The fact that this process took a run, and the deadline that its code sets it."""
+        process = f"{socket.gethostname()}:{os.getpid()}"
+        return RunClaimed(self.around.clock.now(), epoch, process, verb, executor, deadline)
 
     async def driven(self, live: Live, executor: str) -> None:
         """Drive an owned run until it rests, then let go of it."""
@@ -104,7 +106,7 @@ class Workshop:
             await asyncio.sleep(EAR)
             moment = self.around.clock.now()
             for run_id, live in self.lives.items():
-                if any(each.due is not None and each.due <= moment for each in live.run.open):
+                if (due := live.run.due) is not None and due <= moment:
                     self.wake(run_id)
             try:
                 now = await self.ledger.changed(seen)

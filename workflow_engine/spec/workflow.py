@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -33,6 +34,7 @@ class Workflow(Generic[S]):
     edges: tuple[Edge, ...]
     nodes: Mapping[str, Node]
     resources: Mapping[type, Callable[..., Any]] = field(default_factory=dict, repr=False)
+    timeout: timedelta | None = None
     clashes: tuple[str, ...] = ()
     where: str | None = None
 
@@ -63,6 +65,12 @@ class Workflow(Generic[S]):
     def guarded(self) -> frozenset[str]:
         """The nodes with policies beyond one attempt: only their steps pay for looking."""
         return frozenset(name for name, node in self.nodes.items() if within_of(node.retry) is not None)
+
+    def deadline(self, created: datetime) -> datetime | None:
+        """When a run created then has had its time; the last moment there is for one that never will."""
+        if self.timeout is None:
+            return None
+        return created + min(self.timeout, datetime.max.replace(tzinfo=created.tzinfo) - created)
 
     @cached_property
     def agents(self) -> tuple[Agent[Any, Any], ...]:
@@ -103,11 +111,13 @@ def workflow(
     edges: Iterable[Path | Edge],
     resources: Mapping[type, Callable[..., Any]] | None = None,
     nodes: Sequence[Node] = (),
+    timeout: timedelta | None = None,
 ) -> Workflow[S]:
     """Put a state and a table of edges together.
 
     `resources` maps a type to a function returning an async context manager that opens it once per process. `nodes` is
-    needed only where edges name their nodes by text.
+    needed only where edges name their nodes by text. `timeout` is the time a run has from its creation on, waiting
+    included.
     """
     given: Any = state  # annotations do not stop anybody at run time
     if not (isinstance(given, type) and issubclass(given, BaseModel)):
@@ -140,6 +150,7 @@ def workflow(
         edges=tuple(dict.fromkeys(flat)),
         nodes=MappingProxyType(found),
         resources=MappingProxyType(dict(resources or {})),
+        timeout=timeout,
         clashes=tuple(clashes),
         where=f"{caller.f_code.co_filename}:{caller.f_lineno}",
     )

@@ -7,10 +7,9 @@ import shutil
 import sysconfig
 import tempfile
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,10 +47,7 @@ class Attempt:
         if self.item is None:  # of many items the step tells as a whole
             self.live.tell(Began(self.node.name, self.node.kind, self.visit, self.number))
         try:
-            work = act(self.live.scene(self._step()))
-            if self.node.idle is None and self.left is None:
-                return await _within(self.node, work)
-            return await _watched(self, work)
+            return await _within(self, act(self.live.scene(self._step())))
         except asyncio.CancelledError as error:
             # A body may await something of its own that was cancelled: nobody wants this step to stop then.
             if (task := asyncio.current_task()) is None or task.cancelling():
@@ -79,7 +75,7 @@ class Attempt:
             log=self._log,
             progress=self._say,
             workspace_at=self._open_workspace,
-            is_cancelled=lambda: self._stopped or self.live.cancelled_by is not None,
+            is_cancelled=lambda: self._stopped or self.live.cut,
         )
 
     def _log(self, text: str) -> None:
@@ -99,66 +95,48 @@ class Attempt:
         return self._workspace
 
 
-async def _within(node: Node, work: Awaitable[T]) -> T:
-    limit: timedelta | None = node.timeout
-    if limit is None:
+async def _within(attempt: Attempt, work: Awaitable[T]) -> T:
+    node, limit, error = attempt.node, attempt.node.timeout, _too_long
+    if attempt.left is not None and (limit is None or attempt.left < limit):
+        limit, error = attempt.left, attempts_spent
+    if limit is None and node.idle is None:
         return await work
     # Told apart from a TimeoutError the body itself raised, which is an error like any other.
-    ours = asyncio.timeout(limit.total_seconds())
-    try:
-        async with ours:
-            return await work
-    except TimeoutError as error:
-        if not ours.expired():
-            raise
-        raise _too_long(node, limit) from error
-
-
-async def _watched(attempt: Attempt, work: Awaitable[T]) -> T:
-    """As `_within`, while somebody looks whether the attempt may go on: it is quiet, or its step's time is up."""
-    node, limit = attempt.node, attempt.node.timeout
-    stopped: list[StepTimeout] = []
     ours = asyncio.timeout(None if limit is None else limit.total_seconds())
-
-    async def stopping(watch: Callable[[], Awaitable[StepTimeout]]) -> None:
-        stopped.append(await watch())
-        ours.reschedule(asyncio.get_running_loop().time())
-
-    watches = [asyncio.create_task(stopping(each)) for each in _watches(attempt)]
+    ear = None if node.idle is None else asyncio.create_task(_listen(attempt, node.idle, ours))
     try:
         async with ours:
             return await work
-    except TimeoutError as error:
+    except TimeoutError as cause:
         if not ours.expired():
             raise
-        assert stopped or limit is not None
-        raise stopped[0] if stopped else _too_long(node, limit or timedelta(0)) from error
+        quiet = ear is not None and ear.done() and not ear.cancelled()
+        raise (_quiet if quiet else error)(node) from cause
     finally:
-        for each in watches:
-            each.cancel()
+        if ear is not None:
+            ear.cancel()
 
 
-def _watches(attempt: Attempt) -> Iterator[Callable[[], Awaitable[StepTimeout]]]:
-    if attempt.node.idle is not None:
-        yield partial(_quiet, attempt, attempt.node.idle)
-    if attempt.left is not None:
-        yield partial(_spent, attempt, attempt.left)
-
-
-async def _quiet(attempt: Attempt, idle: timedelta) -> StepTimeout:
+async def _listen(attempt: Attempt, idle: timedelta, limit: asyncio.Timeout) -> None:
+    """Let the time be up once nothing was heard of the attempt for so long."""
     # Counted in slices rather than measured: signs come from threads too, and clocks are set while nobody looks.
-    quiet, seen, seconds = 0, attempt.signs, idle.total_seconds()
+    quiet, seen = 0, attempt.signs
     while quiet < SLICES:
-        await attempt.live.around.clock.sleep(seconds / SLICES)
+        await attempt.live.around.clock.sleep(idle.total_seconds() / SLICES)
         quiet, seen = (quiet + 1 if attempt.signs == seen else 0), attempt.signs
+    limit.reschedule(asyncio.get_running_loop().time())
+
+
+def _quiet(node: Node) -> StepTimeout:
+    seconds = (node.idle or timedelta(0)).total_seconds()
     return StepTimeout(
-        f"{attempt.node.name} was not heard of for {seconds:g} s", "let it call step.progress(...), or raise idle="
+        f"{node.name} was not heard of for {seconds:g} s", "let it call step.progress(...), or raise idle="
     )
 
 
-async def _spent(attempt: Attempt, left: timedelta) -> StepTimeout:
-    await attempt.live.around.clock.sleep(left.total_seconds())
-    return attempts_spent(attempt.node)
+def _too_long(node: Node) -> StepTimeout:
+    seconds = (node.timeout or timedelta(0)).total_seconds()
+    return StepTimeout(f"{node.name} took longer than {seconds:g} s", "raise timeout= or make the step smaller")
 
 
 def attempts_spent(node: Node) -> StepTimeout:
@@ -166,12 +144,6 @@ def attempts_spent(node: Node) -> StepTimeout:
     within = within_of(node.retry) or timedelta(0)
     what = f"{node.name} had {within.total_seconds():g} s for all its attempts"
     return StepTimeout(what, "raise within= of its retry, or make the step smaller", kind="deadline", retryable=False)
-
-
-def _too_long(node: Node, limit: timedelta) -> StepTimeout:
-    return StepTimeout(
-        f"{node.name} took longer than {limit.total_seconds():g} s", "raise timeout= or make the step smaller"
-    )
 
 
 def failure_of(node: str, error: BaseException, attempts: int) -> Failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from workflow_engine.bodies.human import choice_in
@@ -14,6 +14,7 @@ from workflow_engine.record.events import (
     QuestionExpired,
     QuestionWithdrawn,
     RunCancelled,
+    RunFailed,
 )
 from workflow_engine.record.ids import place_of, question_id
 from workflow_engine.record.inbox import MIDWAY, Answer, Letter, Open, QuestionRecord
@@ -37,19 +38,37 @@ async def take_letters(live: Live) -> None:
         elif letter.answer is not None:
             await _answer(live, letter, letter.answer)
     now = live.around.clock.now()
+    if live.run.deadline is not None:  # what was due before it came first, whoever looks when
+        now = min(now, live.run.deadline)
     for question in live.run.open:
         if question.due is not None and question.due <= now:
             await _expire(live, question, now)
 
 
 async def cancel(live: Live) -> None:
-    """Commit the end of a run that somebody cancelled, once its steps have stopped."""
+    """Commit the end of a run that somebody cancelled, or whose time is up, once its steps have stopped."""
     if live.run.ended:  # the last step finished instead of stopping
         return
     now = live.around.clock.now()
-    withdrawn = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in live.run.open]
+    withdrawn: list[Any] = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in live.run.open]
+    if live.cancelled_by is None:
+        # Its waits stay: a run resumed under a longer time-out waits on, and asks its people anew.
+        await live.post([*withdrawn, RunFailed(now, _late(live))])
+        return
     letters = await live.around.ledger.letters(live.run.id)
     await live.post([*withdrawn, RunCancelled(now, live.cancelled_by or "unknown")], (), [each.id for each in letters])
+
+
+def _late(live: Live) -> Failure:
+    due = live.run.frontier.due
+    at = next((each for each in due if each not in live.run.resting), due[0])
+    limit = live.workflow.timeout or timedelta(0)
+    return Failure(
+        at,
+        "deadline",
+        f"the run's time is up: {limit} from its creation, waiting included; resume it under a longer timeout= of its "
+        "workflow",
+    )
 
 
 async def _answer(live: Live, letter: Letter, answer: Answer) -> None:

@@ -97,6 +97,17 @@ class Live:
                 each.cancel()
 
     @property
+    def cut(self) -> bool:
+        """Whether the steps under way are to be stopped: somebody cancelled the run, or its time is up."""
+        return self.cancelled_by is not None or self.late
+
+    @property
+    def late(self) -> bool:
+        """Whether the run's own time-out has passed."""
+        deadline = self.run.deadline
+        return deadline is not None and deadline <= self.around.clock.now()
+
+    @property
     def spent(self) -> bool:
         """Whether the run has taken as many steps as a run may take."""
         return self.run.steps >= self.around.limits.steps
@@ -104,9 +115,9 @@ class Live:
     @property
     def stopping(self) -> bool:
         """Whether no step may begin any more: somebody drains or cancels, a step failed with nothing to catch it, or
-        the run's steps are spent.
+        the run's time or its steps are spent.
         """
-        return self.draining or self.cancelled_by is not None or bool(self.run.failed) or self.run.ended or self.spent
+        return self.draining or self.cut or bool(self.run.failed) or self.run.ended or self.spent
 
     def startable(self) -> tuple[str, ...]:
         """Due nodes whose step can begin now, in order of entry."""

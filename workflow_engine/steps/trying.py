@@ -98,5 +98,5 @@ async def trying(
             now = live.around.clock.now()
             await live.post([AttemptFailed(now, node.name, visit, number, failure, wait, item)])
             await live.pause(wait)
-            if live.draining or live.cancelled_by is not None:
+            if live.draining or live.cut:
                 return Released()

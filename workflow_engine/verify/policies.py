@@ -19,7 +19,10 @@ from workflow_engine.verify.graph import Graph, has_code, is_count
 
 def policies(graph: Graph) -> Iterator[Finding]:
     """Retry, time limits, effects and processes, node by node."""
+    timeout: Any = graph.workflow.timeout
+    yield from _time(graph, str(graph.workflow.name), "timeout", timeout)
     for name, node in graph.nodes.items():
+        yield from _never(graph, name, node, timeout)
         yield from _retries(graph, name, node)
         yield from _time(graph, name, "timeout", node.timeout)
         yield from _time(graph, name, "idle", node.idle)
@@ -61,6 +64,15 @@ def _retries(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
     if _is_time(within) and _is_time(node.timeout) and node.timeout >= within:
         what = f"timeout={node.timeout} of one attempt leaves none of the {within} for all of them"
         yield graph.finding("W529", name, what, "make timeout= shorter than within=")
+
+
+def _never(graph: Graph, name: str, node: Node, timeout: Any) -> Iterator[Finding]:
+    """Times of a node that the run's own time-out leaves no room for."""
+    for setting in ("timeout", "idle", "within"):
+        limit: Any = getattr(node, setting, None)
+        if _is_time(timeout) and _is_time(limit) and limit >= timeout:
+            what = f"{setting}={limit} never passes: the whole run has timeout={timeout}"
+            yield graph.finding("W529", name, what, f"make {setting}= shorter, or the run's timeout= longer")
 
 
 def _is_error(each: Any) -> bool:
