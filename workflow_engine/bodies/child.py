@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import logging
 import os
 import pickle
 import sys
@@ -22,6 +23,8 @@ import anyio
 import anyio.to_process
 from pydantic import TypeAdapter
 
+from workflow_engine.bodies import capture
+from workflow_engine.bodies.channel import Mouth, channel, opened
 from workflow_engine.errors import StepError, UsageError
 from workflow_engine.record.codec import encode
 from workflow_engine.spec.nodes import Function, Node
@@ -34,7 +37,10 @@ async def call_in_child(node: Function[Any, Any], given: Mapping[str, Any]) -> A
     body = inspect.unwrap(node.body)
     place = (body.__module__, inspect.getsourcefile(body) or "", body.__qualname__)
     try:
-        value, error = await anyio.to_process.run_sync(_in_child, place, texts, cancellable=True)
+        with channel(capture.ear()) as folder:
+            value, error = await anyio.to_process.run_sync(
+                _in_child, place, texts, folder, logging.getLogger().level, cancellable=True
+            )
     except anyio.BrokenWorkerProcess as broken:
         if broken.args:
             raise StepError(f"the process of {node.name} could not start: {broken.__cause__ or broken}") from broken
@@ -55,8 +61,10 @@ def refuse_in_child() -> None:
         )
 
 
-def _in_child(place: tuple[str, str, str], texts: Mapping[str, str]) -> tuple[str, bytes | None]:
-    with _pipes_apart():
+def _in_child(
+    place: tuple[str, str, str], texts: Mapping[str, str], folder: str | None, level: int
+) -> tuple[str, bytes | None]:
+    with _pipes_apart(folder), _heard(folder, level):
         try:
             node = _found(*place)
             types = {each.name: each.type for each in node.signature.parameters}
@@ -67,15 +75,19 @@ def _in_child(place: tuple[str, str, str], texts: Mapping[str, str]) -> tuple[st
 
 
 @contextmanager
-def _pipes_apart() -> Iterator[None]:
-    """Keep the pipes to the parent from the body and from programs it starts: what they print is dropped.
+def _pipes_apart(folder: str | None) -> Iterator[None]:
+    """Keep the pipes to the parent from the body and from programs it starts: what they print goes through the channel.
 
     0 and 1 carry the values; nobody reads 2, and who fills it waits for ever.
     """
     kept = [(number, os.dup(number)) for number in (0, 1, 2)]
     nothing = os.open(os.devnull, os.O_RDWR)
-    for number, _ in kept:
-        os.dup2(nothing, number)
+    os.dup2(nothing, 0)
+    for number, name in ((1, "out"), (2, "err")):
+        end = nothing if folder is None else opened(folder, name)
+        os.dup2(end, number)
+        if end != nothing:
+            os.close(end)
     try:
         yield
     finally:
@@ -83,6 +95,22 @@ def _pipes_apart() -> Iterator[None]:
             os.dup2(pipe, number)
             os.close(pipe)
         os.close(nothing)
+
+
+@contextmanager
+def _heard(folder: str | None, level: int) -> Iterator[None]:
+    """Let the parent hear what the body prints and logs."""
+    mouth = None if folder is None else Mouth(folder)
+    root = logging.getLogger()
+    if not root.handlers and root.level == logging.WARNING:  # as in the parent, where nobody here set up another way
+        root.setLevel(level)
+    token = capture.listen(mouth)
+    try:
+        yield
+    finally:
+        capture.unlisten(token)
+        if mouth is not None:
+            mouth.close()
 
 
 def _packed(error: BaseException) -> bytes:

@@ -17,6 +17,7 @@ from workflow_engine.cli import (
     draw,
     fork,
     inbox,
+    logs,
     model,
     resume,
     run,
@@ -57,6 +58,7 @@ app.command("worker")(worker.worker)
 app.command("runs")(runs.runs)
 app.command("show")(show.show)
 app.command("watch")(watch.watch)
+app.command("logs")(logs.logs)
 app.command("resume")(resume.resume)
 app.command("recover")(resume.recover)
 app.command("cancel")(resume.cancel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ async def drive(
     """
     from workflow_engine.engine import Engine
 
+    _let_info_through()
     choice = choice or choose_model(loaded, manner.model)
     resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
     stream = sys.stderr if manner.as_json else sys.stdout
@@ -73,6 +75,15 @@ async def drive(
         ) as engine:
             shown.recall(recalled if before is None else await engine.story(before))
             return await _watched(engine, act, shown, before, manner)
+
+
+def _let_info_through() -> None:
+    """Records of the level INFO are for the run's log. The terminal shows no more for it: where the workflow's file set
+    up no logging, Python itself prints warnings and what is worse; where it did, that stands.
+    """
+    root = logging.getLogger()
+    if not root.handlers and root.level == logging.WARNING:
+        root.setLevel(logging.INFO)
 
 
 async def _watched(

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from workflow_engine.ports.queue import Queue
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
+from workflow_engine.record.logs import LoggedPart, LogPage
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value, Write
 
@@ -136,6 +137,14 @@ class Ledger(Queue, Protocol):
         """
         ...
 
+    def log(self, fence: Fence, page: LogPage) -> None:
+        """Queue what an attempt said, as far as its fence holds; a commit that follows at once shares its transaction.
+
+        Best effort: nothing waits for it, what goes wrong loses these lines and no commit, and a part that is there
+        already is written over.
+        """
+        ...
+
     async def release(self, fence: Fence) -> None:
         """Stop owning the run. Releasing twice, or after the fence was lost, is allowed."""
         ...
@@ -158,6 +167,10 @@ class Ledger(Queue, Protocol):
 
     async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
         """The events numbered above `after`, in order."""
+        ...
+
+    async def logs(self, run: RunId, after: int = 0, most: int = 64) -> Sequence[LoggedPart]:
+        """What attempts of a run said, in the order in which it was stored: parts with a place above `after`."""
         ...
 
     async def document(self, run: RunId) -> Mapping[str, Any]:

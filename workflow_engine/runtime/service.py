@@ -14,7 +14,8 @@ from workflow_engine.ports.ledger import Listed, Page, Recorded
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
-from workflow_engine.runtime import answer, begin, cancel, code, fork, look, resume, worker
+from workflow_engine.runtime import answer, begin, cancel, code, fork, logs, look, resume, worker
+from workflow_engine.runtime.logs import Spoken
 from workflow_engine.runtime.past import past
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
@@ -190,6 +191,13 @@ class Service:
     def watch(self, run: str, after: int = 0) -> AsyncIterator[Recorded]:
         """The run's events from `after` on, as they become durable, until nothing more will come by itself."""
         return look.watch(self._shop.ledger, run, after)
+
+    def logs(self, run: str, *, follow: bool = False) -> AsyncIterator[Spoken]:
+        """What a run's attempts printed and logged, as far as it is stored; for a fork first what its ancestors' did.
+
+        With `follow` it goes on until nobody drives the run any more. Raises errors.RunNotFound, errors.StoreDamaged.
+        """
+        return logs.logs(self._shop.ledger, run, follow=follow)
 
     async def close(self) -> None:
         """Stop what runs in the background and let go of everything."""

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     limit_write: int = Field(default=RunLimits.write, ge=1, validation_alias="WORKFLOW_LIMIT_WRITE")
     limit_state: int = Field(default=RunLimits.state, ge=1, validation_alias="WORKFLOW_LIMIT_STATE")
     limit_steps: int = Field(default=RunLimits.steps, ge=1, validation_alias="WORKFLOW_LIMIT_STEPS")
+    limit_log: int = Field(default=RunLimits.log, ge=0, validation_alias="WORKFLOW_LIMIT_LOG")
     key: SecretStr | None = Field(default=None, validation_alias="WORKFLOW_KEY")
     key_file: Path | None = Field(default=None, validation_alias="WORKFLOW_KEY_FILE")
     api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
@@ -32,8 +33,8 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> RunLimits:
-        """What a run may hold: bytes of one write and of the state, and steps."""
-        return RunLimits(self.limit_write, self.limit_state, self.limit_steps)
+        """What a run may hold: bytes of one write and of the state, steps, and bytes of one attempt's log."""
+        return RunLimits(self.limit_write, self.limit_state, self.limit_steps, self.limit_log)
 
     def keys(self) -> SecretStr | None:
         """The text of the store's keys; None where it is not encrypted. Raises UsageError for a file without a text."""

@@ -13,20 +13,22 @@ class RunLimits:
 
     `write` is what one write to one field may hold, `state` what all fields may hold together, `steps` how many steps a
     run may finish or fail, loops included. What would pass one is refused before anything of it is stored, and the run
-    can be resumed under higher limits.
+    can be resumed under higher limits. `log` is what is kept of what one attempt says: how it began, and its end; 0
+    keeps nothing.
 
     >>> RunLimits(steps=50)
-    RunLimits(write=1000000, state=4000000, steps=50)
+    RunLimits(write=1000000, state=4000000, steps=50, log=262144)
     """
 
     write: int = 1_000_000
     state: int = 4_000_000
     steps: int = 10_000
+    log: int = 262_144
 
     def __post_init__(self) -> None:
         for each in fields(self):
             limit = getattr(self, each.name)
-            if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-                raise UsageError(
-                    f"the limit {each.name}={limit!r} is no whole number above 0", f"such as {each.default:_}"
-                )
+            least = 0 if each.name == "log" else 1
+            if not isinstance(limit, int) or isinstance(limit, bool) or limit < least:
+                what = f"no whole number {'from 0 on' if least == 0 else 'above 0'}"
+                raise UsageError(f"the limit {each.name}={limit!r} is {what}", f"such as {each.default:_}")

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sysconfig
 import tempfile
+import threading
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -13,18 +14,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from workflow_engine.bodies import capture
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.errors import BadWrite, Failure, StepError, StepTimeout, WorkflowError
 from workflow_engine.ports.listener import Began, Said
 from workflow_engine.record.ids import step_key
+from workflow_engine.record.logs import Source
 from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.policies import within_of
 from workflow_engine.spec.step import Step
 from workflow_engine.steps.live import Live, log
+from workflow_engine.steps.recorder import Recorder
 
 T = TypeVar("T")
 SLICES = 8
 """Of an idle time: an attempt that is quiet is stopped at most an eighth of it late."""
+_making = threading.Lock()
 _NOT_THEIRS = tuple({sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")} | {"<frozen"})
 
 
@@ -40,12 +45,15 @@ class Attempt:
         self.signs = 0
         self.left: timedelta | None = None
         self._workspace: Path | None = None
+        self._recorder: Recorder | None = None
+        self._loop = asyncio.get_running_loop()
         self._stopped = False
 
     async def run(self, act: Callable[[Scene], Awaitable[T]]) -> T:
         """Run `act` in this attempt's scene. Raises what it raises, and errors.StepTimeout when its time is up."""
         if self.item is None:  # of many items the step tells as a whole
             self.live.tell(Began(self.node.name, self.node.kind, self.visit, self.number))
+        heard = capture.listen(self if self.live.around.limits.log else None)
         try:
             return await _within(self, act(self.live.scene(self._step())))
         except asyncio.CancelledError as error:
@@ -58,10 +66,28 @@ class Attempt:
             failed = StepError(f"{self.node.name} called sys.exit({error.code!r})", "raise an error instead")
             raise failed.with_traceback(error.__traceback__) from error
         finally:
-            self._stopped = True
-            if self._workspace is not None:
-                workspace = self._workspace
-                await asyncio.shield(asyncio.to_thread(shutil.rmtree, workspace, ignore_errors=True))
+            capture.unlisten(heard)
+            with _making:
+                self._stopped = True
+            try:
+                if self._workspace is not None:
+                    workspace = self._workspace
+                    await asyncio.shield(asyncio.to_thread(shutil.rmtree, workspace, ignore_errors=True))
+            finally:
+                if self._recorder is not None:
+                    self._recorder.close()
+
+    def hear(self, source: Source, text: str, level: str = "", logger: str = "") -> None:
+        """Implements bodies.capture.Ear; once the attempt is over, what is said is nobody's."""
+        recorder = self._recorder
+        if recorder is None:
+            with _making:
+                if self._stopped or not self.live.around.limits.log:
+                    return
+                if self._recorder is None:
+                    self._recorder = Recorder(self.live, self.node, self.visit, self.number, self.item, self._loop)
+                recorder = self._recorder
+        recorder.hear(source, text, level, logger)
 
     def _step(self) -> Step:
         run = self.live.run.id
@@ -80,10 +106,13 @@ class Attempt:
 
     def _log(self, text: str) -> None:
         self.signs += 1
-        log.info("%s %s: %s", self.live.run.id, self.node.name, text)
+        self.hear("step", str(text))
+        with capture.unheard():
+            log.info("%s %s: %s", self.live.run.id, self.node.name, text)
 
     def _say(self, words: str) -> None:
         self.signs += 1
+        self.hear("progress", str(words))
         self.words = " ".join(str(words).split())[:200]
         at = "" if self.item is None else f"item {self.item}: "
         self.live.tell(Said(self.node.name, self.visit, at + self.words))

@@ -52,7 +52,8 @@ class Live:
     """One owned run. `wake` says that somebody should look again; `busy` are the nodes whose step is under way.
 
     `kept` is the run as of the last batch known to be on disk; `passed` counts how often this drive travelled an edge;
-    `mail` says that letters may wait in its box, which nobody has looked into yet; `first` is the run as it was taken.
+    `mail` says that letters may wait in its box, which nobody has looked into yet; `first` is the run as it was taken;
+    `takes` counts attempts that spoke.
     """
 
     workflow: Workflow[Any]
@@ -69,6 +70,7 @@ class Live:
     halt: asyncio.Event = field(default_factory=asyncio.Event)
     mail: bool = True
     cancelled_by: str | None = None
+    takes: int = 0
 
     @classmethod
     def of(
@@ -164,6 +166,11 @@ class Live:
                 listener.hear(self.run.id, event)
             except Exception:
                 log.exception("a listener raised")
+
+    def next_take(self) -> int:
+        """A number for an attempt that says something, which no attempt of this run has or had."""
+        self.takes += 1
+        return (self.fence.epoch << 32) + self.takes
 
     def scene(self, step: Step) -> Scene:
         """The surroundings of one attempt, with the state as it is now."""

@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError
 from workflow_engine.errors import StoreError
 from workflow_engine.record.events import write_event
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
+from workflow_engine.record.logs import LogPart
 from workflow_engine.record.run import Run
 from workflow_engine.spec.document import Document
 
@@ -19,6 +20,7 @@ _RUN: TypeAdapter[Run] = TypeAdapter(Run)
 _LETTER: TypeAdapter[Letter] = TypeAdapter(Letter)
 _QUESTION: TypeAdapter[QuestionRecord] = TypeAdapter(QuestionRecord)
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+_LOG: TypeAdapter[LogPart] = TypeAdapter(LogPart)
 
 
 def run_text(run: Run) -> str:
@@ -49,6 +51,11 @@ def answer_text(answer: Answer) -> str:
     return _text(_ANSWER, answer, f"the answer to {answer.question}")
 
 
+def log_text(part: LogPart) -> str:
+    """A part of a log as JSON."""
+    return _text(_LOG, part, f"what {part.node} said")
+
+
 def document_text(document: Mapping[str, Any], run: str) -> str:
     """A workflow's document as JSON."""
     try:
@@ -75,6 +82,11 @@ def question_of_text(text: str | bytes) -> QuestionRecord:
 def answer_of_text(text: str | bytes) -> Answer:
     """The answer of a text."""
     return _ANSWER.validate_json(text)
+
+
+def log_of_text(text: str | bytes) -> LogPart:
+    """The part of a log of a text."""
+    return _LOG.validate_json(text)
 
 
 def _text(adapter: TypeAdapter[Any], value: Any, place: str) -> str:

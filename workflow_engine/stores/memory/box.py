@@ -33,6 +33,8 @@ class Box:
     writes: list[tuple[int, int, Write]] = field(default_factory=list)
     shared: dict[str, Value] = field(default_factory=dict)
     letters: dict[str, str] = field(default_factory=dict)
+    logs: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
+    logged: int = 0
     lost: bool = False
 
     @property

@@ -23,6 +23,7 @@ from workflow_engine.ports.queue import Queued
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
+from workflow_engine.record.logs import LoggedPart, LogPage
 from workflow_engine.record.run import FINAL
 from workflow_engine.record.values import Value, lent
 from workflow_engine.stores.memory.box import Box, Question
@@ -34,6 +35,8 @@ from workflow_engine.stores.texts import (
     event_text,
     letter_of_text,
     letter_text,
+    log_of_text,
+    log_text,
     question_of_text,
     question_text,
     run_text,
@@ -145,6 +148,18 @@ class MemoryLedger:
         kept = self._questions[question]
         kept.status, kept.answer = status, answer
 
+    def log(self, fence: Fence, page: LogPage) -> None:
+        box = self._boxes.get(fence.run)
+        if box is None or not self._owners.get(fence.run) == fence.epoch == box.epoch:
+            return
+        for part in page.parts:
+            box.logged += 1
+            box.logs[part.take, part.part] = (box.logged, log_text(part))
+        if page.gone is not None:
+            for gone in range(page.gone[0], page.gone[1] + 1):
+                box.logs.pop((page.parts[0].take, gone), None)
+        self._changes += 1
+
     async def release(self, fence: Fence) -> None:
         if self._owners.get(fence.run) == fence.epoch:
             del self._owners[fence.run]
@@ -172,6 +187,10 @@ class MemoryLedger:
         unchanged(self._box(run))
         lines = enumerate(self._box(run).journal, start=1)
         return [Recorded(seq, e.read_event(line)) for seq, line in lines if seq > after]
+
+    async def logs(self, run: RunId, after: int = 0, most: int = 64) -> Sequence[LoggedPart]:
+        kept = sorted(each for each in self._box(run).logs.values() if each[0] > after)
+        return [LoggedPart(place, log_of_text(text)) for place, text in kept[:most]]
 
     async def document(self, run: RunId) -> Mapping[str, Any]:
         text = self._box(run).document

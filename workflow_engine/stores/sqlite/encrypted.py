@@ -36,6 +36,7 @@ COVERED: Mapping[str, frozenset[str]] = {
     "versions": frozenset({"seal", "text"}),
     "questions": frozenset({"seal", "fate", "fate_seal", "text"}),
     "letters": frozenset({"seal", "text"}),
+    "logs": frozenset({"seal", "text"}),
     "documents": frozenset({"text"}),
     "series": frozenset({"seal"}),
     "lines": frozenset({"seal"}),

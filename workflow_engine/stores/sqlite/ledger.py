@@ -17,8 +17,9 @@ from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, S
 from workflow_engine.ports.queue import Queued
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
+from workflow_engine.record.logs import LoggedPart, LogPage
 from workflow_engine.record.values import Value
-from workflow_engine.stores.sqlite import inbox, listing, looking, reading, writing
+from workflow_engine.stores.sqlite import inbox, listing, logs, looking, reading, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.encrypted import Cipher, admit
 from workflow_engine.stores.sqlite.faults import fault
@@ -126,6 +127,15 @@ class SqliteLedger:
             partial(writing.advance, packed=packed), partial(writing.advanced, packed=packed), owned
         )
 
+    def log(self, fence: Fence, page: LogPage) -> None:
+        owned = self._mine.get(fence.run)
+        if owned is None or owned.row.epoch != fence.epoch or not page.parts:
+            return
+        key = owned.row.key
+        rows = logs.rows_of(fence.run, key, page.parts)
+        # Not put under the run's name: a page that fails is no reason to refuse the commits that follow.
+        self._writer.put(partial(logs.write, fence=fence, key=key, rows=rows, page=page), logs.written)
+
     async def release(self, fence: Fence) -> None:
         owned = self._mine.get(fence.run)
         if owned is None or owned.row.epoch != fence.epoch:
@@ -195,6 +205,9 @@ class SqliteLedger:
 
     async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
         return await self._reader.read(partial(reading.journal, run=run, after=after))
+
+    async def logs(self, run: RunId, after: int = 0, most: int = 64) -> Sequence[LoggedPart]:
+        return await self._reader.read(partial(logs.read, run=run, after=after, most=most))
 
     async def document(self, run: RunId) -> Mapping[str, Any]:
         return await self._reader.read(partial(reading.document, run=run))

@@ -44,6 +44,18 @@ INSERT INTO letters (id, run, question, seal, text) VALUES (?, ?, ?, ?, ?);
 -- name: take_letter
 UPDATE letters SET taken = ? WHERE id = ? AND run = ?;
 
+-- name: put_log
+INSERT OR REPLACE INTO logs (run, take, part, seal, text) VALUES (?, ?, ?, ?, ?);
+
+-- name: drop_log_parts
+DELETE FROM logs WHERE run = ? AND take = ? AND part BETWEEN ? AND ?;
+
+-- name: run_owned_under
+SELECT 1 FROM runs WHERE key = ? AND epoch = ?;
+
+-- name: logs
+SELECT number, take, part, seal, text FROM logs WHERE run = ? AND number > ? ORDER BY number LIMIT ?;
+
 -- name: run
 SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text
 FROM runs WHERE id = ?;

@@ -93,6 +93,17 @@ CREATE TABLE loans (
     PRIMARY KEY (lender, borrower)
 ) WITHOUT ROWID;
 
+-- What attempts said (record/logs.py), in parts. Best effort: nothing counts them, and a part that is lost is a gap.
+CREATE TABLE logs (
+    number INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    take INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE UNIQUE INDEX logs_by_part ON logs (run, take, part);
+
 -- What holds for the store as a whole, such as how its texts are encrypted.
 CREATE TABLE traits (
     name TEXT PRIMARY KEY,

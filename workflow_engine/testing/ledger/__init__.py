@@ -25,6 +25,7 @@ from workflow_engine.testing.ledger.changes import ChangesContract
 from workflow_engine.testing.ledger.forks import ForksContract
 from workflow_engine.testing.ledger.inbox import InboxContract
 from workflow_engine.testing.ledger.lists import ListsContract
+from workflow_engine.testing.ledger.logs import LogsContract
 from workflow_engine.testing.ledger.order import OrderContract
 from workflow_engine.testing.ledger.ownership import OwnershipContract
 from workflow_engine.testing.ledger.queue import QueueContract
@@ -42,6 +43,7 @@ class LedgerContract(
     InboxContract,
     WaitsContract,
     ChangesContract,
+    LogsContract,
 ):
     """Sentences about one ledger, some of them as seen through a second one on the same store."""
 

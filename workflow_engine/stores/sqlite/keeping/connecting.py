@@ -27,6 +27,10 @@ CIPHER: ContextVar[Cipher | None] = ContextVar("CIPHER", default=None)
 """What decrypts the store of the act under way, and the copies it makes of it; None for a plain store."""
 
 
+LOGS = 2
+"""The first schema that keeps what attempts said."""
+
+
 class Stop:
     """Set by who no longer waits: the statement under way is broken off, and nothing of it stays."""
 

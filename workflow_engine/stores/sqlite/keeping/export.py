@@ -12,25 +12,25 @@ from workflow_engine.errors import StoreDamaged
 from workflow_engine.record.events import write_event
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.values import plain
-from workflow_engine.stores.sqlite import reading
+from workflow_engine.stores.sqlite import logs, reading
 from workflow_engine.stores.sqlite.keeping import page
-from workflow_engine.stores.sqlite.keeping.connecting import Stop, looking, moment, schema_of
+from workflow_engine.stores.sqlite.keeping.connecting import LOGS, Stop, looking, moment, schema_of
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
 from workflow_engine.stores.sqlite.keeping.lending import own
 from workflow_engine.stores.sqlite.keeping.statements import SQL
 from workflow_engine.stores.sqlite.rows import RunRow, checked, decoded
-from workflow_engine.stores.texts import letter_of_text, letter_text, run_text
+from workflow_engine.stores.texts import letter_of_text, letter_text, log_text, run_text
 
 
 def export(path: Path, run: RunId, stop: Stop) -> str:
     """The page of a run. Raises RunNotFound, StoreDamaged: a run with any harm is not exported."""
     with looking(path, stop) as db:
-        schema_of(db, path)
+        schema = schema_of(db, path)
         with moment(db):
             kept = reading.row(db, run)
             for harm in harms(db, kept.key, run, Tally()):
                 raise StoreDamaged(harm.what, "export it from a backup; workflow store check tells all that is wrong")
-            return page.written(parts(db, kept))
+            return page.written({**parts(db, kept), "logs": list(_logs(db, kept)) if schema >= LOGS else []})
 
 
 def parts(db: sqlite3.Connection, kept: RunRow) -> dict[str, Any]:
@@ -54,6 +54,13 @@ def _versions(db: sqlite3.Connection, kept: RunRow) -> Iterator[dict[str, Any]]:
             op, text = own(db, kept, field, version, op, text)
             value = decoded(plain, text, kept.id, place)
             yield {"field": field, "first": first, "seq": seq, "op": op, "value": value}
+
+
+def _logs(db: sqlite3.Connection, kept: RunRow) -> Iterator[dict[str, Any]]:
+    """What can be read of them: they say nothing of where the run stands, so one that is damaged keeps nothing back."""
+    for each in logs.parts(db, kept.key, kept.id, 0, -1):
+        if each.part is not None:
+            yield json.loads(log_text(each.part))
 
 
 def _letters(db: sqlite3.Connection, kept: RunRow) -> Iterator[dict[str, Any]]:

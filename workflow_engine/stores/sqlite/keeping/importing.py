@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workflow_engine.errors import Conflict, InputError, RunOwned, StoreError
 from workflow_engine.record.ids import RunId
+from workflow_engine.stores.sqlite import logs
 from workflow_engine.stores.sqlite import writing as rows
 from workflow_engine.stores.sqlite.keeping.connecting import Stop, writing
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
@@ -71,6 +72,7 @@ def _keep(db: sqlite3.Connection, told: Replay, packed: rows.Packed) -> None:
             db.execute(SQL["insert_letter"], (letter.id, key, question, seal(text, letter.run, "letter"), text))
             if taken is not None:
                 db.execute(SQL["take_letter"], (taken, letter.id, key))
+        db.executemany(SQL["put_log"], logs.rows_of(told.run.id, key, told.logs))
     except sqlite3.IntegrityError as error:
         raise InputError(
             f"the document cannot be imported: something of run {run} is in this store under that name ({error})",

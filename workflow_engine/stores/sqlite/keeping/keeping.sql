@@ -46,6 +46,13 @@ SELECT run, count(*) FROM questions WHERE NOT EXISTS (SELECT 1 FROM runs WHERE k
 -- name: orphans_in_letters
 SELECT run, count(*) FROM letters WHERE NOT EXISTS (SELECT 1 FROM runs WHERE key = letters.run) GROUP BY run;
 
+-- name: orphans_in_logs
+SELECT run, count(*) FROM logs WHERE NOT EXISTS (SELECT 1 FROM runs WHERE key = logs.run) GROUP BY run;
+
+-- name: every_log
+SELECT runs.id, logs.take, logs.part, logs.seal, logs.text
+FROM logs JOIN runs ON runs.key = logs.run ORDER BY logs.number;
+
 -- name: first_event
 SELECT text FROM journal WHERE run = ? AND seq = 1;
 
@@ -75,6 +82,9 @@ DELETE FROM questions WHERE run = ?;
 
 -- name: drop_letters
 DELETE FROM letters WHERE run = ?;
+
+-- name: drop_logs
+DELETE FROM logs WHERE run = ?;
 
 -- name: drop_loans
 DELETE FROM loans WHERE lender = :run OR borrower = :run;

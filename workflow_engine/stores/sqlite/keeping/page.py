@@ -14,7 +14,9 @@ from typing import Any
 from workflow_engine.errors import InputError
 
 FORMAT, SCHEMA = "workflow-run", 1
-LISTS = ("journal", "versions", "letters")
+OPTIONAL = ("logs",)
+"""Lists that a page leaves out where they are empty, and that earlier versions did not know."""
+LISTS = ("journal", "versions", "letters", *OPTIONAL)
 PARTS = ("format", "schema", "run", "epoch", "document", *LISTS, "digest")
 _CURE = "give the file as workflow store export wrote it"
 
@@ -22,7 +24,8 @@ _CURE = "give the file as workflow store export wrote it"
 def written(parts: Mapping[str, Any]) -> str:
     """The page of these parts, which lack the format and the digest."""
     whole = {"format": FORMAT, "schema": SCHEMA, **parts}
-    lines = [f'"{name}": {_listed(whole[name]) if name in LISTS else compact(whole[name])}' for name in PARTS[:-1]]
+    whole = {name: whole[name] for name in PARTS[:-1] if name not in OPTIONAL or whole.get(name)}
+    lines = [f'"{name}": {_listed(each) if name in LISTS else compact(each)}' for name, each in whole.items()]
     lines.append(f'"digest": "{digest(whole)}"')
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -43,6 +46,8 @@ def read(text: str) -> dict[str, Any]:
         raise InputError(
             f"the document has the schema {parts.get('schema')!r}, and this version knows {SCHEMA}", "update the engine"
         )
+    for name in OPTIONAL:
+        parts.setdefault(name, [])
     wrong = sorted(set(parts) ^ set(PARTS))
     if wrong:
         raise InputError(f"the document {'has an unknown' if wrong[0] in parts else 'lacks its'} {wrong[0]!r}", _CURE)
@@ -50,7 +55,7 @@ def read(text: str) -> dict[str, Any]:
         if not isinstance(parts[name], list) or not all(isinstance(each, dict) for each in parts[name]):
             raise InputError(f"the document's {name!r} is no list of objects", _CURE)
     try:
-        whole = parts["digest"] == digest({name: parts[name] for name in PARTS[:-1]})
+        whole = parts["digest"] == digest(parts)
     except UnicodeEncodeError as error:
         raise InputError("the document holds text that is no Unicode (a lone surrogate)", _CURE) from error
     if not whole:
@@ -60,7 +65,8 @@ def read(text: str) -> dict[str, Any]:
 
 def digest(parts: Mapping[str, Any]) -> str:
     """SHA-256 over the parts as compact JSON in UTF-8, in their order, without the digest."""
-    return sha256(compact({name: parts[name] for name in PARTS[:-1]}).encode()).hexdigest()
+    told = {name: parts[name] for name in PARTS[:-1] if name not in OPTIONAL or parts.get(name)}
+    return sha256(compact(told).encode()).hexdigest()
 
 
 def compact(value: Any) -> str:

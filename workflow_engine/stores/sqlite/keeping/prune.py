@@ -128,7 +128,7 @@ def _damaged(db: sqlite3.Connection) -> Iterator[_Due]:
             name = db.execute(SQL["name_of_run"], (last,)).fetchone()[0]
             if any(True for _ in harms(db, last, name, Tally())):
                 yield _Due(last, Gone(RunId(str(name)), "", "damaged", None), ROWS)
-    for table in ("journal", "versions", "questions", "letters"):
+    for table in ("journal", "versions", "questions", "letters", "logs"):
         for key, _ in db.execute(SQL[f"orphans_in_{table}"]).fetchall():
             yield _Due(key, Gone(RunId(f"number {key}"), "", "damaged", None), ROWS)
 
@@ -182,7 +182,7 @@ def _remove(db: sqlite3.Connection, owners: Owners, batch: list[_Due], retention
 def _drop(db: sqlite3.Connection, key: int) -> None:
     """Raises StoreDamaged before anything is removed, where a fork shares what cannot be read any more."""
     hand_over(db, key)
-    for table in ("journal", "versions", "questions", "letters"):
+    for table in ("journal", "versions", "questions", "letters", "logs"):
         db.execute(SQL[f"drop_{table}"], (key,))
     db.execute(SQL["drop_loans"], {"run": key})
     db.execute(SQL["drop_run"], (key,))

@@ -15,10 +15,12 @@ from workflow_engine.errors import InputError
 from workflow_engine.ports.ledger import Batch
 from workflow_engine.record.events import read_event
 from workflow_engine.record.inbox import Letter
+from workflow_engine.record.logs import LogPart
 from workflow_engine.record.run import Run, advance, fold
 from workflow_engine.record.values import Write
 from workflow_engine.stores.sqlite.keeping import page
-from workflow_engine.stores.texts import letter_of_text, run_of_text
+from workflow_engine.stores.sqlite.lending import MOST
+from workflow_engine.stores.texts import letter_of_text, log_of_text, run_of_text
 
 T = TypeVar("T")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}")
@@ -27,12 +29,13 @@ _CURE = "nothing was imported; export the run once more where it is"
 
 @dataclass(frozen=True)
 class Replay:
-    """A run as it will be stored. `taken` are its letters and the events at which they were taken, if they were."""
+    """A run as it will be stored. `letters` come with the events at which they were taken, if they were."""
 
     run: Run
     epoch: int
     batches: Sequence[Batch]
     letters: Sequence[tuple[Letter, int | None]]
+    logs: Sequence[LogPart] = ()
 
 
 def replay(text: str) -> Replay:
@@ -55,7 +58,10 @@ def replay(text: str) -> Replay:
     if folded != run or run.seq != len(events):
         raise _wrong("its run is not what its journal adds up to")
     batches = tuple(_batches(events, _writes(parts["versions"], run.seq), document))
-    return Replay(run, epoch, batches, [_letter(each, run) for each in parts["letters"]])
+    logs = [_record(log_of_text, each, "a part of a log") for each in parts["logs"]]
+    if any(not (0 < each.take < MOST and 0 < each.part < MOST) for each in logs):
+        raise _wrong("a part of a log stands where it cannot stand")
+    return Replay(run, epoch, batches, [_letter(each, run) for each in parts["letters"]], logs)
 
 
 def _record(read: Callable[[str], T], value: Any, place: str) -> T:

@@ -3,6 +3,15 @@ CREATE TABLE loans (
     borrower INTEGER NOT NULL,
     PRIMARY KEY (lender, borrower)
 ) WITHOUT ROWID;
+CREATE TABLE logs (
+    number INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    take INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE UNIQUE INDEX logs_by_part ON logs (run, take, part);
 CREATE TABLE traits (
     name TEXT PRIMARY KEY,
     text TEXT NOT NULL
