@@ -10,6 +10,14 @@ from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.each import Result, each
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
 from workflow_engine.spec.limits import RunLimits
+from workflow_engine.spec.migrations import (
+    add_field,
+    change_field,
+    drop_field,
+    rename_field,
+    rename_node,
+    rename_outcome,
+)
 from workflow_engine.spec.nodes import agent, function, human, route
 from workflow_engine.spec.policies import Retry
 from workflow_engine.spec.question import Question
@@ -72,16 +80,22 @@ __all__ = [
     "Store",
     "Workflow",
     "WorkflowError",
+    "add_field",
     "agent",
     "append",
     "at_most",
     "ceiling",
+    "change_field",
+    "drop_field",
     "each",
     "from_document",
     "function",
     "human",
     "langgraph_node",
     "open_saver",
+    "rename_field",
+    "rename_node",
+    "rename_outcome",
     "route",
     "run_sync",
     "subflow",

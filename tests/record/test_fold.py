@@ -108,6 +108,7 @@ EVENTS = st.sampled_from(
         e.EffectStarted(AT, "a", 1, "k"),
         e.AttemptFailed(AT, "a", 1, 1, FAILURE, 0.5),
         e.CodeChanged(AT, {"a": "2"}, ("a",)),
+        e.RunMigrated(AT, ('rename_node("a", "b")',), {"a": "b"}, {"k": "l"}, {"a": "b"}, ("j",), ("x",)),
         e.RunInterrupted(AT),
         e.RunFailed(AT, FAILURE),
         e.RunCancelled(AT, "ana"),

@@ -27,8 +27,10 @@ from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Open
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value, set_to
+from workflow_engine.record.waiting import Waiting
 from workflow_engine.spec.edges import Path
 from workflow_engine.verify import fits, verify
+from workflow_engine.verify.change import forgotten
 
 
 class Draft(BaseModel):
@@ -80,7 +82,7 @@ STATE = {"topic": set_to('"bees"'), "draft": set_to('{"text":"bees"}')}
 
 def standing(*due: str, **more: Any) -> Run:
     now = datetime(2025, 1, 1, tzinfo=UTC)
-    rest = {key: more.pop(key) for key in ("open", "doubts") if key in more}
+    rest = {key: more.pop(key) for key in ("open", "doubts", "waits") if key in more}
     frontier = Frontier(due=due, visits=dict.fromkeys(due, 1), **more)
     return Run(RunId("r"), "article", "shape", {}, now, now, frontier=frontier, **rest)
 
@@ -149,9 +151,20 @@ def test_a_join_with_an_arm_at_it_stays() -> None:
     assert codes(arrived, made(START >> write >> rate >> ask >> publish >> END)) == ["W603 rate + ask > publish"]
 
 
-def test_a_bound_that_was_counted_stays() -> None:
+def test_a_bound_that_was_counted_and_is_gone_is_forgotten() -> None:
     counted = standing("rate", counts={"verdict[bad] > write": 1})
-    assert codes(counted, LINE) == ["W604 verdict[bad] > write"]
+    assert codes(counted, LINE) == []
+    assert forgotten(counted, LINE) == ("verdict[bad] > write",)
+    assert forgotten(counted, LOOP) == ()
+
+
+def test_a_node_that_waits_stays_of_its_kind() -> None:
+    waits = standing("publish", waits=(Waiting("publish", 1, "signal", ("paid",)),))
+    found = fits(waits, STATE, LINE, {"publish": "wait"})
+    assert [f"{each.code} {each.place} {each.what}" for each in found] == [
+        "W602 publish it waits here as a wait, and it is a function now"
+    ]
+    assert fits(waits, STATE, LINE, {"publish": "function"}) == ()
 
 
 def test_an_arm_added_to_a_fork_a_run_is_in_would_never_be_begun() -> None:

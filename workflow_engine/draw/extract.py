@@ -35,6 +35,7 @@ def diagram_of_run(workflow: Workflow[Any], run: Run, history: History, *, inter
     visits; moments are in UTC. The same journal gives the same diagram.
     """
     made = plan(workflow)
+    history = history.of_now
     traffic = Traffic.of(workflow, history)
     cards = [_card(each, made, run, history, traffic, interrupted) for each in made.places]
     drawn = {each.id for each in made.places} | {each.decision.route for each in made.places if each.decision}

@@ -46,7 +46,8 @@ class RunForked:
     `parent` is the run whose journal holds the step, as event `seq` there; `step` 0 is START, and then `node` is None.
     `before` is where the parent stood, `move` leads from there; `edits` are the fields that were given other values.
     `failure` is what the step gave up with, where it is left by its `.failed` edge; `caught` what other due nodes know
-    of failures. All that a fold needs is here, so that a fork outlives its parent.
+    of failures. All that a fold needs is here, so that a fork outlives its parent. `applied`, `nodes` and `edges` are
+    as in RunMigrated: a fork of a later version has `node`, `before` and `move` under the names of that.
     """
 
     at: datetime
@@ -69,6 +70,9 @@ class RunForked:
     caught: Mapping[str, Failure] = field(default_factory=dict)
     target: str | None = None
     deadline: datetime | None = None
+    applied: tuple[str, ...] = ()
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    edges: Mapping[str, str] = field(default_factory=dict)
     type: Literal["RunForked"] = "RunForked"
 
 
@@ -87,13 +91,38 @@ class RunClaimed:
 
 @dataclass(frozen=True)
 class CodeChanged:
-    """Bodies differ from those the run was last driven with; `shape` is given when the shape differs too, and fits."""
+    """Bodies differ from those the run was last driven with; `shape` is given when the shape differs too, and fits.
+
+    `nodes` are those whose body differs; `how` says of nodes, fields and edges how their shape does; `accepted` are the
+    consequences that somebody accepted, in words.
+    """
 
     at: datetime
     bodies: Mapping[str, str]
     nodes: tuple[str, ...]
     shape: str | None = None
+    how: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
     type: Literal["CodeChanged"] = "CodeChanged"
+
+
+@dataclass(frozen=True)
+class RunMigrated:
+    """The run took up what a later version of its workflow declares of earlier ones, in one commit with its writes.
+
+    `applied` are the migrations as they are written. `nodes`, `edges` (by their keys) and `ways` (ways out that arrived
+    at a join) map what was to what is called otherwise now; `forgotten` are the keys of bounds that are gone, with
+    their counts; `fields` are those written or dropped.
+    """
+
+    at: datetime
+    applied: tuple[str, ...] = ()
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    edges: Mapping[str, str] = field(default_factory=dict)
+    ways: Mapping[str, str] = field(default_factory=dict)
+    forgotten: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    type: Literal["RunMigrated"] = "RunMigrated"
 
 
 @dataclass(frozen=True)
@@ -333,6 +362,7 @@ Event = Annotated[
     | RunForked
     | RunClaimed
     | CodeChanged
+    | RunMigrated
     | EffectStarted
     | SubflowEntered
     | AttemptFailed

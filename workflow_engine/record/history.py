@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -68,15 +68,60 @@ class _Items:
 
 
 @dataclass(frozen=True)
+class ChangeRecord:
+    """One time the run went on with other code, after so many `steps`.
+
+    `bodies` are the nodes whose body differs; `how` says how the shape does, `applied` which migrations were taken up,
+    `accepted` what somebody accepted, each in words.
+    """
+
+    at: datetime
+    steps: int
+    bodies: tuple[str, ...] = ()
+    how: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class History:
     """The steps in order of commit (open ones last) and the edges travelled before the first step.
 
-    A fork's history begins with its parent's steps; so many are `missing` as can no longer be read there.
+    A fork's history begins with its parent's steps; so many are `missing` as can no longer be read there. Steps stand
+    under the names their nodes had then; `nodes` and `edges` map those to what is called otherwise now.
     """
 
     steps: tuple[StepRecord, ...]
     begun_via: tuple[str, ...] = ()
     missing: int = 0
+    changes: tuple[ChangeRecord, ...] = ()
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    edges: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def of_now(self) -> History:
+        """The same with every step under the name its node has now, as the workflow of now can be drawn with it."""
+        if not self.nodes and not self.edges:
+            return self
+        steps = (
+            replace(
+                each,
+                node=self.nodes.get(each.node, each.node),
+                via=self._via(each.via),
+                routes=tuple((self.nodes.get(route, route), word) for route, word in each.routes),
+            )
+            for each in self.steps
+        )
+        return replace(self, steps=tuple(steps), begun_via=self._via(self.begun_via), nodes={}, edges={})
+
+    def _via(self, keys: tuple[str, ...]) -> tuple[str, ...]:
+        # A key may have the word behind it that says its bound was spent.
+        return tuple(
+            f"{self.edges[bare]} then"
+            if (bare := key.removesuffix(" then")) != key and bare in self.edges
+            else self.edges.get(key, key)
+            for key in keys
+        )
 
     def latest(self, node: str) -> StepRecord | None:
         """The last visit to a node."""
@@ -96,6 +141,9 @@ def history(journal: Iterable[Any]) -> History:
     begun: tuple[str, ...] = ()
     entered: dict[tuple[str, int], RunId] = {}
     items: dict[str, _Items] = {}
+    changes: list[ChangeRecord] = []
+    nodes: dict[str, str] = {}
+    edges: dict[str, str] = {}
     for event in journal:
         match event:
             case e.RunCreated():
@@ -103,6 +151,7 @@ def history(journal: Iterable[Any]) -> History:
             case e.RunForked():
                 waiting.clear()
                 items.clear()
+                nodes, edges = _then(nodes, event.nodes), _then(edges, event.edges)
                 if event.step == 0:
                     begun = event.move.via
                 else:
@@ -146,6 +195,18 @@ def history(journal: Iterable[Any]) -> History:
                 if not midway[event.node]:  # its step goes on
                     del midway[event.node]
                     waiting.pop(event.node, None)
+            case e.CodeChanged():
+                changes.append(ChangeRecord(event.at, missing + len(done), event.nodes, event.how, (), event.accepted))
+            case e.RunMigrated():
+                changes.append(ChangeRecord(event.at, missing + len(done), applied=event.applied))
+                waiting = {
+                    (name := event.nodes.get(each.node, each.node)): replace(each, node=name)
+                    for each in waiting.values()
+                }
+                items = {event.nodes.get(node, node): each for node, each in items.items()}
+                midway = {event.nodes.get(node, node): each for node, each in midway.items()}
+                entered = {(event.nodes.get(node, node), visit): run for (node, visit), run in entered.items()}
+                nodes, edges = _then(nodes, event.nodes), _then(edges, event.edges)
             case e.QuestionWithdrawn() | e.WaitExpired():
                 waiting.pop(event.node, None)
             case e.ItemFinished() | e.ItemFailed():
@@ -200,7 +261,12 @@ def history(journal: Iterable[Any]) -> History:
                     done[-1] = _with_items(done[-1], items, stays=event.move is None)
             case _:
                 pass
-    return History((*done, *waiting.values()), begun, missing)
+    return History((*done, *waiting.values()), begun, missing, tuple(changes), nodes, edges)
+
+
+def _then(names: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str]:
+    """The names of now for those of then, after one more change of names."""
+    return {**later, **{old: later.get(new, new) for old, new in names.items()}}
 
 
 def _with_items(record: StepRecord, items: dict[str, _Items], *, stays: bool) -> StepRecord:

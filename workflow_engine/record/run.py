@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeVar, assert_never
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
 from workflow_engine.record.frontier import Frontier
-from workflow_engine.record.ids import QuestionId, RunId, place_of
+from workflow_engine.record.ids import QuestionId, RunId, place_of, step_key
 from workflow_engine.record.inbox import MIDWAY, Open
+from workflow_engine.record.renaming import renamed
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import Kept, Waiting
 from workflow_engine.record.within import Within
@@ -43,7 +44,8 @@ class Run:
     A run that is a subflow of another lies `within` it; `entered` are the runs of due nodes that are subflows.
     `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
     `doubts` are effects that were started and not finished, `items` how far due `each` nodes came. `deaths` counts how
-    often a due node's process died.
+    often a due node's process died. `keys` are those of due steps whose node was renamed since they became due: a step
+    keeps its key.
     `deadline` is when its time-out passes, as the code it was last driven with says.
     """
 
@@ -73,6 +75,7 @@ class Run:
     doubts: Mapping[str, str] = field(default_factory=dict)
     deaths: Mapping[str, int] = field(default_factory=dict)
     items: Mapping[str, Items] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
     usage: Usage = Usage()
     answered_by: tuple[str, ...] = ()
     deadline: datetime | None = None
@@ -105,6 +108,13 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing will change this run again, save a resume of a failed step."""
         return self.status in FINAL or self.frontier.ended is not None
+
+    def key(self, node: str, visit: int, item: int | None = None) -> str:
+        """The idempotency key of a due node's step, or of one item in it."""
+        kept = self.keys.get(node)
+        if kept is None:
+            return step_key(self.id, node, visit, item)
+        return kept if item is None else f"{kept}/{item}"
 
     def wait(self, node: str) -> Waiting | None:
         """What a due node waits for."""
@@ -182,6 +192,8 @@ def advance(run: Run, event: Any) -> Run:
             )
         case e.CodeChanged():
             run = _with(run, bodies=event.bodies, shape=event.shape or run.shape)
+        case e.RunMigrated():
+            run = _with(run, **renamed(run, event))
         case e.EffectStarted():
             run = _with(run, doubts={**run.doubts, place_of(event.node, event.item): event.key})
         case e.AttemptFailed():
@@ -256,6 +268,7 @@ def _left(run: Run, event: e.StepFinished | e.StepFailed) -> Run:
         # nobody is asked again what was answered.
         answered=run.answered if stays else _without(run.answered, event.node),
         items=run.items if stays else _without(run.items, event.node),
+        keys=run.keys if stays else _without(run.keys, event.node),
     )
 
 

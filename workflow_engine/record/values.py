@@ -13,10 +13,13 @@ from workflow_engine.errors import StoreDamaged
 
 @dataclass(frozen=True)
 class Write:
-    """One write to one field, encoded. An `append` holds a JSON list of the new items only."""
+    """One write to one field, encoded. An `append` holds a JSON list of the new items only.
+
+    A `drop`, whose text is null, ends the field: the state has it no more, until it is set again.
+    """
 
     field: str
-    op: Literal["set", "append"]
+    op: Literal["set", "append", "drop"]
     text: str
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from workflow_engine.errors import InvalidWorkflow, ModelMissing, StoreDamaged, UsageError, WorkflowChanged
-from workflow_engine.record.events import CodeChanged
+from workflow_engine.ports.ledger import Snapshot
 from workflow_engine.record.run import Run
-from workflow_engine.record.values import Value
+from workflow_engine.runtime.carrying import Carried, carried, known_of
+from workflow_engine.runtime.guessing import ways_on
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.nodes import Route
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import verify
-from workflow_engine.verify.change import fits
 
 
 def prove(workflow: Workflow[Any]) -> None:
@@ -53,32 +52,36 @@ def of_run(shop: Workshop, run: Run, verb: str = "resume") -> Workflow[Any]:
     return workflow
 
 
-def changed(shop: Workshop, run: Run, state: Mapping[str, Value], workflow: Workflow[Any]) -> list[CodeChanged]:
-    """The fact that the code differs from what the run was last driven with, if it does.
+async def carried_over(shop: Workshop, snapshot: Snapshot, workflow: Workflow[Any], *, accept: bool) -> Carried:
+    """What is to be recorded before a run goes on with this code, which may differ from what it was last driven with.
 
-    Raises errors.WorkflowChanged with the differences where the run no longer fits it.
+    Raises errors.WorkflowChanged with the differences where the run no longer fits it, and where it would fit with
+    consequences that nobody accepted.
     """
-    if run.shape != workflow.shape:
-        findings = fits(run, state, workflow)
-        if findings:
-            listed = "\n".join(str(each) for each in findings)
-            raise WorkflowChanged(
-                f"{workflow.name} changed and run {run.id} no longer fits it\n{listed}",
-                f"go on with the code as it was, or fork it at an earlier step: workflow fork {run.id} --at STEP",
-            )
-    elif not _stands(run, workflow):
+    run, around = snapshot.run, shop.around
+    if run.shape == workflow.shape and not stands(run, workflow):
         raise StoreDamaged(
             f"run {run.id} is damaged: it stands where {workflow.name} has no place to stand",
             "restore the store from a backup, or leave this run alone: the others are readable",
         )
-    edited = tuple(name for name, code in workflow.bodies.items() if run.bodies.get(name) != code)
-    if not edited and run.shape == workflow.shape:
-        return []
-    shape = None if run.shape == workflow.shape else workflow.shape
-    return [CodeChanged(shop.around.clock.now(), workflow.bodies, edited, shape)]
+    known = await known_of(around.ledger, run, workflow)
+    plan = carried(run, snapshot.state, workflow, known, around.clock.now(), around.limits)
+    if plan.findings:
+        listed = "\n".join(str(each) for each in plan.findings)
+        raise WorkflowChanged(
+            f"{workflow.name} changed and run {run.id} no longer fits it\n{listed}",
+            ways_on(run, plan, known, workflow),
+        )
+    if plan.accept and not accept:
+        listed = "\n".join(str(each) for each in plan.accept)
+        raise WorkflowChanged(
+            f"{workflow.name} changed, and run {run.id} can go on with it only if you accept this\n{listed}",
+            f"accept it: workflow resume {run.id} --accept-changes; or go on with the code as it was",
+        )
+    return plan
 
 
-def _stands(run: Run, workflow: Workflow[Any]) -> bool:
+def stands(run: Run, workflow: Workflow[Any]) -> bool:
     """Whether a run of this very shape is at nodes that it has: any other was forged, for no engine wrote it."""
     due = run.frontier.due
     places = (*due, *(each.node for each in run.open), *(each.node for each in run.waits))

@@ -20,6 +20,7 @@ from workflow_engine.record.events import RunForked
 from workflow_engine.record.run import Run, advance, begin
 from workflow_engine.record.values import Value, lent
 from workflow_engine.runtime import code
+from workflow_engine.runtime.bringing import brought
 from workflow_engine.runtime.inputs import edited
 from workflow_engine.runtime.look import find
 from workflow_engine.runtime.past import Position, past
@@ -43,9 +44,12 @@ async def forked(shop: Workshop, run: str, at: int | None, edits: Mapping[str, A
     parent = (await ledger.read(run_id)).run
     workflow = code.of_run(shop, parent, "fork")
     here = behind.position(behind.last_left() if at is None else at)
-    held = dict(await ledger.at(here.run, here.seq))
-    writes = edited(workflow, edits, held, around.limits)
-    state = after(held, writes, 1)
+    up = await brought(ledger, behind, here, await ledger.at(here.run, here.seq), workflow, around.limits)
+    here, held = up.here, dict(up.state)
+    changes = edited(workflow, edits, held, around.limits)
+    anew = {write.field for write in changes}
+    writes = (*(each for each in up.writes if each.field not in anew), *changes)
+    state = after(held, changes, 1)
     outcome, failure = _outcome(workflow, here, state, edits)
     left = _left(workflow, here, outcome, state)
     now = around.clock.now()
@@ -65,11 +69,14 @@ async def forked(shop: Workshop, run: str, at: int | None, edits: Mapping[str, A
         visit=here.visit,
         outcome=outcome,
         routes=left.routes,
-        edits=tuple(write.field for write in writes),
+        edits=tuple(write.field for write in changes),
         failure=failure,
         caught=here.caught,
         target=label or parent.target,
         deadline=workflow.deadline(now),
+        applied=up.applied,
+        nodes=up.nodes or {},
+        edges=up.edges or {},
     )
     first = begin(fact)
     _must_fit(workflow, here, first, state)
@@ -77,7 +84,8 @@ async def forked(shop: Workshop, run: str, at: int | None, edits: Mapping[str, A
     if not first.ended:
         events = (fact, shop.claimed("run", 1, shop.executor, fact.deadline))
         first = advance(first, events[1])
-    shared = Shared(here.run, here.seq, tuple(name for name in held if name not in fact.edits))
+    own = {write.field for write in writes}
+    shared = Shared(here.run, here.seq, tuple(each for each in held if each not in own))
     fence = await ledger.create(Batch(first, events, writes, (), document_of(workflow), shared))
     begun = {name: lent(value, first.seq) for name, value in state.items()}
     live = Live.of(workflow, around, fence, Snapshot(first, begun), mail=False)

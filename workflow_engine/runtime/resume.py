@@ -21,7 +21,9 @@ from workflow_engine.steps.live import Live
 _FORK = "begin a new run, or go on from an earlier step of it: workflow fork {} --at STEP"
 
 
-async def resume(shop: Workshop, run: str, executor: str | None, verb: Verb) -> RunView[Any]:
+async def resume(
+    shop: Workshop, run: str, executor: str | None, verb: Verb, *, accept_changes: bool = False
+) -> RunView[Any]:
     """Take a run over and drive it until it rests."""
     ledger = shop.ledger
     run_id = await find(ledger, run)
@@ -29,12 +31,20 @@ async def resume(shop: Workshop, run: str, executor: str | None, verb: Verb) -> 
     _must_go_on(before)
     code.of_run(shop, before)
     name = shop.known(executor)
-    live = await taken(shop, run_id, name, verb, before)
+    live = await taken(shop, run_id, name, verb, before, accept_changes=accept_changes)
     await rested(shop, live, name)
     return await view_of(shop, run_id)
 
 
-async def taken(shop: Workshop, run_id: RunId, executor: str, verb: Verb, before: Run | None = None) -> Live:
+async def taken(
+    shop: Workshop,
+    run_id: RunId,
+    executor: str,
+    verb: Verb,
+    before: Run | None = None,
+    *,
+    accept_changes: bool = False,
+) -> Live:
     """A run in the hands of this process, as yet undriven. `before` is how it stood when it was chosen.
 
     Raises errors.RunOwned and errors.RunEnded where somebody was faster.
@@ -45,11 +55,11 @@ async def taken(shop: Workshop, run_id: RunId, executor: str, verb: Verb, before
         _must_go_on(snapshot.run)
         _must_be_left(before, snapshot.run, verb)
         workflow = code.of_run(shop, snapshot.run)
-        changes = code.changed(shop, snapshot.run, snapshot.state, workflow)
+        plan = await code.carried_over(shop, snapshot, workflow, accept=accept_changes)
         live = Live.of(workflow, shop.around, fence, snapshot)
-        reshaped = bool(changes) and changes[0].shape is not None
         claimed = shop.claimed(verb, fence.epoch, executor, workflow.deadline(snapshot.run.created))
-        await live.post([*changes, claimed], document=document_of(workflow) if reshaped else None)
+        document = document_of(workflow) if plan.reshaped else None
+        await live.post([*plan.events, claimed], plan.writes, document=document)
     except BaseException:
         await ledger.release(fence)
         raise

@@ -119,13 +119,16 @@ class Service:
         await resume.rested(self._shop, live, self._shop.executor)
         return await look.view_of(self._shop, live.run.id)
 
-    async def resume(self, run: str, *, executor: str | None = None, verb: Verb = "resume") -> RunView[Any]:
+    async def resume(
+        self, run: str, *, executor: str | None = None, verb: Verb = "resume", accept_changes: bool = False
+    ) -> RunView[Any]:
         """Go on with a failed, interrupted or answered run until it ends or waits; a waiting one is left as it is.
 
         Raises errors.RunEnded for a run that succeeded, was cancelled or reached FAIL, errors.RunOwned if a living
-        process drives it, errors.WorkflowChanged if the code no longer fits.
+        process drives it, errors.WorkflowChanged if the code no longer fits, or fits with consequences (a question is
+        asked anew, a count is forgotten) and `accept_changes` is not said.
         """
-        return await resume.resume(self._shop, run, executor, verb)
+        return await resume.resume(self._shop, run, executor, verb, accept_changes=accept_changes)
 
     async def recover(self, on_problem: Callable[[RunId, WorkflowError], None] | None = None) -> list[RunView[Any]]:
         """Go on with every run of the known workflows whose process died, whose answer nobody took up, or whose

@@ -42,7 +42,11 @@ def to_document(workflow: Workflow[Any]) -> dict[str, Any]:
     return {
         "version": VERSION,
         "shape": {**shape, "workflows": dict(sorted(within.items()))} if within else shape,
-        "notes": {"bodies": dict(workflow.bodies), "instructions": _instructions(workflow)},
+        "notes": {
+            "bodies": dict(workflow.bodies),
+            "instructions": _instructions(workflow),
+            **({"migrations": [str(each) for each in workflow.migrations]} if workflow.migrations else {}),
+        },
     }
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import Chained, Edge, Path, Source, shown
+from workflow_engine.spec.migrations import Migration, listed
 from workflow_engine.spec.nodes import Agent, Node
 from workflow_engine.spec.policies import within_of
 from workflow_engine.spec.state import Field, State, fields_of
@@ -37,6 +38,7 @@ class Workflow(Generic[S]):
     timeout: timedelta | None = None
     clashes: tuple[str, ...] = ()
     where: str | None = None
+    migrations: tuple[Migration, ...] = ()
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
@@ -112,12 +114,14 @@ def workflow(
     resources: Mapping[type, Callable[..., Any]] | None = None,
     nodes: Sequence[Node] = (),
     timeout: timedelta | None = None,
+    migrations: Sequence[Migration] = (),
 ) -> Workflow[S]:
     """Put a state and a table of edges together.
 
     `resources` maps a type to a function returning an async context manager that opens it once per process. `nodes` is
     needed only where edges name their nodes by text. `timeout` is the time a run has from its creation on, waiting
-    included.
+    included. `migrations` say what earlier versions called otherwise, in the order in which that changed:
+    `rename_node("deploy", "release")`, so that their runs can go on.
     """
     given: Any = state  # annotations do not stop anybody at run time
     if not (isinstance(given, type) and issubclass(given, BaseModel)):
@@ -153,6 +157,7 @@ def workflow(
         timeout=timeout,
         clashes=tuple(clashes),
         where=f"{caller.f_code.co_filename}:{caller.f_lineno}",
+        migrations=listed(migrations),
     )
 
 

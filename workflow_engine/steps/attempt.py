@@ -18,7 +18,6 @@ from workflow_engine.bodies import capture
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.errors import BadWrite, Failure, StepError, StepTimeout, WorkflowError
 from workflow_engine.ports.listener import Began, Said
-from workflow_engine.record.ids import step_key
 from workflow_engine.record.logs import Source
 from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.policies import within_of
@@ -97,7 +96,7 @@ class Attempt:
             visit=self.visit,
             attempt=self.number,
             item=self.item,
-            key=step_key(run, self.node.name, self.visit, self.item),
+            key=self.live.run.key(self.node.name, self.visit, self.item),
             log=self._log,
             progress=self._say,
             workspace_at=self._open_workspace,

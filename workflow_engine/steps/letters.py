@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from workflow_engine.bodies.human import choice_in
+from workflow_engine.bodies.human import answer_schema, choice_in
 from workflow_engine.errors import Conflict, Failure, StepError, StoreError
 from workflow_engine.record.events import (
     QuestionAnswered,
@@ -20,7 +20,7 @@ from workflow_engine.record.ids import place_of, question_id
 from workflow_engine.record.inbox import MIDWAY, Answer, Letter, Open, QuestionRecord
 from workflow_engine.record.values import Write
 from workflow_engine.spec.each import Each
-from workflow_engine.spec.nodes import EXPIRED
+from workflow_engine.spec.nodes import EXPIRED, Human
 from workflow_engine.steps.asking import ACCEPT, FAIL
 from workflow_engine.steps.attempt import failure_of
 from workflow_engine.steps.live import Live
@@ -97,7 +97,7 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
     except (StoreError, Conflict):
         raise
     except Exception as error:  # validators, reducers and routes are the user's code
-        await live.post(_asked_again(live, asked, error, now), (), [letter.id])
+        await live.post(_asked_again(live, question, asked, error, now), (), [letter.id])
         return
     await durable
 
@@ -131,17 +131,27 @@ def _decoded(live: Live, values: dict[str, Any]) -> tuple[Write, ...]:
     return writes_of(live.workflow, "the answer", typed, live.around.limits)
 
 
-def _asked_again(live: Live, asked: QuestionRecord, error: Exception, now: datetime) -> list[Any]:
+def _asked_again(live: Live, question: Open, asked: QuestionRecord, error: Exception, now: datetime) -> list[Any]:
+    node = live.workflow.nodes[question.node]
+    withdrawn = QuestionWithdrawn(now, question.id, question.node, question.visit)
+    if question.asks == "human" and isinstance(node, Human) and _other(asked, node):
+        return [withdrawn]  # it was asked by earlier code, and its node asks anew
     problem = failure_of(asked.node, error, 1).message
     again = QuestionRecord(
         **{
             **{name: getattr(asked, name) for name in asked.__dataclass_fields__},
             "id": question_id(live.run.id, live.run.asked + 1),
+            "node": question.node,
             "message": f"{asked.message}\n\nThe answer given before did not fit: {problem}",
             "asked": now,
         }
     )
-    return [QuestionWithdrawn(now, asked.id, asked.node, asked.visit), QuestionAsked(now, again)]
+    return [withdrawn, QuestionAsked(now, again)]
+
+
+def _other(asked: QuestionRecord, node: Human[Any, Any]) -> bool:
+    """Whether a question takes another answer than its node would ask for now."""
+    return tuple(asked.choices) != node.outcomes or dict(asked.schema) != answer_schema(node)
 
 
 async def _expire(live: Live, question: Open, now: datetime) -> None:

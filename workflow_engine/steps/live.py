@@ -190,5 +190,8 @@ def after(state: Mapping[str, Value], writes: Sequence[Write], seq: int) -> dict
     changed = dict(state)
     for write in writes:
         before = changed.get(write.field)
+        if write.op == "drop":
+            changed.pop(write.field, None)
+            continue
         changed[write.field] = set_to(write.text, seq) if before is None else before.then(write, seq)
     return changed

@@ -20,8 +20,8 @@ from workflow_engine.bodies.each import Spread
 from workflow_engine.bodies.intent import Intent, Wrote
 from workflow_engine.errors import Conflict, Failure, LimitExceeded, StoreError
 from workflow_engine.ports.listener import Began, Said
-from workflow_engine.record.events import EffectStarted, ItemFailed, ItemFinished, QuestionAsked
-from workflow_engine.record.ids import place_of, step_key
+from workflow_engine.record.events import EffectStarted, ItemFailed, ItemFinished, QuestionAsked, RunMigrated
+from workflow_engine.record.ids import place_of
 from workflow_engine.record.values import Write, bytes_of
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.step import Step
@@ -83,14 +83,14 @@ class _Many:
         """Take in what an earlier drive of this visit brought to an end."""
         begun = self.live.run.items.get(self.node.name)
         if begun is not None:
-            for recorded in await self.live.around.ledger.journal(self.live.run.id, begun.since - 1):
+            name = self.node.name  # read backwards, for it was called otherwise before a RunMigrated that says so
+            for recorded in reversed(await self.live.around.ledger.journal(self.live.run.id, begun.since - 1)):
                 event = recorded.event
-                if isinstance(event, ItemFinished | ItemFailed) and self._is_mine(event):
+                if isinstance(event, RunMigrated):
+                    name = next((old for old, new in event.nodes.items() if new == name), name)
+                elif isinstance(event, ItemFinished | ItemFailed) and (event.node, event.visit) == (name, self.visit):
                     self._know(event)
         self._ahead.extend(index for index in range(len(self.work.items)) if not self._is_known(index))
-
-    def _is_mine(self, event: ItemFinished | ItemFailed) -> bool:
-        return (event.node, event.visit) == (self.node.name, self.visit)
 
     def _is_known(self, index: int) -> bool:
         return index in self.known or index in self.failed
@@ -155,7 +155,7 @@ class _Many:
             if looks and await self._tried(index, began, probe, "found by its probe"):
                 return
             live.cleared.discard(place_of(node.name, index))
-            key = step_key(live.run.id, node.name, self.visit, index)
+            key = live.run.key(node.name, self.visit, index)
             await self._keep(EffectStarted(began, node.name, self.visit, key, index))
         await self._tried(index, began, partial(each.one, node, self.work, index))
 

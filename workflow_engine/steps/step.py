@@ -10,7 +10,6 @@ from workflow_engine.bodies import function
 from workflow_engine.bodies.intent import Ask, Intent, Midway, Wrote
 from workflow_engine.bodies.run import run as run_body
 from workflow_engine.record.events import EffectStarted, QuestionAsked
-from workflow_engine.record.ids import step_key
 from workflow_engine.record.inbox import Tried
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.nodes import Node
@@ -47,7 +46,7 @@ async def step(live: Live, name: str) -> None:
         if known is not None:
             return
     if effect:
-        await live.post([EffectStarted(started, name, visit, step_key(live.run.id, name, visit))])
+        await live.post([EffectStarted(started, name, visit, live.run.key(name, visit))])
     live.cleared.discard(name)
     act = partial(run_body, node)
     await _attempts(live, node, visit, started, act if name not in live.run.answered else await going_on(live, node))

@@ -23,16 +23,19 @@ from workflow_engine.verify.graph import Graph
 from workflow_engine.verify.signatures import reads_of, writes_of
 
 
-def fits(run: Run, state: Mapping[str, Value], workflow: Workflow[Any]) -> tuple[Finding, ...]:
+def fits(
+    run: Run, state: Mapping[str, Value], workflow: Workflow[Any], kinds: Mapping[str, str] | None = None
+) -> tuple[Finding, ...]:
     """Why a run cannot go on under this workflow, of which nothing else is broken; empty where it can.
 
     It stands on nodes that exist, of a kind that can go on from there; the arms it stands in are all arms of their
     forks, so that every join completes; what is stored fits the fields' types, every input is there, and what it will
-    read was written.
+    read was written. `kinds` are what its nodes were when it came to them, where that is known. A bound that was
+    counted and is gone stands in nobody's way: its count is `forgotten`.
     """
     graph = Graph(workflow)
     lie = arms(graph)
-    found = {*_position(graph, run), *_state(graph, state)}
+    found = {*_position(graph, run, kinds or {}), *_state(graph, state)}
     if not found:
         found = {*_brackets(graph, lie, run), *_ahead(graph, lie, run, state)}
     return tuple(sorted(found, key=lambda each: (each.code, each.place, each.what)))
@@ -41,7 +44,13 @@ def fits(run: Run, state: Mapping[str, Value], workflow: Workflow[Any]) -> tuple
 # Where it stands
 
 
-def _position(graph: Graph, run: Run) -> Iterator[Finding]:
+def forgotten(run: Run, workflow: Workflow[Any]) -> tuple[str, ...]:
+    """The keys of bounded edges that the run counted and that are bounded no more, or gone."""
+    bounded = {edge.key for edge in workflow.edges if edge.limit is not None}
+    return tuple(sorted(key for key in run.frontier.counts if key not in bounded))
+
+
+def _position(graph: Graph, run: Run, kinds: Mapping[str, str]) -> Iterator[Finding]:
     for name in run.frontier.due:
         node = graph.nodes.get(name)
         if node is None:
@@ -50,17 +59,13 @@ def _position(graph: Graph, run: Run) -> Iterator[Finding]:
         elif isinstance(node, Route):
             yield graph.finding("W601", name, "the run stands at it, and it is a route now", "keep it as a step")
         else:
-            yield from _kind(graph, run, name, node)
+            yield from _kind(graph, run, name, node, kinds.get(name))
     joins = {edge.key for edge in graph.edges if edge.joins}
-    bounded = {edge.key for edge in graph.edges if edge.limit is not None}
     for key in set(run.frontier.arrived) - joins:
         yield graph.finding("W603", key, "an arm arrived at this join, and it is gone", "keep the fork and its join")
-    for key in set(run.frontier.counts) - bounded:
-        what = "this bounded edge was counted, and it is gone"
-        yield graph.finding("W604", key, what, "keep the edge with a bound, if another one")
 
 
-def _kind(graph: Graph, run: Run, name: str, node: Node) -> Iterator[Finding]:
+def _kind(graph: Graph, run: Run, name: str, node: Node, was: str | None) -> Iterator[Finding]:
     question = run.question(name)
     if question is not None and question.asks == "human" and not isinstance(node, Human):
         what = f"a person was asked here, and it is a {node.kind} now"
@@ -69,6 +74,9 @@ def _kind(graph: Graph, run: Run, name: str, node: Node) -> Iterator[Finding]:
     if midway and node.kind not in MIDWAY:
         what = f"its graph asked a person in the middle, and it is a {node.kind} now"
         yield graph.finding("W602", name, what, "keep it a langgraph_node")
+    if run.wait(name) is not None and was is not None and was != node.kind:
+        what = f"it waits here as a {was}, and it is a {node.kind} now"
+        yield graph.finding("W602", name, what, f"keep it a {was}")
     if any(place.partition("[")[0] == name for place in run.doubts) and not node.effect:
         what = "it was begun as an effect, and is none now: it would be repeated unasked"
         yield graph.finding("W602", name, what, "keep effect=True until the run is past it")

@@ -17,6 +17,7 @@ from workflow_engine.verify.finding import Finding, broken
 from workflow_engine.verify.foreign import foreign
 from workflow_engine.verify.graph import Graph
 from workflow_engine.verify.loops import bounds, ends, pitfalls
+from workflow_engine.verify.migrations import migrations
 from workflow_engine.verify.policies import policies
 from workflow_engine.verify.routes import routes
 from workflow_engine.verify.shape import names, reach
@@ -81,6 +82,8 @@ def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
         trial.hold(partial(foreign, graph))
         trial.hold(partial(agents, graph))
         trial.hold(partial(dataflow, course, lie))
+        if workflow.migrations:
+            trial.hold(partial(migrations, graph))
     return tuple(trial.findings)
 
 

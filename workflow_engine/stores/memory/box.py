@@ -48,5 +48,8 @@ class Box:
         for first, at, write in self.writes:
             if first <= seq:
                 before = state.get(write.field)
-                state[write.field] = set_to(write.text, at) if before is None else before.then(write, at)
+                if write.op == "drop":
+                    state.pop(write.field, None)
+                else:
+                    state[write.field] = set_to(write.text, at) if before is None else before.then(write, at)
         return state

@@ -26,7 +26,9 @@ def told_right(before: Run | None, batch: Batch) -> None:
     assert run == batch.run or not batch.events, f"batch.run is not what its events fold into:\n{run}\n{batch.run}"
     for write in batch.writes:
         value = json.loads(write.text)
-        assert write.op == "set" or isinstance(value, list), f"{write.field}: an append holds a list, not {write.text}"
+        assert write.op != "append" or isinstance(value, list), (
+            f"{write.field}: an append holds a list, not {write.text}"
+        )
 
 
 def come_back(text: str, run: Run, lines: Sequence[str], events: Sequence[Any]) -> None:

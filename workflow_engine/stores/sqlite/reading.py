@@ -56,11 +56,12 @@ def snapshot(db: sqlite3.Connection, run: RunId) -> Snapshot:
 
 def state(db: sqlite3.Connection, kept: RunRow, versions: Mapping[str, int]) -> dict[str, Value]:
     """The fields at the given versions."""
-    return {field: _value(db, kept, field, version) for field, version in versions.items()}
+    found = ((field, _value(db, kept, field, version)) for field, version in versions.items())
+    return {field: value for field, value in found if value is not None}
 
 
-def _value(db: sqlite3.Connection, kept: RunRow, field: str, newest: int) -> Value:
-    """From the newest `set` on: read backwards until it is met, then put together forwards.
+def _value(db: sqlite3.Connection, kept: RunRow, field: str, newest: int) -> Value | None:
+    """From the newest `set` on: read backwards until it is met, then put together forwards. None where it was dropped.
 
     A `shared` version leads on to the run that holds it. All that comes from there was written when the fork began.
     """
@@ -83,6 +84,10 @@ def _value(db: sqlite3.Connection, kept: RunRow, field: str, newest: int) -> Val
             raise damaged(borrower, place, f"is shared with run {run}, where it is not")
         key = found[0]
     op, seq, text = chain.pop()
+    if op == "drop":
+        if not chain:
+            return None
+        op, seq, text = chain.pop()
     value = set_to(text, seq)
     while chain:
         op, seq, text = chain.pop()
@@ -100,7 +105,7 @@ def _versions(db: sqlite3.Connection, key: int, run: RunId, field: str, newest: 
         checked(mark, text, run, f"{place}, version {version}", run, field, version, first, seq, op)
         yield op, seq, text
         wanted -= 1
-        if op in ("set", SHARED):
+        if op in ("set", "drop", SHARED):
             return
     # A field that began with an append has no `set`: its first version is the beginning.
     if wanted != 0 or newest == 0:

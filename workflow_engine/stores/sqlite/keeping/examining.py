@@ -191,7 +191,7 @@ def _versions(db: sqlite3.Connection, kept: RunRow, tally: Tally) -> None:
         text = checked(mark, text, kept.id, each, kept.id, field_, version, first, seq, op)
         if not reached.get(field_, 0) <= first <= seq <= kept.seq:
             raise damaged(kept.id, each, f"stands at the events {first} to {seq}, where it cannot stand")
-        if op not in ("set", "append", SHARED):
+        if op not in ("set", "append", "drop", SHARED):
             raise damaged(kept.id, each, f"is a {op!r}, which nobody knows")
         if op == SHARED:
             is_lent(db, kept, field_, version, text)

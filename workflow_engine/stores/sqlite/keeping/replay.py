@@ -79,14 +79,14 @@ def _writes(versions: Sequence[Mapping[str, Any]], last: int) -> dict[tuple[int,
         if set(each) != {"field", "first", "seq", "op", "value"}:
             raise _wrong("a version of a field has other parts than it should")
         field, first, seq, op, value = (each[name] for name in ("field", "first", "seq", "op", "value"))
-        if not isinstance(field, str) or op not in ("set", "append"):
-            raise _wrong("a version of a field has no name, or was neither set nor appended")
+        if not isinstance(field, str) or op not in ("set", "append", "drop"):
+            raise _wrong("a version of a field has no name, or was neither set, appended nor dropped")
         before, is_list = newest.get(field, (0, True))
         if type(first) is not int or type(seq) is not int or not max(before, 1) <= first <= seq <= last:
             raise _wrong(f"a version of field {field!r} stands where it cannot stand")
         if op == "append" and not (is_list and isinstance(value, list)):
             raise _wrong(f"field {field!r} was appended to, and is no list")
-        newest[field] = (first, isinstance(value, list))
+        newest[field] = (first, isinstance(value, list) or op == "drop")
         found.setdefault((seq, first), []).append(Write(field, op, page.compact(value)))
     return found
 
