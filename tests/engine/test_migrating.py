@@ -515,12 +515,12 @@ async def test_a_value_that_would_lose_something_by_being_read_anew_has_to_be_ac
     def version(kind: Any) -> Any:
         class Held(State):
             item: str
-            note: kind | None = None
+            note: kind | None = None  # pyright: ignore[reportInvalidTypeForm]
             word: Literal["yes", "no"] | None = None
             key: str | None = None
 
         @function(name="label", writes="note")
-        async def labelled(item: str) -> kind:
+        async def labelled(item: str) -> kind:  # pyright: ignore[reportInvalidTypeForm]
             return kind(text=item, **({"more": 3} if kind is Wide else {}))
 
         labelled.body.__annotations__.update({"return": kind, "item": str})
