@@ -24,6 +24,7 @@ from workflow_engine.spec.question import Question
 from workflow_engine.spec.state import Reducer, State, append, total, union
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.subflow import subflow
+from workflow_engine.spec.waits import all_of, any_of, signal, wait
 from workflow_engine.spec.workflow import Workflow, workflow
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ __all__ = [
     "WorkflowError",
     "add_field",
     "agent",
+    "all_of",
+    "any_of",
     "append",
     "at_most",
     "ceiling",
@@ -98,11 +101,13 @@ __all__ = [
     "rename_outcome",
     "route",
     "run_sync",
+    "signal",
     "subflow",
     "to_document",
     "to_langgraph",
     "total",
     "union",
     "verify",
+    "wait",
     "workflow",
 ]

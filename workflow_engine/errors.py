@@ -81,6 +81,10 @@ class AnswerRejected(UsageError):
     """An answer that does not fit the question's schema. The question stays open."""
 
 
+class SignalRejected(UsageError):
+    """A signal that no node of the run's workflow waits for, that does not fit what it is to carry, or one too many."""
+
+
 class Conflict(WorkflowError):
     """Somebody else was first."""
 

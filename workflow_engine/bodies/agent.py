@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import types
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 from workflow_engine.bodies.calling import call
 from workflow_engine.bodies.intent import Wrote
@@ -13,6 +12,7 @@ from workflow_engine.errors import StepError
 from workflow_engine.ports.agents import AgentTask
 from workflow_engine.spec.each import Each, value_type
 from workflow_engine.spec.nodes import Agent
+from workflow_engine.spec.state import required
 from workflow_engine.spec.workflow import Workflow
 
 
@@ -52,11 +52,3 @@ def output_of(node: Agent[Any, Any], workflow: Workflow[Any]) -> Any:
     if isinstance(around, Each):
         return required(value_type(around, workflow))
     return required(workflow.fields[node.writes[0]].type)
-
-
-def required(annotation: Any) -> Any:
-    """The annotation without None: an agent that is asked must answer."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        rest = tuple(each for each in get_args(annotation) if each is not type(None))
-        return Union[rest]  # noqa: UP007 (made at run time)
-    return annotation

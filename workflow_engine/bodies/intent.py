@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from workflow_engine.record.usage import Usage
@@ -45,4 +46,11 @@ class Midway:
     by: Literal["graph"]
 
 
-Intent: TypeAlias = Wrote | Ask | Midway
+@dataclass(frozen=True)
+class Await:
+    """The node rests until its signals come, or a time: the one it read, if it waits for that."""
+
+    until: datetime | None = None
+
+
+Intent: TypeAlias = Wrote | Ask | Midway | Await

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from workflow_engine.bodies import agent, function, graph, human
+from workflow_engine.bodies import agent, function, graph, human, wait
 from workflow_engine.bodies.intent import Intent
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nodes import Agent, Function, Human, Node
+from workflow_engine.spec.waits import Wait
 
 
 async def run(node: Node, scene: Scene) -> Intent:
@@ -21,5 +22,7 @@ async def run(node: Node, scene: Scene) -> Intent:
             return await human.run(node, scene)
         case Foreign():
             return await graph.run(node, scene)
+        case Wait():
+            return await wait.run(node, scene)
         case _:
             raise DeclarationError(f"a {node.kind} node is no step")

@@ -211,8 +211,9 @@ class Ledger(Queue, Protocol):
         """One question and what became of it. Raises errors.QuestionNotFound."""
         ...
 
-    async def send(self, letter: Letter) -> None:
-        """Put a letter into a run's box; durable when this returns.
+    async def send(self, letter: Letter) -> bool:
+        """Put a letter into a run's box; durable when this returns. False if one of its id was sent before, which
+        then counts alone.
 
         Raises errors.AlreadyAnswered for a second answer to one question, errors.QuestionNotFound,
         errors.RunNotFound, errors.RunEnded.

@@ -71,15 +71,26 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class SignalRecord:
+    """A signal on its way: its name, the id it is told apart by, a JSON value, and the topic it was published to."""
+
+    name: str
+    id: str
+    payload: Any = None
+    topic: str | None = None
+
+
+@dataclass(frozen=True)
 class Letter:
     """A word from outside to a run's owner: durable before its sender is told so, taken by the owner's commit."""
 
     id: str
     run: RunId
-    kind: Literal["answer", "cancel"]
+    kind: Literal["answer", "cancel", "signal"]
     by: str
     at: datetime
     answer: Answer | None = None
+    signal: SignalRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -332,16 +332,12 @@ def _received(run: Run, event: e.SignalReceived) -> Run:
 
 
 def _refused(run: Run, event: e.SignalRefused) -> Run:
-    return _with(
-        run,
-        early=tuple(each for each in run.early if each.id != event.id),
-        waits=tuple(
-            replace(each, had=tuple(had for had in each.had if had.id != event.id), trouble=event.why)
-            if each.node == event.node
-            else each
-            for each in run.waits
-        ),
-    )
+    """Without that signal; the next of its name that is there already takes its place."""
+    waiting = run.wait(event.node)
+    if waiting is None:
+        return run
+    had = tuple(each for each in waiting.had if (each.name, each.id) != (event.name, event.id))
+    return _began(run, replace(waiting, had=had, trouble=event.why))
 
 
 def _without_items(doubts: Mapping[str, str], node: str) -> Mapping[str, str]:

@@ -27,8 +27,11 @@ class _Bounds:
 _BOUNDS: ContextVar[_Bounds] = ContextVar("_BOUNDS")
 
 
-def problems(schema: Mapping[str, Any], value: Any, place: str) -> list[str]:
-    """Every way in which a value does not fit. Raises AnswerRejected for a schema that nothing can be held against."""
+def problems(schema: Mapping[str, Any], value: Any, place: str, whole: str = "answer") -> list[str]:
+    """Every way in which a value does not fit; `whole` is what it is called where all of it is wrong.
+
+    Raises AnswerRejected for a schema that nothing can be held against.
+    """
     from referencing import Registry
 
     registry: Any = Registry()
@@ -36,7 +39,7 @@ def problems(schema: Mapping[str, Any], value: Any, place: str) -> list[str]:
     try:
         # With a registry of its own, a reference to elsewhere is an error: else it would be fetched.
         found = sorted(_validator()(dict(schema), registry=registry).iter_errors(value), key=_place)
-        return [f"{'.'.join(_place(error)) or 'answer'}: {error.message[:300]}" for error in found]
+        return [f"{'.'.join(_place(error)) or whole}: {error.message[:300]}" for error in found]
     except Exception as error:  # a schema that is none may break the validator in any way
         gist = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise AnswerRejected(

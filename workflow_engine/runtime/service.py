@@ -14,9 +14,10 @@ from workflow_engine.ports.ledger import Listed, Page, Recorded
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
-from workflow_engine.runtime import answer, begin, cancel, code, fork, logs, look, resume, worker
+from workflow_engine.runtime import answer, begin, cancel, code, fork, logs, look, resume, signal, worker
 from workflow_engine.runtime.logs import Spoken
 from workflow_engine.runtime.past import past
+from workflow_engine.runtime.signal import Sent
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
 from workflow_engine.spec.workflow import Workflow
@@ -151,6 +152,17 @@ class Service:
         errors.AnswerRejected, errors.AlreadyAnswered, errors.QuestionNotFound.
         """
         return await answer.answer(self._shop, question, value, by, through)
+
+    async def signal(
+        self, run: str, name: str, payload: Any = None, *, id: str | None = None, by: str = "unknown"
+    ) -> Sent:
+        """Send a run a signal by name, carrying a model or plain JSON; an `id` makes sending it again do nothing.
+
+        Durable when this returns; a run driven here goes on by itself, any other by `resume` or `recover`. It may come
+        before the run waits for it. Raises errors.SignalRejected for a name that nothing waits for, with every way in
+        which it does not fit, and for one too many; errors.RunEnded, errors.RunNotFound.
+        """
+        return await signal.signal(self._shop, run, name, payload, id, by)
 
     # Looking
 

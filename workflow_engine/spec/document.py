@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel, create_model
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+from pydantic import BaseModel, TypeAdapter, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 
 from workflow_engine.errors import DeclarationError, UsageError
 from workflow_engine.spec.each import Each, inputs_of
@@ -20,9 +20,11 @@ from workflow_engine.spec.edges import Edge, Source
 from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
 from workflow_engine.spec.subflow import Subflow, nested
+from workflow_engine.spec.waits import Signal, Wait
 from workflow_engine.spec.workflow import Workflow
 
 VERSION = 1
+_NOTHING = {"type": "null"}
 _KINDS: dict[str, type[Node]] = {
     "agent": Agent,
     "each": Each,
@@ -31,6 +33,7 @@ _KINDS: dict[str, type[Node]] = {
     "human": Human,
     "route": Route,
     "subflow": Subflow,
+    "wait": Wait,
 }
 
 
@@ -149,9 +152,10 @@ def _node(node: Node, workflow: Workflow[Any]) -> dict[str, Any]:
         "writes": list(node.writes),
         "outcomes": list(node.outcomes),
         "effect": node.effect,
-        "within": node.within.total_seconds() if isinstance(node, Human) and node.within else None,
+        "within": node.within.total_seconds() if isinstance(node, Human | Wait) and node.within else None,
         **(_inner(node) if isinstance(node, Subflow) else {}),
         **({"each": {"items": node.items, "on_error": node.on_error}} if isinstance(node, Each) else {}),
+        **({"wait": _wait(node, workflow)} if isinstance(node, Wait) else {}),
     }
 
 
@@ -161,6 +165,28 @@ def _inner(node: Subflow) -> dict[str, Any]:
     except DeclarationError:  # the laws say so
         name = None
     return {"workflow": name, "given": dict(node.reads), "gives": dict(node.gives), "depth": node.depth}
+
+
+def _wait(node: Wait, workflow: Workflow[Any]) -> dict[str, Any]:
+    """What it waits for. With what each signal carries, so that one can be held against it without code."""
+    return {
+        "signals": [[name, _schema(node.payload(name, workflow.fields))] for name in node.names],
+        "first": node.first,
+        "until": node.until,
+        "lasting": None if node.lasting is None else node.lasting.total_seconds(),
+        "topic": node.topic,
+    }
+
+
+def _schema(payload: Any) -> dict[str, Any]:
+    if payload is None:
+        return dict(_NOTHING)
+    if isinstance(payload, dict):  # of a document: its class is not here
+        return payload
+    try:
+        return TypeAdapter(payload).json_schema()
+    except (PydanticUserError, PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):  # W4 says so
+        return {"x-type": repr(payload)}
 
 
 def _edge(edge: Edge) -> dict[str, Any]:
@@ -191,8 +217,20 @@ def _without_code(name: str, each: dict[str, Any], within: Mapping[str, Workflow
         )
         more = {"one": one, **each["each"]}
         reads = [read for read in reads if read != more["items"]]
-    if kind is Human and each.get("within"):
+    if kind in (Human, Wait) and each.get("within"):
         more["within"] = timedelta(seconds=each["within"])
+    if kind is Wait:
+        told = each["wait"]
+        lasting = told["lasting"]
+        more |= {
+            "signals": tuple(
+                Signal(signal, None if schema == _NOTHING else schema) for signal, schema in told["signals"]
+            ),
+            "first": bool(told["first"]),
+            "until": told["until"],
+            "lasting": None if lasting is None else timedelta(seconds=lasting),
+            "topic": told["topic"],
+        }
     if kind is Subflow:
         inner = each["workflow"]
         more |= {"flow": lambda: within[inner], "reads": each["given"], "gives": each["gives"], "depth": each["depth"]}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -31,6 +32,14 @@ class Reducer:
 append = Reducer("append", lambda old, new: [*old, *new], appends=True)
 union = Reducer("union", lambda old, new: {**old, **new})
 total = Reducer("total", lambda old, new: old + new)
+
+
+def required(annotation: Any) -> Any:
+    """The annotation without None: an agent that is asked must answer, a signal must carry what it is to carry."""
+    if get_origin(annotation) in (Union, UnionType):
+        rest = tuple(each for each in get_args(annotation) if each is not type(None))
+        return Union[rest]  # noqa: UP007 (made at run time)
+    return annotation
 
 
 @dataclass(frozen=True)

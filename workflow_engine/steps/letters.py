@@ -26,23 +26,29 @@ from workflow_engine.steps.attempt import failure_of
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.settling import Taken, fail, finish
 from workflow_engine.steps.spreading import accepted, given_up
+from workflow_engine.steps.waiting import over, receive
 from workflow_engine.steps.writing import writes_of
 
 
 async def take_letters(live: Live) -> None:
-    """Take every letter in the run's box, and expire questions whose time is up."""
+    """Take every letter in the run's box, and end questions and waits whose time is up."""
     live.mail = False
     for letter in await live.around.ledger.letters(live.run.id):
         if letter.kind == "cancel":
             live.cancelled_by = letter.by
         elif letter.answer is not None:
             await _answer(live, letter, letter.answer)
+        elif letter.signal is not None:
+            await receive(live, letter, letter.signal)
     now = live.around.clock.now()
     if live.run.deadline is not None:  # what was due before it came first, whoever looks when
         now = min(now, live.run.deadline)
     for question in live.run.open:
         if question.due is not None and question.due <= now:
             await _expire(live, question, now)
+    for waiting in live.run.waits:
+        if waiting.until is not None and waiting.until <= now and not waiting.complete:
+            await over(live, waiting, now)
 
 
 async def cancel(live: Live) -> None:

@@ -7,18 +7,20 @@ from functools import partial
 from typing import Any, assert_never
 
 from workflow_engine.bodies import function
-from workflow_engine.bodies.intent import Ask, Intent, Midway, Wrote
+from workflow_engine.bodies.intent import Ask, Await, Intent, Midway, Wrote
 from workflow_engine.bodies.run import run as run_body
 from workflow_engine.record.events import EffectStarted, QuestionAsked
 from workflow_engine.record.inbox import Tried
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.nodes import Node
+from workflow_engine.spec.waits import Wait
 from workflow_engine.steps.asking import deaths_question, doubt_question, human_question, tried_so_far
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.midway import going_on, questions
 from workflow_engine.steps.settling import Taken, fail, finish
 from workflow_engine.steps.spreading import spread
 from workflow_engine.steps.trying import GaveUp, Released, Tries, trying
+from workflow_engine.steps.waiting import begin, go_on
 from workflow_engine.steps.writing import writes_of
 
 MOST_DEATHS = 5
@@ -32,6 +34,9 @@ async def step(live: Live, name: str) -> None:
     """
     node = live.workflow.nodes[name]
     visit = live.run.frontier.visits[name]
+    if live.run.waits and (waiting := live.run.wait(name)) is not None and isinstance(node, Wait):
+        await go_on(live, node, waiting)
+        return
     started = live.around.clock.now()
     if live.run.deaths.get(name, 0) >= MOST_DEATHS and name not in live.cleared:
         await live.post([QuestionAsked(started, deaths_question(live, node, visit), started)])
@@ -96,5 +101,8 @@ def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) 
             now = live.around.clock.now()
             asked = questions(live, taken.node, taken.visit, intent, tried)
             return live.post([QuestionAsked(now, each, taken.started) for each in asked])
+        case Await():
+            assert isinstance(taken.node, Wait)
+            return begin(live, taken.node, taken.visit, taken.started, intent)
         case _:
             assert_never(intent)

@@ -89,6 +89,11 @@ def log_of_text(text: str | bytes) -> LogPart:
     return _LOG.validate_json(text)
 
 
+def nothing_left(letter: Letter) -> str:
+    """Why a run that ended takes no such letter."""
+    return "nothing waits for its signal" if letter.kind == "signal" else "nothing is left to cancel"
+
+
 def _text(adapter: TypeAdapter[Any], value: Any, place: str) -> str:
     try:
         return adapter.dump_json(value).decode()

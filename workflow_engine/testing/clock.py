@@ -45,6 +45,12 @@ class FakeClock:
         """Move time on; whoever's moment has come wakes in the next turns of the loop."""
         self._reach(self._now + timedelta(seconds=seconds))
 
+    def set(self, moment: datetime) -> None:
+        """As if somebody set the clock, on or back: sleepers sleep on for as long as they meant to."""
+        shift = moment - self._now
+        self._now = moment
+        self._sleepers = [(due + shift, count, wake) for due, count, wake in self._sleepers]
+
     def _reach(self, moment: datetime) -> None:
         while self._sleepers and self._sleepers[0][0] <= moment:
             due, _, wake = heapq.heappop(self._sleepers)

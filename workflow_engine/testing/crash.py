@@ -120,8 +120,8 @@ class _Mortal:
     def commit(self, fence: Fence, batch: Batch) -> Awaitable[None]:
         return self._written(lambda: self._ledger.commit(fence, batch))
 
-    async def send(self, letter: Letter) -> None:
-        await self._written(lambda: self._ledger.send(letter))
+    async def send(self, letter: Letter) -> bool:
+        return await self._written(lambda: self._ledger.send(letter))
 
     async def release(self, fence: Fence) -> None:
         await self._written(lambda: self._ledger.release(fence))

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from workflow_engine.spec.edges import START_NAME, Edge
 from workflow_engine.spec.nodes import Human, Route
 from workflow_engine.spec.subflow import Subflow, nested
+from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.arms import Arm, Arms, arms
 from workflow_engine.verify.course import Course
@@ -86,7 +87,7 @@ def _alone(workflow: Workflow[Any], states: int, names_: tuple[str, ...], known:
             return None
     except Exception:  # it cannot even be looked at, which `verify` reports
         return None
-    among = any(isinstance(node, Human) and lie.of.get(name) is not None for name, node in graph.nodes.items())
+    among = any(graph.rests(name) and lie.of.get(name) is not None for name in graph.nodes)
     counted = walk(graph, min(states, WORK // (1 + len(graph.bounded))), interleave=among)
     if counted is not None:
         steps_ = _counted(counted)
@@ -115,7 +116,7 @@ def _within(graph: Graph, states: int, names: tuple[str, ...], known: _Known) ->
         if own is None:
             return None
         weights[name] = 1 + own.steps
-        exact = exact and own.exact and not any(isinstance(each, Human) for each in inner.nodes.values())
+        exact = exact and own.exact and not any(isinstance(each, Human | Wait) for each in inner.nodes.values())
     return weights, exact
 
 

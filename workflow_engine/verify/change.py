@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from workflow_engine.record.inbox import MIDWAY
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value
+from workflow_engine.record.waiting import Waiting
 from workflow_engine.spec.edges import Edge, Source
 from workflow_engine.spec.nodes import Human, Node, Route
+from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.accepts import holds
 from workflow_engine.verify.arms import Arm, Arms, arms
@@ -60,6 +62,7 @@ def _position(graph: Graph, run: Run, kinds: Mapping[str, str]) -> Iterator[Find
             yield graph.finding("W601", name, "the run stands at it, and it is a route now", "keep it as a step")
         else:
             yield from _kind(graph, run, name, node, kinds.get(name))
+    yield from _early(graph, run)
     joins = {edge.key for edge in graph.edges if edge.joins}
     for key in set(run.frontier.arrived) - joins:
         yield graph.finding("W603", key, "an arm arrived at this join, and it is gone", "keep the fork and its join")
@@ -77,9 +80,29 @@ def _kind(graph: Graph, run: Run, name: str, node: Node, was: str | None) -> Ite
     if run.wait(name) is not None and was is not None and was != node.kind:
         what = f"it waits here as a {was}, and it is a {node.kind} now"
         yield graph.finding("W602", name, what, f"keep it a {was}")
+    elif (waiting := run.wait(name)) is not None and waiting.on != "run":
+        yield from _waiting(graph, name, node, waiting)
     if any(place.partition("[")[0] == name for place in run.doubts) and not node.effect:
         what = "it was begun as an effect, and is none now: it would be repeated unasked"
         yield graph.finding("W602", name, what, "keep effect=True until the run is past it")
+
+
+def _waiting(graph: Graph, name: str, node: Node, waiting: Waiting) -> Iterator[Finding]:
+    if not isinstance(node, Wait):
+        yield graph.finding("W602", name, f"the run waits here, and it is a {node.kind} now", "keep it a wait(...)")
+    elif set(waiting.names) != set(node.names) or waiting.first != node.first:
+        was = (" or " if waiting.first else " and ").join(waiting.names) or "a time"
+        now = (" or " if node.first else " and ").join(node.names) or "a time"
+        what = f"the run waits here for {was}, and now this is a wait for {now}"
+        yield graph.finding("W602", name, what, "keep what is waited for until the run is past it")
+
+
+def _early(graph: Graph, run: Run) -> Iterator[Finding]:
+    """Signals that were kept for a node that would wait for them."""
+    known = {each for node in graph.nodes.values() if isinstance(node, Wait) for each in node.names}
+    for name in dict.fromkeys(each.name for each in run.early if each.name not in known):
+        what = f"the run keeps a signal {name!r} that came early, and nothing waits for it any more"
+        yield graph.finding("W610", graph.workflow.name, what, "keep a wait for it while runs have it")
 
 
 def _brackets(graph: Graph, lie: Arms, run: Run) -> Iterator[Finding]:

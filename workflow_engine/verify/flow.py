@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from workflow_engine.spec.edges import Edge, Source
 from workflow_engine.spec.nodes import EXPIRED, FAILED
+from workflow_engine.spec.waits import Wait
 from workflow_engine.verify.arms import Arm, Arms
 from workflow_engine.verify.graph import Arc, Graph
 
@@ -100,7 +101,18 @@ class Flow:
         wrote_nothing = source.outcome in (FAILED, EXPIRED) and not self.graph.is_route(source.node)
         if bits is None or wrote_nothing:
             return bits
+        node = self.graph.nodes.get(source.node)
+        if isinstance(node, Wait) and node.first:
+            return self._first(node, source, bits)
         return bits & ~self.fields.hidden_by(source.node) | self.fields.made_by(source.node)
+
+    def _first(self, node: Wait, source: Source, bits: int) -> int:
+        """Of several signals only the first is written: which, its way out says, and a plain one does not."""
+        if source.outcome is None:
+            return bits | self.fields.made_by(node.name)
+        field = node.carried.get(source.outcome, "")
+        made = self.fields.written.get(node.name, {}).get(field, 0)
+        return bits & ~self.fields.all[field] | made if made else bits
 
     def along(self, arc: Arc) -> int | None:
         """The bits an arc carries; a join's are those of all its arms, and None until all have come."""

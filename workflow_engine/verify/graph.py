@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from workflow_engine.spec import document
 from workflow_engine.spec.edges import START_NAME, Edge, Source, is_end
 from workflow_engine.spec.nodes import EXPIRED, FAILED, Human, Node, Route
+from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.finding import Finding, Severity, where_of
 
@@ -89,8 +90,13 @@ class Graph:
         return isinstance(self.nodes.get(name), Route)
 
     def answers(self, source: Source) -> bool:
-        """Whether this way out is left by a person's answer."""
-        return isinstance(self.nodes.get(source.node), Human) and source.outcome not in (FAILED, EXPIRED)
+        """Whether this way out is left by a person's answer, or by a signal that somebody sends."""
+        return self.rests(source.node) and source.outcome not in (FAILED, EXPIRED)
+
+    def rests(self, name: str) -> bool:
+        """Whether a run stays at this node until somebody acts. A time comes by itself, so it bounds no loop."""
+        node = self.nodes.get(name)
+        return isinstance(node, Human) or (isinstance(node, Wait) and bool(node.signals))
 
     def fails(self, source: Source) -> bool:
         """Whether this way out is left by a step that gave up; a route may have a word "failed" like any other."""

@@ -13,12 +13,14 @@ from workflow_engine.spec.nodes import Agent, Function, Human, Node, Route
 from workflow_engine.spec.policies import ONCE, Retry, within_of
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.subflow import Subflow
+from workflow_engine.spec.waits import Wait
 from workflow_engine.verify.finding import Finding
 from workflow_engine.verify.graph import Graph, has_code, is_count
+from workflow_engine.verify.waits import one_meaning, wait
 
 
 def policies(graph: Graph) -> Iterator[Finding]:
-    """Retry, time limits, effects and processes, node by node."""
+    """Retry, time limits, effects, waits and processes, node by node."""
     timeout: Any = graph.workflow.timeout
     yield from _time(graph, str(graph.workflow.name), "timeout", timeout)
     for name, node in graph.nodes.items():
@@ -31,6 +33,8 @@ def policies(graph: Graph) -> Iterator[Finding]:
                 yield from _route(graph, name, node)
             case Human():
                 yield from _human(graph, name, node)
+            case Wait():
+                yield from wait(graph, name, node)
             case Agent():
                 yield from _agent(graph, name, node)
             case Function():
@@ -41,7 +45,8 @@ def policies(graph: Graph) -> Iterator[Finding]:
                 yield from _each(graph, name, node)
             case _:
                 what = f"is a bare {type(node).__name__}"
-                yield graph.finding("W520", name, what, "use @function, @agent, @human or @route")
+                yield graph.finding("W520", name, what, "use @function, @agent, @human, @route or wait(...)")
+    yield from one_meaning(graph)
 
 
 def _retries(graph: Graph, name: str, node: Node) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from workflow_engine.spec.edges import START_NAME, Edge, Source
 from workflow_engine.spec.nodes import EXPIRED, FAILED, Human, Node, Route
+from workflow_engine.spec.waits import Wait
 from workflow_engine.verify.finding import Finding, called, near
 from workflow_engine.verify.graph import Graph, has_code
 
@@ -20,6 +21,9 @@ def routes(graph: Graph) -> Iterator[Finding]:
             yield from _route(graph, name, node)
         elif isinstance(node, Human):
             yield from _human(graph, name, node)
+        elif isinstance(node, Wait):
+            yield from _words(graph, name, node, "signal")
+            yield from _time(graph, name, node, "wait(..., within=timedelta(days=2))")
         yield from _no_such_way(graph, name, node)
 
 
@@ -51,23 +55,33 @@ def _route(graph: Graph, name: str, node: Route[Any, Any]) -> Iterator[Finding]:
 
 
 def _human(graph: Graph, name: str, node: Human[Any, Any]) -> Iterator[Finding]:
-    plain = Source(name) in graph.out
     if node.answer is None and node.signature.problem is None and has_code(node):
         what = f"asks a person and returns {_returns(node)}"
         yield graph.finding("W208", name, what, f"def {name}(...) -> Question[TypeOfTheAnswer]")
+    yield from _words(graph, name, node, "answer")
+    yield from _time(graph, name, node, "@human(within=timedelta(days=2))")
+
+
+def _words(graph: Graph, name: str, node: Human[Any, Any] | Wait, said: str) -> Iterator[Finding]:
+    """The words it can be left by, answers or signals: each has an edge, or they share the plain one."""
+    plain = Source(name) in graph.out
+    choice = "choice" if said == "answer" else said
     for word in node.outcomes:
         if word in (FAILED, EXPIRED):
-            what = f"the choice {word!r} cannot be told from the way out {name}.{word}"
-            yield graph.finding("W209", name, what, "call the choice something else")
+            what = f"the {choice} {word!r} cannot be told from the way out {name}.{word}"
+            yield graph.finding("W209", name, what, f"call the {choice} something else")
         elif Source(name, word) not in graph.out and not plain:
-            cure = f'add: {name}["{word}"] >> ..., or {name} >> ... for every answer without an edge'
-            yield graph.finding("W201", name, f"the answer {word!r} has no edge", cure)
+            cure = f'add: {name}["{word}"] >> ..., or {name} >> ... for every {said} without an edge'
+            yield graph.finding("W201", name, f"the {said} {word!r} has no edge", cure)
     if plain and node.outcomes and all(Source(name, word) in graph.out for word in node.outcomes):
-        what = "its plain edge is never taken: every answer has an edge of its own"
+        what = f"its plain edge is never taken: every {said} has an edge of its own"
         yield graph.finding("W210", name, what, f"remove {name} >> {', '.join(graph.out[Source(name)].targets)}")
+
+
+def _time(graph: Graph, name: str, node: Human[Any, Any] | Wait, cure: str) -> Iterator[Finding]:
     expires = Source(name, EXPIRED) in graph.out
     if expires and node.within is None:
-        yield graph.finding("W206", name, "never expires: it has no time limit", "@human(within=timedelta(days=2))")
+        yield graph.finding("W206", name, "never expires: it has no time limit", cure)
     if node.within is not None and not expires:
         what = "nobody says what happens when the time is up"
         yield graph.finding("W207", name, what, f'add: {name}.expired >> FAIL("nobody answered")')
@@ -77,7 +91,7 @@ def _no_such_way(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
     """Edges that leave a node by a word it is never left by."""
     if isinstance(node, Route):
         known = list(node.outcomes)
-    elif isinstance(node, Human):
+    elif isinstance(node, Human | Wait):
         known = [*node.outcomes, FAILED, EXPIRED]
     else:
         known = [FAILED]
@@ -96,8 +110,10 @@ def _cure(name: str, node: Node, word: str) -> str:
             return f"its outcomes are {', '.join(node.outcomes)}"
         case Human():
             return f"its answers are {', '.join(node.outcomes) or 'no Literal'}, and {name}.failed, {name}.expired"
+        case Wait() if node.outcomes:
+            return f"its signals are {', '.join(node.outcomes)}, and {name}.failed, {name}.expired"
         case _ if word == EXPIRED:
-            return f"only people's answers expire; a timeout leads by {name}.failed"
+            return f"only people's answers and waits expire; a timeout leads by {name}.failed"
         case _:
             return f"put a @route after {name} to choose by a word"
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source, is_end
 from workflow_engine.spec.nodes import Human, Node, Route
+from workflow_engine.spec.waits import Wait
 from workflow_engine.verify.course import Course
 from workflow_engine.verify.finding import Finding, near
 from workflow_engine.verify.graph import Graph
@@ -121,7 +122,8 @@ def _dead_ends(graph: Graph) -> Iterator[Finding]:
     """Every node but a route, whose words are law W2's, is left by a plain edge, or by a word for every answer."""
     left = Counter(source.node for source in graph.out)
     for name, node in graph.nodes.items():
-        if isinstance(node, Route) or (isinstance(node, Human) and (node.outcomes or node.signature.problem)):
+        words = isinstance(node, Human | Wait) and (node.outcomes or node.signature.problem)
+        if isinstance(node, Route) or words:
             continue
         if Source(name) not in graph.out:
             only = "only ways out by an outcome" if left[name] else "no way out"

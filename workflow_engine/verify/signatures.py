@@ -15,6 +15,7 @@ from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
 from workflow_engine.spec.state import Field
 from workflow_engine.spec.subflow import Subflow
+from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.accepts import accepts, members_of, never, stored, unknown, without_none
 from workflow_engine.verify.carried import lost
@@ -67,7 +68,7 @@ def signatures(graph: Graph) -> Iterator[Finding]:
 def _parameters(workflow: Workflow[Any], node: Node) -> Iterator[tuple[str, Parameter]]:
     for parameter in inputs_of(node, workflow):
         if not isinstance(node, Each) or parameter.name != node.items or parameter.name in workflow.fields:
-            yield "", parameter
+            yield "until=: " if isinstance(node, Wait) else "", parameter
     items = {each.name for each in item_parameters(node, workflow)} if isinstance(node, Each) else set()
     node = node.one if isinstance(node, Each) else node
     if isinstance(node, Agent) and callable(node.finish):
@@ -177,6 +178,8 @@ def _given(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
             if callable(node.finish):
                 return dict.fromkeys(writes, signature_of(node.finish).returns)
             return {name: without_none(fields[name].type) if name in fields else Any for name in writes}
+        case Wait():
+            return {field: node.payload(signal, fields) for signal, field in node.carried.items()}
         case Human():
             return dict.fromkeys(writes, Any if node.answer is None else node.answer)
         case Subflow():

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from workflow_engine.spec.edges import START_NAME, Edge, Source, is_end
 from workflow_engine.spec.nodes import EXPIRED, FAILED, Human, Node, Route
+from workflow_engine.spec.waits import Wait
 from workflow_engine.verify.graph import Arc, Graph
 
 Due: TypeAlias = tuple[str, ...]
@@ -146,7 +147,7 @@ class _Walker:
     def _ways(self, node: Node) -> Iterator[Source]:
         """The ways out a node can be left by; words without an edge of their own share the plain one."""
         plain = Source(node.name)
-        if isinstance(node, Human):
+        if isinstance(node, Human | Wait):
             named = [Source(node.name, word) for word in node.outcomes]
             yield from (source for source in named if source in self.graph.out)
             if plain in self.graph.out:

@@ -37,6 +37,7 @@ from workflow_engine.stores.texts import (
     letter_text,
     log_of_text,
     log_text,
+    nothing_left,
     question_of_text,
     question_text,
     run_text,
@@ -269,19 +270,22 @@ class MemoryLedger:
         answer: Answer | None = None if kept.answer is None else answer_of_text(kept.answer)
         return Standing(record, kept.status, answer)
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, letter: Letter) -> bool:
         box = self._box(letter.run)
         text = letter_text(letter)
+        if letter.kind == "signal" and letter.id in self._sent:
+            return False
         if letter.answer is not None:
             await self._answerable(letter.answer.question, letter.run)
             self._answered[letter.answer.question] = text
         elif box.run.ended:
-            raise RunEnded(f"run {letter.run} has ended: it {box.run.status}", "nothing is left to cancel")
+            raise RunEnded(f"run {letter.run} has ended: it {box.run.status}", nothing_left(letter))
         if letter.id in self._sent:
-            return
+            return False
         self._sent[letter.id] = text
         box.letters[letter.id] = text
         self._changes += 1
+        return True
 
     async def _answerable(self, question: QuestionId, run: RunId) -> None:
         kept = self._questions.get(question)

@@ -242,10 +242,9 @@ class SqliteLedger:
     async def question(self, question: QuestionId) -> Standing:
         return await self._reader.read(partial(inbox.question, question=question))
 
-    async def send(self, letter: Letter) -> None:
-        await asyncio.shield(
-            self._writer.put(partial(writing.send, letter=letter), partial(writing.sent, letter=letter))
-        )
+    async def send(self, letter: Letter) -> bool:
+        job = self._writer.put(partial(writing.send, letter=letter), partial(writing.sent, letter=letter))
+        return bool(await asyncio.shield(job))
 
     async def letters(self, run: RunId) -> Sequence[Letter]:
         return await self._reader.read(partial(inbox.letters, run=run))

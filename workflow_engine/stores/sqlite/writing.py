@@ -22,7 +22,14 @@ from workflow_engine.stores.sqlite.lending import SHARED, Lent
 from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.rows import RunRow, row_of
 from workflow_engine.stores.sqlite.seals import digest, seal
-from workflow_engine.stores.texts import answer_text, document_text, event_text, letter_text, question_text
+from workflow_engine.stores.texts import (
+    answer_text,
+    document_text,
+    event_text,
+    letter_text,
+    nothing_left,
+    question_text,
+)
 
 
 @dataclass(frozen=True)
@@ -158,20 +165,23 @@ def claim(db: sqlite3.Connection, run: RunId) -> tuple[RunRow, Snapshot]:
     return row, snapshot
 
 
-def send(db: sqlite3.Connection, letter: Letter) -> None:
-    """Put a letter into its run's box, if it may still be sent."""
+def send(db: sqlite3.Connection, letter: Letter) -> bool:
+    """Put a letter into its run's box, if it may still be sent; whether it was not there before."""
     kept = reading.row(db, letter.run)
+    if letter.kind == "signal" and db.execute(SQL["letter_seal"], (letter.id,)).fetchone() is not None:
+        return False
     run = kept.run
     question = None
     if letter.answer is not None:
         question = letter.answer.question
         _answerable(db, question, kept)
     elif run.ended:
-        raise RunEnded(f"run {run.id} has ended: it {run.status}", "nothing is left to cancel")
+        raise RunEnded(f"run {run.id} has ended: it {run.status}", nothing_left(letter))
     if db.execute(SQL["letter_seal"], (letter.id,)).fetchone() is not None:
-        return
+        return False
     text = letter_text(letter)
     db.execute(SQL["insert_letter"], (letter.id, kept.key, question, seal(text, letter.run, "letter"), text))
+    return True
 
 
 def _answerable(db: sqlite3.Connection, question: QuestionId, kept: RunRow) -> None:
@@ -213,7 +223,7 @@ def advanced(db: sqlite3.Connection, _result: None, packed: Packed) -> bool:
     return all(events) and all(versions) and all(letters)
 
 
-def sent(db: sqlite3.Connection, _result: None, letter: Letter) -> bool:
+def sent(db: sqlite3.Connection, _result: bool, letter: Letter) -> bool:
     """Whether `send` is in the file."""
     return _sealed(db, "letter_seal", seal(letter_text(letter), letter.run, "letter"), letter.id)
 

@@ -20,7 +20,7 @@ class ChangesContract:
         seen = await elsewhere.changed(0)
         assert await elsewhere.changed(seen) == seen
         fence = await ledger.create(tale.begun())
-        acts: list[Callable[[], Awaitable[None]]] = [
+        acts: list[Callable[[], Awaitable[object]]] = [
             lambda: ledger.commit(fence, tale.stepped()),
             lambda: ledger.send(tale.cancel()),
             lambda: ledger.commit(fence, tale.took(tale.cancel().id)),
