@@ -13,12 +13,16 @@ from workflow_engine.cli.report import question_block
 from workflow_engine.cli.signs import sign
 from workflow_engine.cli.voice import BOLD, DIM, painted
 from workflow_engine.errors import UsageError
-from workflow_engine.record.events import AttemptFailed, QuestionAnswered, StepFinished
+from workflow_engine.record.events import AttemptFailed, ItemFailed, QuestionAnswered, StepFinished
 
 if TYPE_CHECKING:
     from workflow_engine.ports.ledger import Recorded
     from workflow_engine.record.history import StepRecord
     from workflow_engine.runtime.view import RunView
+
+
+MOST_ITEMS = 12
+"""Failed items that are shown unless all are asked for."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,19 @@ def step_document(page: StepPage) -> dict[str, Any]:
         },
         "answered_by": list(step.answered_by),
         "question": step.question,
+        **({} if step.items is None else {"items": _items_document(step, journal)}),
+    }
+
+
+def _items_document(step: StepRecord, journal: Sequence[Recorded]) -> dict[str, Any]:
+    done, failed = step.items or (0, 0)
+    return {
+        "done": done,
+        "failed": failed,
+        "failures": [
+            {"item": each.item, "kind": each.failure.kind, "message": each.failure.message, "attempts": each.attempts}
+            for each in _failed_items(step, journal)
+        ],
     }
 
 
@@ -105,7 +122,13 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
         used = f"{tokens(step.usage.input_tokens)} in, {tokens(step.usage.output_tokens)} out, {cost(step.usage.cost)}"
         fact("used", f"{several(step.usage.requests, 'request')}, {used}")
     for each in _tries(step, journal):
-        fact(f"try {each.attempt}", f"{line(each.failure.message)}; waited {duration(each.wait)}")
+        of_item = "" if each.item is None else f"item {each.item}: "
+        fact(f"try {each.attempt}", f"{of_item}{line(each.failure.message)}; waited {duration(each.wait)}")
+    failed = _failed_items(step, journal)
+    for gone in failed if full else failed[:MOST_ITEMS]:
+        fact(f"item {gone.item}", f"{gone.failure.kind}: {line(gone.failure.message)}")
+    if len(failed) > MOST_ITEMS and not full:
+        fact("", f"… and {several(len(failed) - MOST_ITEMS, 'item')} more: --full")
     if step.failure is not None:
         fact("error", f"{step.failure.kind}: {plain(step.failure.message)}")
         lines += [painted(f"    {each}", DIM, out) for each in plain(step.failure.trace).rstrip().splitlines()]
@@ -142,6 +165,14 @@ def _writes(step: StepRecord, journal: Sequence[Recorded]) -> tuple[str, ...]:
         ),
         (),
     )
+
+
+def _failed_items(step: StepRecord, journal: Sequence[Recorded]) -> list[ItemFailed]:
+    return [
+        each.event
+        for each in journal
+        if isinstance(each.event, ItemFailed) and (each.event.node, each.event.visit) == (step.node, step.visit)
+    ]
 
 
 def _tries(step: StepRecord, journal: Sequence[Recorded]) -> list[AttemptFailed]:

@@ -11,7 +11,7 @@ from workflow_engine.draw.measures import moment, several, spent, time_taken
 from workflow_engine.draw.plan import Place, Plan, Way, plan
 from workflow_engine.draw.traffic import Traffic
 from workflow_engine.record.history import History, StepRecord
-from workflow_engine.record.run import Run
+from workflow_engine.record.run import Items, Run
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.workflow import Workflow
 
@@ -128,6 +128,7 @@ def _told(node: str, status: Status, run: Run, history: History) -> Iterator[str
     if facts:
         yield " · ".join(facts)
     latest = steps[-1] if steps else None
+    yield from _items(run.items.get(node), latest)
     if failure := run.failed.get(node) or (latest.failure if latest and status == "failed" else None):
         yield from fold(f"{failure.kind}: {failure.message}", 52, 2)
     match status:
@@ -139,6 +140,13 @@ def _told(node: str, status: Status, run: Run, history: History) -> Iterator[str
             yield "due" if node in run.frontier.due else "not reached"
         case "running" | "cancelled":
             yield status
+
+
+def _items(now: Items | None, latest: StepRecord | None) -> Iterator[str]:
+    """How many items an `each` node has done: in the visit it is at, else in the last."""
+    done, failed = (now.done, now.failed) if now is not None else (latest and latest.items) or (0, 0)
+    if done or failed:
+        yield several(done + failed, "item") + (f", {failed} failed" if failed else "")
 
 
 def _asked(node: str, run: Run, latest: StepRecord | None) -> Iterator[str]:
