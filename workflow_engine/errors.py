@@ -85,6 +85,10 @@ class SignalRejected(UsageError):
     """A signal that no node of the run's workflow waits for, that does not fit what it is to carry, or one too many."""
 
 
+class NotAllowed(UsageError):
+    """Somebody who is not asked, is excluded, or gave no proof of who they are. The question stays as it is."""
+
+
 class Conflict(WorkflowError):
     """Somebody else was first."""
 
@@ -95,6 +99,11 @@ class RunOwned(Conflict):
 
 class AlreadyAnswered(Conflict):
     """The question has its one accepted answer."""
+
+
+def handed_over(question: str, to: str | None) -> Conflict:
+    """The error for somebody who looked at a question before it was given to somebody else."""
+    return Conflict(f"question {question} was just reassigned to {to}", "look at it once more: workflow inbox")
 
 
 class RunEnded(Conflict):

@@ -35,9 +35,3 @@ def answer_schema(node: Human[Any, Any]) -> dict[str, Any]:
         # pydantic would drop a field it does not know; a person who misspelt one must be told.
         schema.setdefault("additionalProperties", False)
     return schema
-
-
-def choice_in(answer: Any) -> str | None:
-    """The word an answer (as plain JSON) decides by, if it has one."""
-    word = answer.get("choice") if isinstance(answer, dict) else answer
-    return word if isinstance(word, str) else None

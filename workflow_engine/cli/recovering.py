@@ -135,7 +135,8 @@ async def _dead(engine: Engine, codes: list[Exit]) -> list[Run]:
     """
     found: list[Run] = []
     now = datetime.now(UTC)
-    expired = {each.question.run for each in await engine.inbox() if each.question.due and each.question.due <= now}
+    times = [(each.question.run, each.known.next) for each in await engine.inbox() if each.known is not None]
+    expired = {run for run, time in times if time is not None and time <= now}
     page: list[Listed] = []
     while True:
         page = await engine.runs(limit=_PAGE, before=page[-1].run if page else None)

@@ -185,9 +185,14 @@ def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
     if node.timeout is not None:
         terms.append(f"at most {time_taken(node.timeout.total_seconds())}")
     if isinstance(node, Human) and node.within is not None:
-        terms.append(f"within {time_taken(node.within.total_seconds())}")
+        then = f", then {node.default_word or 'its default'}" if node.default is not None else ""
+        terms.append(f"within {time_taken(node.within.total_seconds())}{then}")
+    if isinstance(node, Human) and node.approvals:
+        terms += [f"{word}: {count} people" for word, count in node.approvals.items()]
     if terms:
         yield " · ".join(terms)
+    if isinstance(node, Human) and (asked := [each for each in (node.to, *node.candidates) if each]):
+        yield f"asks {', '.join(asked[:3])}{', …' if len(asked) > 3 else ''}"
 
 
 def _errors(node: Each[Any, Any]) -> str:

@@ -16,7 +16,6 @@ from langgraph.types import Command, Overwrite, interrupt
 from pydantic import TypeAdapter, ValidationError
 
 from workflow_engine.bodies import each
-from workflow_engine.bodies.human import choice_in
 from workflow_engine.bodies.intent import Ask, Wrote
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.bodies.run import run as run_body
@@ -27,6 +26,7 @@ from workflow_engine.langgraph.channels import CAUGHT, COUNTS, VISITS, Values, c
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import RunId, step_key
+from workflow_engine.record.people import choice_in
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import FAIL_PREFIX, START_NAME, Edge
 from workflow_engine.spec.nodes import FAILED, Human, Node

@@ -13,7 +13,7 @@ from pydantic import Discriminator, TypeAdapter
 from workflow_engine.errors import Failure
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import QuestionId, RunId
-from workflow_engine.record.inbox import Answer, QuestionRecord
+from workflow_engine.record.inbox import Answer, Approval, QuestionRecord
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import Waiting
 from workflow_engine.record.within import Within
@@ -263,13 +263,54 @@ class QuestionAnswered:
 
 
 @dataclass(frozen=True)
-class QuestionExpired:
-    """Nobody answered in time."""
+class QuestionReminded:
+    """A question was asked again, as it was declared to be; `times` reminders in one where nobody was there earlier."""
 
     at: datetime
     question: QuestionId
     node: str
     visit: int
+    to: str | None = None
+    times: int = 1
+    type: Literal["QuestionReminded"] = "QuestionReminded"
+
+
+@dataclass(frozen=True)
+class QuestionReassigned:
+    """Somebody else is asked from now on. By oneself to oneself it is a claim: a candidate took it."""
+
+    at: datetime
+    question: QuestionId
+    node: str
+    visit: int
+    to: str
+    by: str
+    before: str | None = None
+    type: Literal["QuestionReassigned"] = "QuestionReassigned"
+
+
+@dataclass(frozen=True)
+class QuestionApproved:
+    """One of several people whom a choice needs gave it; the others are waited for."""
+
+    at: datetime
+    question: QuestionId
+    node: str
+    visit: int
+    answer: Answer
+    approval: Approval
+    type: Literal["QuestionApproved"] = "QuestionApproved"
+
+
+@dataclass(frozen=True)
+class QuestionExpired:
+    """Nobody answered in time. `answer` is the declared default that holds now, if there is one."""
+
+    at: datetime
+    question: QuestionId
+    node: str
+    visit: int
+    answer: Answer | None = None
     type: Literal["QuestionExpired"] = "QuestionExpired"
 
 
@@ -372,6 +413,9 @@ Event = Annotated[
     | StepFailed
     | QuestionAsked
     | QuestionAnswered
+    | QuestionReminded
+    | QuestionReassigned
+    | QuestionApproved
     | QuestionExpired
     | QuestionWithdrawn
     | WaitBegan

@@ -88,13 +88,13 @@ class Run:
 
     @property
     def due(self) -> datetime | None:
-        """When the first of its questions expires, or of its waits or its own time-out is over, if any has a time."""
+        """When a question is asked again or expires first, or a wait or its own time-out is over, if any has a time."""
         return min((each for each in self._times() if each is not None), default=None)
 
     def _times(self) -> Iterable[datetime | None]:
         if self.status in ("running", "waiting"):
             yield self.deadline
-            yield from (each.due for each in self.open)
+            yield from (each.next for each in self.open)
             yield from (each.until for each in self.waits if not each.complete)
 
     @property
@@ -224,8 +224,12 @@ def advance(run: Run, event: Any) -> Run:
             if asked.asks in MIDWAY and asked.node in run.answered and run.question(asked.node) is None:
                 # A body that asks again has used what it was told.
                 run = _with(run, answered=_without(run.answered, asked.node))
-            opened = Open(asked.id, asked.node, asked.visit, asked.due, asked.asks)
+            opened = Open(asked.id, asked.node, asked.visit, asked.due, asked.asks, asked.to, asked.remind)
             run = _with(run, asked=run.asked + 1, open=(*run.open, opened))
+        case e.QuestionReminded() | e.QuestionReassigned() | e.QuestionApproved():
+            run = _with(
+                run, open=tuple(_after(each, event) if each.id == event.question else each for each in run.open)
+            )
         case e.QuestionAnswered() | e.QuestionExpired() | e.QuestionWithdrawn():
             if isinstance(event, e.QuestionAnswered):
                 run = _told(run, event)
@@ -247,6 +251,17 @@ def advance(run: Run, event: Any) -> Run:
         case _:
             assert_never(event)
     return _settled(run)
+
+
+def _after(asked: Open, event: e.QuestionReminded | e.QuestionReassigned | e.QuestionApproved) -> Open:
+    """An open question after something happened to it that does not close it."""
+    match event:
+        case e.QuestionReminded():
+            return replace(asked, remind=asked.remind[event.times :], reminded=asked.reminded + event.times)
+        case e.QuestionReassigned():
+            return replace(asked, to=event.to, handed=asked.handed + 1)
+        case e.QuestionApproved():
+            return replace(asked, approved=(*asked.approved, event.approval))
 
 
 def _deaths(run: Run) -> Mapping[str, int]:

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workflow_engine.bodies.human import choice_in
 from workflow_engine.errors import Failure, InputError, StepError, WorkflowChanged
 from workflow_engine.frontier.leave import Left
 from workflow_engine.ports.ledger import Batch, Shared, Snapshot
 from workflow_engine.record.events import RunForked
+from workflow_engine.record.people import choice_in
 from workflow_engine.record.run import Run, advance, begin
 from workflow_engine.record.values import Value, lent
 from workflow_engine.runtime import code

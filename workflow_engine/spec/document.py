@@ -156,6 +156,7 @@ def _node(node: Node, workflow: Workflow[Any]) -> dict[str, Any]:
         **(_inner(node) if isinstance(node, Subflow) else {}),
         **({"each": {"items": node.items, "on_error": node.on_error}} if isinstance(node, Each) else {}),
         **({"wait": _wait(node, workflow)} if isinstance(node, Wait) else {}),
+        **(_people(node) if isinstance(node, Human) else {}),
     }
 
 
@@ -187,6 +188,25 @@ def _schema(payload: Any) -> dict[str, Any]:
         return TypeAdapter(payload).json_schema()
     except (PydanticUserError, PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):  # W4 says so
         return {"x-type": repr(payload)}
+
+
+def _people(node: Human[Any, Any]) -> dict[str, Any]:
+    """What is declared beside the time; only what is set, so that a workflow that uses none of it keeps its shape."""
+    declared = {
+        "remind": [each.total_seconds() for each in node.remind],
+        "default": _default(node),
+        "to": node.to,
+        "candidates": list(node.candidates),
+        "approvals": dict(sorted(node.approvals.items())),
+    }
+    return {name: value for name, value in declared.items() if value not in (None, [], {})}
+
+
+def _default(node: Human[Any, Any]) -> Any:
+    try:
+        return node.default_answer()
+    except Exception:  # it is no answer, which the laws say
+        return repr(node.default)
 
 
 def _edge(edge: Edge) -> dict[str, Any]:
@@ -234,6 +254,10 @@ def _without_code(name: str, each: dict[str, Any], within: Mapping[str, Workflow
     if kind is Subflow:
         inner = each["workflow"]
         more |= {"flow": lambda: within[inner], "reads": each["given"], "gives": each["gives"], "depth": each["depth"]}
+    if kind is Human:
+        more["remind"] = tuple(timedelta(seconds=seconds) for seconds in each.get("remind", ()))
+        more["candidates"] = tuple(each.get("candidates", ()))
+        more |= {name: each[name] for name in ("default", "to", "approvals") if name in each}
     node = kind(name=name, body=body, writes=tuple(each["writes"]), **more)
     # Reads and outcomes come from annotations that are not here: fill the caches the annotations would have filled.
     node.__dict__["signature"] = Signature(tuple(Parameter(read, Any, False) for read in reads), Any)

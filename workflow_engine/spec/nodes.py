@@ -26,6 +26,8 @@ from typing import (
     overload,
 )
 
+from pydantic import TypeAdapter
+
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.edges import Chained, Outcome, shown
 from workflow_engine.spec.policies import ONCE, Retries, Retry
@@ -185,16 +187,44 @@ class Agent(Node, Generic[P, R_co]):
 
 @dataclass(frozen=True, eq=False)
 class Human(Node, Generic[P, C_co]):
-    """Asks a person. The body is pure and returns the `Question`; the answer is what is written."""
+    """Asks a person. The body is pure and returns the `Question`; the answer is what is written.
+
+    After `within` it is left by `.expired`, or as `default` says, an answer given here. `remind` are times after which
+    it is asked again, heard by listeners. `to` is who is asked and `candidates` who else may answer: names, or groups
+    as "group:release"; where neither is given anybody may. `approvals` says how many people must give the same answer
+    for a choice to count: {"release": 2} is four eyes.
+    """
 
     kind: ClassVar[str] = "human"
 
     within: timedelta | None = None
+    remind: tuple[timedelta, ...] = ()
+    default: Any = None
+    to: str | None = None
+    candidates: tuple[str, ...] = ()
+    approvals: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def expired(self) -> Outcome:
         """The way out when nobody answered `within` the time."""
         return Outcome(self, EXPIRED)
+
+    @property
+    def default_word(self) -> str | None:
+        """The choice that the default makes, if it makes one."""
+        found = self.default.get("choice") if isinstance(self.default, Mapping) else self.default
+        word = getattr(found, "choice", found)
+        return word if isinstance(word, str) and word in self.outcomes else None
+
+    def default_answer(self) -> Any:
+        """The default as plain JSON, whole. Raises pydantic.ValidationError where it is no answer to this node."""
+        given, answer = self.default, self.answer
+        if given is None or answer is None:
+            return given
+        if isinstance(given, str) and given in self.outcomes and "choice" in getattr(answer, "model_fields", {}):
+            given = {"choice": given}
+        adapter: TypeAdapter[Any] = TypeAdapter(answer)
+        return adapter.dump_python(adapter.validate_python(given), mode="json")
 
     @cached_property
     def answer(self) -> Any:
@@ -209,6 +239,17 @@ class Human(Node, Generic[P, C_co]):
     @cached_property
     def _words(self) -> tuple[str, ...]:
         return words_of(choice_of(self.answer)) or ()
+
+    def _settings(self) -> str:
+        set_ = {
+            "within": self.within,
+            "remind": self.remind,
+            "default": self.default,
+            "to": self.to,
+            "candidates": self.candidates,
+            "approvals": self.approvals,
+        }
+        return "\0".join(f"{name}={value!r}" for name, value in set_.items() if name != "within" and value)
 
     def __getitem__(self: Human[Any, L], outcome: L) -> Outcome:
         return Outcome(self, outcome)
@@ -392,11 +433,36 @@ def agent(
     return decorate
 
 
-def human(*, writes: str | None = None, within: timedelta | None = None, name: str | None = None) -> _HumanDecorator:
-    """A node that asks a person and rests until the answer; `within` gives `expired` a time."""
+def human(
+    *,
+    writes: str | None = None,
+    within: timedelta | None = None,
+    remind: timedelta | Sequence[timedelta] = (),
+    default: Any = None,
+    to: str | None = None,
+    candidates: Sequence[str] = (),
+    approvals: Mapping[str, int] | None = None,
+    name: str | None = None,
+) -> _HumanDecorator:
+    """A node that asks a person and rests until the answer; `within` gives `expired` a time.
+
+    `default` is the answer that holds when the time is up, in place of an `expired` edge: a choice, or a whole answer.
+    `remind` are times after the asking at which it is asked again. `to` and `candidates` say who may answer, people or
+    "group:NAME"; `approvals={"release": 2}` that a choice needs so many different, authenticated people.
+    """
 
     def decorate(body: Callable[..., Any]) -> Human[Any, Any]:
-        return Human(name=_name(body, name), body=body, writes=_names(writes), within=within)
+        return Human(
+            name=_name(body, name),
+            body=body,
+            writes=_names(writes),
+            within=within,
+            remind=(remind,) if isinstance(remind, timedelta) else tuple(remind),
+            default=default,
+            to=to,
+            candidates=_names(candidates),
+            approvals=dict(approvals or {}),
+        )
 
     return decorate
 

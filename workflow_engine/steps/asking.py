@@ -14,6 +14,7 @@ from workflow_engine.record.inbox import QuestionRecord, Tried
 from workflow_engine.spec.each import Each, value_type
 from workflow_engine.spec.nodes import Human, Node
 from workflow_engine.steps.live import Live
+from workflow_engine.steps.terms import Terms, terms_of
 
 RERUN, ACCEPT, FAIL = "rerun", "accept", "fail"
 LONGEST = 20_000
@@ -24,7 +25,7 @@ MOST_EVIDENCE = 40
 def human_question(live: Live, node: Node, visit: int, ask: Ask, tried: tuple[Tried, ...]) -> QuestionRecord:
     """The question a human node's body made, numbered and dated."""
     now = live.around.clock.now()
-    within = node.within if isinstance(node, Human) else None
+    terms = terms_of(node, ask.question, now) if isinstance(node, Human) else Terms()
     return QuestionRecord(
         id=question_id(live.run.id, live.run.asked + 1),
         run=live.run.id,
@@ -37,7 +38,13 @@ def human_question(live: Live, node: Node, visit: int, ask: Ask, tried: tuple[Tr
         evidence=_evidence(ask.question.evidence),
         tried=tried,
         asked=now,
-        due=None if within is None else now + within,
+        due=terms.due,
+        to=terms.to,
+        candidates=terms.candidates,
+        not_by=terms.not_by,
+        remind=terms.remind,
+        default=terms.default,
+        approvals=terms.approvals,
     )
 
 

@@ -2,50 +2,55 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from workflow_engine.bodies.human import answer_schema, choice_in
-from workflow_engine.errors import Conflict, Failure, StepError, StoreError
+from workflow_engine.bodies.human import answer_schema
+from workflow_engine.errors import Conflict, Failure, StoreError
+from workflow_engine.record import people
 from workflow_engine.record.events import (
     QuestionAnswered,
+    QuestionApproved,
     QuestionAsked,
-    QuestionExpired,
+    QuestionReassigned,
     QuestionWithdrawn,
     RunCancelled,
     RunFailed,
 )
 from workflow_engine.record.ids import place_of, question_id
-from workflow_engine.record.inbox import MIDWAY, Answer, Letter, Open, QuestionRecord
-from workflow_engine.record.values import Write
+from workflow_engine.record.inbox import MIDWAY, Answer, Approval, Letter, Open, QuestionRecord
+from workflow_engine.record.people import choice_in
 from workflow_engine.spec.each import Each
-from workflow_engine.spec.nodes import EXPIRED, Human
+from workflow_engine.spec.nodes import Human
 from workflow_engine.steps.asking import ACCEPT, FAIL
 from workflow_engine.steps.attempt import failure_of
+from workflow_engine.steps.deadlines import keep_deadlines
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.settling import Taken, fail, finish
 from workflow_engine.steps.spreading import accepted, given_up
 from workflow_engine.steps.waiting import over, receive
-from workflow_engine.steps.writing import writes_of
+from workflow_engine.steps.writing import decoded
 
 
 async def take_letters(live: Live) -> None:
-    """Take every letter in the run's box, and end questions and waits whose time is up."""
+    """Take every letter in the run's box, and do what the deadlines of its questions and waits ask for."""
     live.mail = False
     for letter in await live.around.ledger.letters(live.run.id):
         if letter.kind == "cancel":
             live.cancelled_by = letter.by
+        elif letter.kind == "reassign":
+            await _reassign(live, letter)
         elif letter.answer is not None:
             await _answer(live, letter, letter.answer)
         elif letter.signal is not None:
             await receive(live, letter, letter.signal)
+    if live.run.due is None:
+        return
     now = live.around.clock.now()
     if live.run.deadline is not None:  # what was due before it came first, whoever looks when
         now = min(now, live.run.deadline)
-    for question in live.run.open:
-        if question.due is not None and question.due <= now:
-            await _expire(live, question, now)
+    await keep_deadlines(live, now)
     for waiting in live.run.waits:
         if waiting.until is not None and waiting.until <= now and not waiting.complete:
             await over(live, waiting, now)
@@ -87,14 +92,19 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
     taken_up = QuestionAnswered(now, question.id, question.node, question.visit, answer)
     stored = await live.around.ledger.question(question.id)
     asked = stored.question
+    given = [*question.approved, people.approval(answer)]
+    if letter.kind == "approval" and not people.decides(asked, given):
+        approved = QuestionApproved(now, question.id, question.node, question.visit, answer, given[-1])
+        await live.post([approved], (), [letter.id])
+        return
     node = live.workflow.nodes[question.node]
     # Only a declared word leads anywhere: a person who types "failed" as free text has not made the step fail.
     said = choice_in(answer.value)
     word = said if said in asked.choices else None
-    taken = Taken(node, question.visit, asked.asked or now, words=f"{word or 'answered'} (by {answer.by})")
+    taken = Taken(node, question.visit, asked.asked or now, words=f"{word or 'answered'} (by {_names(given)})")
     try:
         if question.asks == "human":
-            writes = _decoded(live, dict.fromkeys(node.writes, answer.value))
+            writes = decoded(live.workflow, dict.fromkeys(node.writes, answer.value), live.around.limits)
             durable = finish(live, taken, writes, word, [taken_up], [letter.id])
         elif question.asks in MIDWAY:
             durable = live.post([taken_up], (), [letter.id])
@@ -108,6 +118,22 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
     await durable
 
 
+def _names(given: Sequence[Approval]) -> str:
+    """Who gave the answer that holds: several people where it needed them."""
+    return " and ".join(dict.fromkeys(each.by for each in given if each.gist == given[-1].gist))
+
+
+async def _reassign(live: Live, letter: Letter) -> None:
+    question = next((each for each in live.run.open if each.id == letter.question), None)
+    facts = [] if question is None or letter.to is None else [_reassigned(live, question, letter.to, letter.by)]
+    await live.post(facts, (), [letter.id])
+
+
+def _reassigned(live: Live, question: Open, to: str, by: str) -> QuestionReassigned:
+    now = live.around.clock.now()
+    return QuestionReassigned(now, question.id, question.node, question.visit, to, by, question.to)
+
+
 def _engine_answer(
     live: Live, taken: Taken, asked: QuestionRecord, answer: Answer, taken_up: QuestionAnswered, letter: Letter
 ) -> Any:
@@ -118,7 +144,9 @@ def _engine_answer(
             return live.post([taken_up, fact], (), [letter.id])
         case str(word) if word == ACCEPT:
             values = {name: value for name, value in answer.value.items() if name != "choice"}
-            return finish(live, taken, _decoded(live, values), None, [taken_up], [letter.id])
+            return finish(
+                live, taken, decoded(live.workflow, values, live.around.limits), None, [taken_up], [letter.id]
+            )
         case str(word) if word == FAIL:
             why = f"given up by {answer.by}"
             if isinstance(node, Each) and item is not None and node.on_error != "fail":
@@ -129,12 +157,6 @@ def _engine_answer(
             # A commit of its own, before the body: a second death asks a second question, never reuses this answer.
             live.cleared.add(place_of(node.name, item))
             return live.post([taken_up], (), [letter.id])
-
-
-def _decoded(live: Live, values: dict[str, Any]) -> tuple[Write, ...]:
-    fields = live.workflow.fields
-    typed = {name: fields[name].adapter.validate_json(json.dumps(value)) for name, value in values.items()}
-    return writes_of(live.workflow, "the answer", typed, live.around.limits)
 
 
 def _asked_again(live: Live, question: Open, asked: QuestionRecord, error: Exception, now: datetime) -> list[Any]:
@@ -150,6 +172,8 @@ def _asked_again(live: Live, question: Open, asked: QuestionRecord, error: Excep
             "node": question.node,
             "message": f"{asked.message}\n\nThe answer given before did not fit: {problem}",
             "asked": now,
+            "to": question.to,
+            "remind": question.remind,
         }
     )
     return [withdrawn, QuestionAsked(now, again)]
@@ -158,15 +182,3 @@ def _asked_again(live: Live, question: Open, asked: QuestionRecord, error: Excep
 def _other(asked: QuestionRecord, node: Human[Any, Any]) -> bool:
     """Whether a question takes another answer than its node would ask for now."""
     return tuple(asked.choices) != node.outcomes or dict(asked.schema) != answer_schema(node)
-
-
-async def _expire(live: Live, question: Open, now: datetime) -> None:
-    node = live.workflow.nodes[question.node]
-    expired = QuestionExpired(now, question.id, question.node, question.visit)
-    stored = await live.around.ledger.question(question.id)
-    taken = Taken(node, question.visit, stored.question.asked or now, words="nobody answered")
-    try:
-        durable = finish(live, taken, (), EXPIRED, [expired])
-    except StepError as error:
-        durable = fail(live, taken, failure_of(node.name, error, 1), [expired])
-    await durable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,12 @@ def writes_of(workflow: Workflow[Any], node: str, values: Mapping[str, Any], lim
         made.append(Write(name, "set", encode(workflow.fields[name].adapter, value, f"{node} wrote {name!r}")))
         within_write(made[-1], f"{node} wrote {name!r}", limits)
     return tuple(made)
+
+
+def decoded(workflow: Workflow[Any], values: Mapping[str, Any], limits: RunLimits) -> tuple[Write, ...]:
+    """An answer's values, which are plain JSON, as writes. Raises what the fields' types raise, and errors.BadWrite."""
+    typed = {name: workflow.fields[name].adapter.validate_json(json.dumps(value)) for name, value in values.items()}
+    return writes_of(workflow, "the answer", typed, limits)
 
 
 def within_write(write: Write, place: str, limits: RunLimits) -> None:

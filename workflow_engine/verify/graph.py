@@ -90,13 +90,24 @@ class Graph:
         return isinstance(self.nodes.get(name), Route)
 
     def answers(self, source: Source) -> bool:
-        """Whether this way out is left by a person's answer, or by a signal that somebody sends."""
-        return self.rests(source.node) and source.outcome not in (FAILED, EXPIRED)
+        """Whether this way out is left by a person's answer, or by a signal that somebody sends, and by nothing else.
+
+        Where a default leads, nobody need have answered.
+        """
+        if not self.rests(source.node) or source.outcome in (FAILED, EXPIRED):
+            return False
+        node = self.nodes[source.node]
+        return not isinstance(node, Human) or node.default is None or source != self.defaulted(node)
 
     def rests(self, name: str) -> bool:
         """Whether a run stays at this node until somebody acts. A time comes by itself, so it bounds no loop."""
         node = self.nodes.get(name)
         return isinstance(node, Human) or (isinstance(node, Wait) and bool(node.signals))
+
+    def defaulted(self, node: Human[Any, Any]) -> Source:
+        """The way out by which a person's node is left where its default is the answer."""
+        named = Source(node.name, node.default_word)
+        return named if named in self.out else Source(node.name)
 
     def fails(self, source: Source) -> bool:
         """Whether this way out is left by a step that gave up; a route may have a word "failed" like any other."""

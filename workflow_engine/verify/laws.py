@@ -18,6 +18,7 @@ from workflow_engine.verify.foreign import foreign
 from workflow_engine.verify.graph import Graph
 from workflow_engine.verify.loops import bounds, ends, pitfalls
 from workflow_engine.verify.migrations import migrations
+from workflow_engine.verify.people import people
 from workflow_engine.verify.policies import policies
 from workflow_engine.verify.routes import routes
 from workflow_engine.verify.shape import names, reach
@@ -75,6 +76,7 @@ def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
         trial.hold(partial(rule, course))
     trial.hold(partial(policies, graph))
     trial.hold(partial(nesting, graph))
+    trial.hold(partial(people, graph))
     if trial.state():
         trial.hold(partial(state_fields, graph))
         trial.hold(partial(signatures, graph))

@@ -82,7 +82,7 @@ def _time(graph: Graph, name: str, node: Human[Any, Any] | Wait, cure: str) -> I
     expires = Source(name, EXPIRED) in graph.out
     if expires and node.within is None:
         yield graph.finding("W206", name, "never expires: it has no time limit", cure)
-    if node.within is not None and not expires:
+    if node.within is not None and not expires and getattr(node, "default", None) is None:
         what = "nobody says what happens when the time is up"
         yield graph.finding("W207", name, what, f'add: {name}.expired >> FAIL("nobody answered")')
 

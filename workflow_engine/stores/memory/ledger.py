@@ -17,10 +17,12 @@ from workflow_engine.errors import (
     RunOwned,
     StoreError,
     WorkflowError,
+    handed_over,
 )
 from workflow_engine.ports.ledger import Batch, Fence, Listed, Page, Recorded, Shared, Snapshot, Whole
 from workflow_engine.ports.queue import Queued
 from workflow_engine.record import events as e
+from workflow_engine.record import people
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
@@ -267,6 +269,10 @@ class MemoryLedger:
             return Standing(record, "withdrawn")
         if kept.status == "open" and letter is not None:
             return Standing(record, "answered", letter_of_text(letter).answer)
+        if kept.status == "open":
+            box = self._boxes[kept.run]
+            known = next(each for each in box.run.open if each.id == record.id)
+            return people.standing(record, known, map(letter_of_text, box.letters.values()))
         answer: Answer | None = None if kept.answer is None else answer_of_text(kept.answer)
         return Standing(record, kept.status, answer)
 
@@ -275,13 +281,20 @@ class MemoryLedger:
         text = letter_text(letter)
         if letter.kind == "signal" and letter.id in self._sent:
             return False
-        if letter.answer is not None:
-            await self._answerable(letter.answer.question, letter.run)
-            self._answered[letter.answer.question] = text
+        question = letter.question if letter.answer is None else letter.answer.question
+        if question is not None:
+            await self._answerable(question, letter.run)
+            known = next((each for each in box.run.open if each.id == question), None)
+            if known is not None and letter.handed not in (None, known.handed):
+                raise handed_over(question, known.to)
         elif box.run.ended:
             raise RunEnded(f"run {letter.run} has ended: it {box.run.status}", nothing_left(letter))
         if letter.id in self._sent:
+            if letter.kind == "approval":
+                raise AlreadyAnswered(f"{letter.by} answered question {question} already", "somebody else must, too")
             return False
+        if letter.settles is not None:
+            self._answered[letter.settles] = text
         self._sent[letter.id] = text
         box.letters[letter.id] = text
         self._changes += 1

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, Literal
 
 from workflow_engine.errors import QuestionNotFound, RunNotFound, StoreDamaged
+from workflow_engine.record import people
 from workflow_engine.record.ids import QuestionId, RunId, question_id, run_of
 from workflow_engine.record.inbox import Letter, Open, Standing
 from workflow_engine.record.run import FINAL
@@ -34,10 +36,7 @@ def question(db: sqlite3.Connection, question: QuestionId) -> Standing:
     if not isinstance(found[5], str):
         raise damaged(run_of(question), f"question {question}", "is there without its run")
     kept = row(db, RunId(found[5]))
-    standing = _standing(found, _open(kept))
-    if standing.status == "open" and any(each.answer and each.answer.question == question for each in box(db, kept)):
-        raise damaged(kept.id, f"question {question}", "does not lead to its answer")
-    return standing
+    return _standing(found, _open(kept), lambda: box(db, kept))
 
 
 def _never_asked(db: sqlite3.Connection, question: QuestionId) -> None:
@@ -69,7 +68,8 @@ def questions(db: sqlite3.Connection, run: RunId | None) -> list[Standing]:
 def asked(db: sqlite3.Connection, kept: RunRow) -> list[Standing]:
     """Every question of a run whose row was read."""
     still = _open(kept)
-    found = [_standing(each, still) for each in db.execute(SQL["questions_of_run"], (kept.key,))]
+    waiting = cache(lambda: box(db, kept))
+    found = [_standing(each, still, waiting) for each in db.execute(SQL["questions_of_run"], (kept.key,)).fetchall()]
     if len(found) != kept.run.asked:
         raise damaged(kept.id, "its inbox", f"has {len(found)} of the {kept.run.asked} questions it asked")
     return found
@@ -97,8 +97,8 @@ def _open(kept: RunRow) -> Mapping[QuestionId, Open]:
     return {each.id: each for each in kept.run.open}
 
 
-def _standing(found: Row, still: Container[QuestionId]) -> Standing:
-    """A question and what became of it; `still` are those that its run knows to be open."""
+def _standing(found: Row, still: Mapping[QuestionId, Open], waiting: Callable[[], Sequence[Letter]]) -> Standing:
+    """A question and what became of it; `still` are those that its run knows to be open, `waiting` reads its box."""
     name, mark, text, fate, fate_mark, run, run_status, letter_mark, letter = found
     place = f"question {name}"
     record = decoded(question_of_text, checked(mark, text, run, place, name), run, place)
@@ -115,7 +115,10 @@ def _standing(found: Row, still: Container[QuestionId]) -> Standing:
         return Standing(record, "withdrawn")
     if letter is not None:
         return Standing(record, "answered", _letter(letter_mark, letter, run, None).answer)
-    return Standing(record)
+    stands = people.standing(record, still[record.id], waiting())
+    if any(each.settles == record.id for each in waiting()):
+        raise damaged(run, place, "does not lead to its answer")
+    return stands
 
 
 def _fate(fate: str, run: str, place: str) -> tuple[Literal["answered", "expired", "withdrawn"], Any]:
@@ -136,7 +139,7 @@ def box(db: sqlite3.Connection, kept: RunRow) -> Sequence[Letter]:
         letter = _letter(mark, text, kept.id, name)
         if taken is not None:
             raise damaged(kept.id, f"letter {name}", "is both taken and waiting")
-        if (letter.id, letter.answer and letter.answer.question) != (name, question):
+        if (letter.id, letter.settles) != (name, question):
             raise damaged(kept.id, f"letter {name}", "stands under the name of another")
         if letter.answer is not None and _answered(db, letter.answer.question):
             raise damaged(kept.id, f"letter {name}", "waits, and was taken with the question it answers")
@@ -154,7 +157,11 @@ def _answered(db: sqlite3.Connection, question: QuestionId) -> bool:
 def _none_missed(db: sqlite3.Connection, kept: RunRow, waiting: Container[str]) -> None:
     """Raises StoreDamaged for a letter that waits and is not among those found."""
     # The commit that takes an answer closes its question: until then the answer waits.
-    names = [] if kept.status in FINAL else list(_open(kept))
+    names: list[str] = [] if kept.status in FINAL else list(_open(kept))
+    for name in names:
+        for each, taken in db.execute(SQL["letters_approving"], (f"{name}:", f"{name};", kept.key)):
+            if taken is None and each not in waiting:
+                raise damaged(kept.id, f"letter {each}", "is missing among those that wait")
     ways = [(query, name) for name in names for query in ("letter_answering", "letter_named")]
     for query, name in (*ways, ("letter_named", f"{kept.id}.cancel")):
         found = db.execute(SQL[query], (name,)).fetchone()

@@ -197,6 +197,10 @@ SELECT id, run, taken FROM letters WHERE id = ?;
 -- name: letter_answering
 SELECT id, run, taken FROM letters WHERE question = ?;
 
+-- The words of several people on one question, each under the question's name and theirs.
+-- name: letters_approving
+SELECT id, taken FROM letters WHERE id >= ? AND id < ? AND run = ?;
+
 -- name: letter_seal
 SELECT seal FROM letters WHERE id = ?;
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflow_engine.errors import AlreadyAnswered, FenceLost, QuestionNotFound, RunEnded, StoreError
+from workflow_engine.errors import AlreadyAnswered, FenceLost, QuestionNotFound, RunEnded, StoreError, handed_over
 from workflow_engine.ports.ledger import Batch, Snapshot
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
@@ -171,16 +171,21 @@ def send(db: sqlite3.Connection, letter: Letter) -> bool:
     if letter.kind == "signal" and db.execute(SQL["letter_seal"], (letter.id,)).fetchone() is not None:
         return False
     run = kept.run
-    question = None
-    if letter.answer is not None:
-        question = letter.answer.question
+    question = letter.question if letter.answer is None else letter.answer.question
+    if question is not None:
         _answerable(db, question, kept)
+        known = next((each for each in run.open if each.id == question), None)
+        if known is not None and letter.handed not in (None, known.handed):
+            raise handed_over(question, known.to)
     elif run.ended:
         raise RunEnded(f"run {run.id} has ended: it {run.status}", nothing_left(letter))
     if db.execute(SQL["letter_seal"], (letter.id,)).fetchone() is not None:
+        if letter.kind == "approval":
+            raise AlreadyAnswered(f"{letter.by} answered question {question} already", "somebody else must, too")
         return False
     text = letter_text(letter)
-    db.execute(SQL["insert_letter"], (letter.id, kept.key, question, seal(text, letter.run, "letter"), text))
+    place = (letter.id, kept.key, letter.settles)
+    db.execute(SQL["insert_letter"], (*place, seal(text, letter.run, "letter"), text))
     return True
 
 

@@ -161,8 +161,7 @@ def _letters(db: sqlite3.Connection, tally: Tally) -> Iterator[Harm]:
         place = f"letter {name}"
         try:
             letter = decoded(letter_of_text, checked(mark, text, run, place, run, "letter"), run, place)
-            answered = None if letter.answer is None else letter.answer.question
-            if (letter.id, letter.run, answered) != (name, run, question):
+            if (letter.id, letter.run, letter.settles) != (name, run, question):
                 raise damaged(run, place, "says two things in its columns and its text")
             if question is not None and asker is None:
                 raise damaged(run, place, f"answers question {question}, which is missing")

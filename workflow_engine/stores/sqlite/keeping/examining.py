@@ -222,7 +222,7 @@ def _questions(db: sqlite3.Connection, kept: RunRow, told: Told, tally: Tally) -
         if fate is not None:
             checked(fate_mark, fate, kept.id, f"the end of {place}", name, "fate")
         ended = fates.pop(name, None)
-        if ended != (None if fate is None else digest(fate)):
+        if ended != (None if fate is None else digest(_spelt(kept, place, fate))):
             raise damaged(kept.id, f"the end of {place}", "is not what its journal says")
         if fate not in (None, "expired", "withdrawn"):
             _letter(db, kept, name, fate)
@@ -230,10 +230,20 @@ def _questions(db: sqlite3.Connection, kept: RunRow, told: Told, tally: Tally) -
         raise damaged(kept.id, f"question {next(iter(asked or fates))}", "is missing")
 
 
+def _spelt(kept: RunRow, place: str, fate: str) -> str:
+    """An answer as it is spelt today, whatever version stored it."""
+    if fate in ("expired", "withdrawn"):
+        return fate
+    return answer_text(decoded(answer_of_text, fate, kept.id, f"the answer to {place}"))
+
+
 def _letter(db: sqlite3.Connection, kept: RunRow, question: str, fate: str) -> None:
     """That the letter stands which brought an answer: it is what refuses a second one."""
     place = f"the letter with the answer to {question}"
     found = db.execute(SQL["letter_that_answers"], (question,)).fetchone()
+    if found is None:  # the answer of several people was settled by the word of the last of them
+        by = decoded(answer_of_text, fate, kept.id, place).by
+        found = db.execute(SQL["letter_that_approves"], (f"{question}:{by}",)).fetchone()
     if found is None:
         raise damaged(kept.id, place, "is missing")
     run, taken, text = found

@@ -67,9 +67,8 @@ def _keep(db: sqlite3.Connection, told: Replay, packed: rows.Packed) -> None:
     try:
         key = rows.create(db, packed)
         for letter, taken in told.letters:
-            question = None if letter.answer is None else letter.answer.question
             text = letter_text(letter)
-            db.execute(SQL["insert_letter"], (letter.id, key, question, seal(text, letter.run, "letter"), text))
+            db.execute(SQL["insert_letter"], (letter.id, key, letter.settles, seal(text, letter.run, "letter"), text))
             if taken is not None:
                 db.execute(SQL["take_letter"], (taken, letter.id, key))
         db.executemany(SQL["put_log"], logs.rows_of(told.run.id, key, told.logs))

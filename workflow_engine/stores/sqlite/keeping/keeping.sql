@@ -25,6 +25,9 @@ SELECT id, seal, text, fate, fate_seal FROM questions WHERE run = ? ORDER BY num
 -- name: letter_that_answers
 SELECT run, taken, text FROM letters WHERE question = ?;
 
+-- name: letter_that_approves
+SELECT run, taken, text FROM letters WHERE id = ?;
+
 -- name: letters
 SELECT letters.id, letters.run, letters.question, letters.taken, letters.seal, letters.text, runs.id, runs.seq,
     questions.run
