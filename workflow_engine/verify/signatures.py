@@ -185,7 +185,7 @@ def _given(workflow: Workflow[Any], node: Node) -> dict[str, Any]:
         case Subflow():
             return _given_back(node)
         case Each():
-            return {name: _listed(workflow, node, name) for name in writes}
+            return {name: _listed(workflow, node, name) for name in writes} if len(writes) == 1 else {}
         case Foreign() if node.out is None:
             found = node.anatomy
             known = {} if found is None else found.gives or {}
