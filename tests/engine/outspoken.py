@@ -16,6 +16,7 @@ log = logging.getLogger("tests.apart")
 
 class Spoken(State):
     n: int = 1
+    place: str = ""
     done: bool = False
     more: bool = False
 
@@ -37,8 +38,18 @@ def failing(n: int) -> bool:
     raise ValueError(n)
 
 
+LEFT = """
+import pathlib, sys, time
+place = pathlib.Path(sys.argv[1])
+while not (place / "go").exists():
+    time.sleep(0.01)
+print("nobody hears this", flush=True)
+(place / "done").touch()
+"""
+
+
 @function(writes="done", process=True)
-def leaving(n: int) -> bool:
+def leaving(place: str) -> bool:
     print("left something")
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2); print('nobody hears this')"])
+    subprocess.Popen([sys.executable, "-c", LEFT, place])
     return True

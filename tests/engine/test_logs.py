@@ -12,6 +12,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,9 +166,11 @@ async def test_runs_at_once_in_tasks_and_threads_are_never_mixed_up(opened: Any,
         assert await texts_of(ledger, view.id, "awaited") == wanted
 
 
+@pytest.mark.parametrize("early", ["", "early\n"])
 async def test_a_thread_of_its_own_and_words_after_the_end_are_nobodys(
-    opened: Any, ledger: KeptLedger, capsys: Any
+    opened: Any, ledger: KeptLedger, capsys: Any, monkeypatch: Any, early: str
 ) -> None:
+    monkeypatch.setattr(recorder, "EVERY", 0.001)
     late = asyncio.Event()
     tasks: list[asyncio.Task[None]] = []
 
@@ -178,6 +181,7 @@ async def test_a_thread_of_its_own_and_words_after_the_end_are_nobodys(
 
     @function(writes="done")
     async def first() -> bool:
+        sys.stdout.write(early)
         thread = threading.Thread(target=lambda: print("from a thread"))
         thread.start()
         thread.join()
@@ -185,16 +189,18 @@ async def test_a_thread_of_its_own_and_words_after_the_end_are_nobodys(
         return True
 
     @function(writes="more")
-    async def second() -> bool:
+    async def second(step: Step) -> bool:
         late.set()
         await tasks[0]
         print("mine")
-        return True
+        await asyncio.sleep(0.01)  # long enough for a page of whoever spoke
+        return "mine" in await texts_of(ledger, step.run)
 
     async with opened(flow(first, second)) as engine:
         view = await engine.run(flow(first, second))
-    assert await texts_of(ledger, view.id) == ["mine"]
-    assert capsys.readouterr().out == "from a thread\ntoo late\nmine\n"
+    assert view.state.more
+    assert await texts_of(ledger, view.id) == [*early.splitlines(), "mine"]
+    assert capsys.readouterr().out == f"{early}from a thread\ntoo late\nmine\n"
 
 
 async def test_a_body_that_replaces_the_streams_breaks_nothing(opened: Any, ledger: KeptLedger, capsys: Any) -> None:
@@ -240,13 +246,16 @@ async def test_a_body_in_a_process_of_its_own_is_heard(opened: Any, ledger: Kept
     assert await texts_of(ledger, view.id, "failing") == ["before the end"]
 
 
-async def test_a_program_left_behind_by_a_process_does_not_hold_its_step(opened: Any, ledger: KeptLedger) -> None:
+async def test_a_program_left_behind_by_a_process_neither_holds_its_step_nor_is_ended(
+    opened: Any, ledger: KeptLedger, tmp_path: Path
+) -> None:
     talk = workflow("talk", state=outspoken.Spoken, edges=[START >> outspoken.leaving >> END])
     async with opened(talk) as engine:
-        view = await engine.run(talk)
+        view = await engine.run(talk, place=str(tmp_path))
         assert (view.status, await texts_of(ledger, view.id)) == ("succeeded", ["left something"])
-        again = await engine.run(talk)
-        assert again.status == "succeeded"
+        (tmp_path / "go").touch()
+        while not (tmp_path / "done").exists():  # noqa: ASYNC110 (said by a program)
+            await asyncio.sleep(0.01)
 
 
 async def test_ten_megabytes_without_a_line_break_are_cut(opened: Any, ledger: KeptLedger) -> None:
