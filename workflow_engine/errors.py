@@ -184,6 +184,12 @@ class AgentFailed(StepError):
     so_far: AgentAnswer | None = None
 
 
+class SubflowFailed(StepError):
+    """The run of a workflow within this one failed, or was cancelled. `so_far` says what it cost and who answered."""
+
+    so_far: object = None
+
+
 @dataclass(frozen=True)
 class Failure:
     """What a step that gave up leaves behind; a node after `node.failed` may read it as `failure: Failure`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from workflow_engine.record.ids import RunId
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.question import Question
 
@@ -53,4 +54,19 @@ class Await:
     until: datetime | None = None
 
 
-Intent: TypeAlias = Wrote | Ask | Midway | Await
+@dataclass(frozen=True)
+class Enter:
+    """A run of the workflow within is to begin with these inputs, or the one there is to go on."""
+
+    inputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The run within waits, until this time at the latest if there is one: so does the step."""
+
+    run: RunId
+    until: datetime | None = None
+
+
+Intent: TypeAlias = Wrote | Ask | Midway | Await | Enter | Rest

@@ -103,7 +103,7 @@ class Letter:
 
     id: str
     run: RunId
-    kind: Literal["answer", "cancel", "signal", "approval", "reassign"]
+    kind: Literal["answer", "cancel", "signal", "approval", "reassign", "child"]
     by: str
     at: datetime
     answer: Answer | None = None

@@ -268,7 +268,9 @@ def _deaths(run: Run) -> Mapping[str, int]:
     """How often each due node's process died, with this death; none is counted where the owner let go politely."""
     if run.reason == INTERRUPTED:
         return run.deaths
-    return {**run.deaths, **{node: run.deaths.get(node, 0) + 1 for node in run.frontier.due if node not in run.resting}}
+    # Of a subflow, the run within counts which of its steps it was.
+    died = (node for node in run.frontier.due if node not in run.resting and node not in run.entered)
+    return {**run.deaths, **{node: run.deaths.get(node, 0) + 1 for node in died}}
 
 
 def _left(run: Run, event: e.StepFinished | e.StepFailed) -> Run:

@@ -26,3 +26,14 @@ class Usage:
             self.output_tokens + other.output_tokens,
             (self.cost or 0.0) + (other.cost or 0.0) if known else None,
         )
+
+    def __sub__(self, other: Usage) -> Usage:
+        if not other.requests:
+            return self
+        known = self.cost is not None and other.cost is not None
+        return Usage(
+            self.requests - other.requests,
+            self.input_tokens - other.input_tokens,
+            self.output_tokens - other.output_tokens,
+            max(0.0, (self.cost or 0.0) - (other.cost or 0.0)) if known else None,
+        )

@@ -12,11 +12,13 @@ from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import advance, begin
 from workflow_engine.record.values import Write
+from workflow_engine.record.within import Within
 from workflow_engine.runtime.code import proved, ready
 from workflow_engine.runtime.inputs import checked
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.document import document_of
 from workflow_engine.spec.edges import START_NAME
+from workflow_engine.spec.subflow import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Live, after
 from workflow_engine.steps.onward import onward
@@ -27,12 +29,33 @@ async def created(
 ) -> Live:
     """A new run in the hands of this process, as yet undriven."""
     ready(shop, workflow)
-    around = shop.around
+    _known(shop, workflow)
     fact, writes = _fact(shop, workflow, inputs, label, run_id)
+    return await _begun(shop, workflow, fact, writes, shop.executor)
+
+
+async def within(
+    shop: Workshop,
+    workflow: Workflow[Any],
+    inputs: Mapping[str, Any],
+    label: str | None,
+    run_id: RunId,
+    place: Within,
+    executor: str,
+) -> Live:
+    """A new run of this id that lies within another one; that its workflow is proved was looked at there."""
+    fact, writes = _fact(shop, workflow, inputs, label, run_id, place)
+    return await _begun(shop, workflow, fact, writes, executor)
+
+
+async def _begun(
+    shop: Workshop, workflow: Workflow[Any], fact: RunCreated, writes: tuple[Write, ...], executor: str
+) -> Live:
+    around = shop.around
     first = begin(fact)
     events: tuple[Any, ...] = (fact,)
     if not first.ended:  # routes alone may lead from START to an end, and an ended run takes no event any more
-        events = (fact, shop.claimed("run", 1, shop.executor, fact.deadline))
+        events = (fact, shop.claimed("run", 1, executor, fact.deadline))
         first = advance(first, events[1])
     fence = await around.ledger.create(Batch(first, events, writes, (), document_of(workflow)))
     live = Live.of(workflow, around, fence, Snapshot(first, after({}, writes, first.seq)), mail=False)
@@ -46,6 +69,7 @@ async def started(
 ) -> RunId:
     """A new run that stands in the queue, in nobody's hands. Its agents' model is chosen by whoever takes it."""
     proved(shop, workflow)
+    _known(shop, workflow)
     ledger = shop.around.ledger
     fact, writes = _fact(shop, workflow, inputs, label, run_id)
     fence = await ledger.create(Batch(begin(fact), (fact,), writes, (), document_of(workflow)))
@@ -54,10 +78,20 @@ async def started(
     return fact.run
 
 
-def _fact(
-    shop: Workshop, workflow: Workflow[Any], inputs: Mapping[str, Any], label: str | None, run_id: RunId | None
-) -> tuple[RunCreated, tuple[Write, ...]]:
+def _known(shop: Workshop, workflow: Workflow[Any]) -> None:
     shop.workflows[workflow.name] = workflow
+    for inner in nested(workflow).values():
+        shop.workflows.setdefault(inner.name, inner)
+
+
+def _fact(
+    shop: Workshop,
+    workflow: Workflow[Any],
+    inputs: Mapping[str, Any],
+    label: str | None,
+    run_id: RunId | None,
+    place: Within | None = None,
+) -> tuple[RunCreated, tuple[Write, ...]]:
     writes = checked(workflow, inputs, shop.around.limits)
     around = shop.around
     try:
@@ -66,4 +100,5 @@ def _fact(
         raise InputError(f"{workflow.name} cannot begin: {error.what}", error.cure) from error
     now, run_id = around.clock.now(), run_id or around.mint.run_id()
     shape, bodies, deadline = workflow.shape, workflow.bodies, workflow.deadline(now)
-    return RunCreated(now, run_id, workflow.name, shape, bodies, left.move, label, deadline=deadline), writes
+    fact = RunCreated(now, run_id, workflow.name, shape, bodies, left.move, label, within=place, deadline=deadline)
+    return fact, writes

@@ -7,15 +7,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from workflow_engine.errors import RunEnded, RunOwned, WorkflowError
-from workflow_engine.record.ids import RunId
+from workflow_engine.errors import RunEnded, RunNotFound, RunOwned, WorkflowError
+from workflow_engine.ports.ledger import Ledger
+from workflow_engine.record.ids import WITHIN, RunId
 from workflow_engine.record.run import Run
 from workflow_engine.runtime import code
-from workflow_engine.runtime.cancel import cancel
+from workflow_engine.runtime.cancel import cancel, ended_with
 from workflow_engine.runtime.look import find, view_of
+from workflow_engine.runtime.nested import outermost
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Verb, Workshop
 from workflow_engine.spec.document import document_of
+from workflow_engine.spec.subflow import Subflow
+from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Live
 
 _FORK = "begin a new run, or go on from an earlier step of it: workflow fork {} --at STEP"
@@ -26,10 +30,9 @@ async def resume(
 ) -> RunView[Any]:
     """Take a run over and drive it until it rests."""
     ledger = shop.ledger
-    run_id = await find(ledger, run)
-    before = (await ledger.read(run_id)).run
-    _must_go_on(before)
-    code.of_run(shop, before)
+    before = await _to_go_on(ledger, await find(ledger, run))
+    run_id = before.id
+    await _must_fit_within(shop, before, code.of_run(shop, before), accept_changes)
     name = shop.known(executor)
     live = await taken(shop, run_id, name, verb, before, accept_changes=accept_changes)
     await rested(shop, live, name)
@@ -57,6 +60,7 @@ async def taken(
         workflow = code.of_run(shop, snapshot.run)
         plan = await code.carried_over(shop, snapshot, workflow, accept=accept_changes)
         live = Live.of(workflow, shop.around, fence, snapshot)
+        live.verb, live.accepts = verb, accept_changes
         claimed = shop.claimed(verb, fence.epoch, executor, workflow.deadline(snapshot.run.created))
         document = document_of(workflow) if plan.reshaped else None
         await live.post([*plan.events, claimed], plan.writes, document=document)
@@ -75,8 +79,43 @@ async def rested(shop: Workshop, live: Live, executor: str) -> None:
     with suppress(RunOwned, RunEnded):
         if stop := next((each for each in letters if each.kind == "cancel"), None):
             await cancel(shop, live.run.id, stop.by)
-        elif letters and not live.stopping:
+        elif not live.stopping and (letters or await _ready_within(live)):
             await resume(shop, live.run.id, executor, "answer")
+
+
+async def _ready_within(live: Live) -> bool:
+    """Whether a run within, on which it rests, can go on since it was let go of."""
+    if live.nest is None or live.run.status != "waiting":
+        return False
+    for each in live.run.waits:
+        if each.on == "run" and each.node in live.run.entered and await live.nest.ready(live.run.entered[each.node]):
+            return True
+    return False
+
+
+async def _to_go_on(ledger: Ledger, run: RunId) -> Run:
+    """The run that is driven so that this one goes on: itself, or the outermost one around it."""
+    inner, outer, current = await outermost(ledger, run)
+    _must_go_on(inner)
+    if inner is outer:
+        return inner
+    if not current:
+        what = f"run {inner.id} did a step of run {inner.within.run if inner.within else ''}, which is over"
+        raise RunEnded(what, f"workflow show {outer.id}; or take it up as a run of its own: workflow fork {inner.id}")
+    _must_go_on(outer)
+    return outer
+
+
+async def _must_fit_within(shop: Workshop, run: Run, workflow: Workflow[Any], accept: bool) -> None:
+    """Raises errors.WorkflowChanged where a run within can no longer go on under its workflow as it is."""
+    for name, inner in run.entered.items():
+        node = workflow.nodes.get(name)
+        if isinstance(node, Subflow):
+            with suppress(RunNotFound):
+                kept = await shop.ledger.read(inner)
+                if not kept.run.ended:
+                    await code.carried_over(shop, kept, node.workflow, accept=accept)
+                    await _must_fit_within(shop, kept.run, node.workflow, accept)
 
 
 async def recover(shop: Workshop, on_problem: Callable[[RunId, WorkflowError], None] | None) -> list[RunView[Any]]:
@@ -85,12 +124,17 @@ async def recover(shop: Workshop, on_problem: Callable[[RunId, WorkflowError], N
     left = dict.fromkeys([*await ledger.unfinished(), *await ledger.due(shop.around.clock.now())])
     found = [run for run in left if not await ledger.owned(run)]
 
+    begun: set[RunId] = set()
+
     async def one(run: RunId) -> RunView[Any] | None:
         try:
-            standing = (await ledger.read(run)).run
+            standing = await to_recover(shop, run)
+            if standing is None or standing.id in begun:
+                return None
+            begun.add(standing.id)
             if standing.workflow not in shop.workflows:
                 return None
-            return await resume(shop, run, None, "answer" if standing.status == "waiting" else "recover")
+            return await resume(shop, standing.id, None, "answer" if standing.status == "waiting" else "recover")
         except (RunOwned, RunEnded):
             return None  # somebody else was faster, which is what was wanted
         except WorkflowError as error:
@@ -104,6 +148,21 @@ async def recover(shop: Workshop, on_problem: Callable[[RunId, WorkflowError], N
         if isinstance(view, BaseException):
             raise view
     return [view for view in views if isinstance(view, RunView)]
+
+
+async def to_recover(shop: Workshop, run: RunId) -> Run | None:
+    """The run that is driven so that this one, which was left, goes on; None where nothing is to be done by itself."""
+    if WITHIN not in run:  # it lies within none
+        return (await shop.ledger.read(run)).run
+    inner, outer, current = await outermost(shop.ledger, run)
+    if inner is outer:
+        return inner
+    if outer.status not in ("running", "waiting") or await shop.ledger.owned(outer.id):
+        return None  # whoever resumes that, or drives it, goes on with this one as well
+    if not current:  # its process died between the end of its step and its own
+        await ended_with(shop.ledger, shop.around.clock, run, "the run around it, which is past it")
+        return None
+    return outer
 
 
 def _must_be_left(before: Run | None, now: Run, verb: Verb) -> None:

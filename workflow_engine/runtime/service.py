@@ -16,10 +16,12 @@ from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
 from workflow_engine.runtime import answer, begin, cancel, code, fork, logs, look, resume, signal, worker
 from workflow_engine.runtime.logs import Spoken
+from workflow_engine.runtime.nested import Nested
 from workflow_engine.runtime.past import past
 from workflow_engine.runtime.signal import Sent
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
+from workflow_engine.spec.subflow import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Surroundings
 
@@ -38,13 +40,16 @@ class Service:
         *,
         has_model: bool = False,
     ) -> None:
-        self._shop = Workshop(around, executors, executor, has_model)
+        self._shop = Workshop(around, executors, executor, Nested, has_model)
         self._shop.known(executor)
         self._background: set[asyncio.Task[Any]] = set()
         for each in workflows:
             if self._shop.workflows.setdefault(each.name, each) is not each:
                 raise UsageError(f"two workflows are called {each.name!r}", "a run finds its code by name: rename one")
             code.prove(each)
+        for each in workflows:
+            for inner in nested(each).values():  # a run of its own is found under it: to be looked at, and forked
+                self._shop.workflows.setdefault(inner.name, inner)
 
     # Driving
 

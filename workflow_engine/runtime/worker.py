@@ -29,7 +29,7 @@ from workflow_engine.errors import (
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import INTERRUPTED, Run
 from workflow_engine.runtime.lookout import LAG, Lookout, Ready
-from workflow_engine.runtime.resume import taken
+from workflow_engine.runtime.resume import taken, to_recover
 from workflow_engine.runtime.workshop import Verb, Workshop
 
 log = logging.getLogger("workflow_engine")
@@ -181,19 +181,22 @@ class _Worker:
     async def _driven(self, ready: Ready) -> Run | None:
         shop = self.shop
         verb: Verb = "run"
-        target = ready.target
+        name, target = ready.run, ready.target
         if ready.place == "left":
-            run = (await shop.ledger.read(ready.run)).run
+            run = await to_recover(shop, ready.run)
+            if run is None:
+                return None
             if run.workflow not in shop.workflows:
                 self.refused.add(run.id)  # another worker's, or said with the queue it came from
                 return None
             if run.status not in ("running", "waiting"):
                 return None
             verb, target = "answer" if run.status == "waiting" else "recover", run.target
+            name = run.id  # the outermost one around it
         refusal = None if self.refuse is None else self.refuse(target)
         if refusal is not None:
             raise refusal
-        live = await taken(shop, ready.run, shop.executor, verb)
+        live = await taken(shop, name, shop.executor, verb)
         await shop.driven(live, shop.executor)
         return live.run
 

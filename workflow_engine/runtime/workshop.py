@@ -14,8 +14,9 @@ from typing import Any, Literal
 from workflow_engine.errors import StoreError, UsageError, WorkflowError
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.record.events import RunClaimed, RunInterrupted
-from workflow_engine.record.ids import RunId
+from workflow_engine.record.ids import RunId, around
 from workflow_engine.spec.workflow import Workflow
+from workflow_engine.steps.entering import Nest
 from workflow_engine.steps.live import Live, Surroundings
 
 Verb = Literal["run", "resume", "recover", "answer"]
@@ -29,12 +30,14 @@ class Workshop:
     """One process's workflows by name, executors by name, and `lives`: the runs it drives right now.
 
     `unheard` says that one of them came since the boxes were looked into: its first letter may be older than that.
-    `proved` are workflows that keep every law; `bells` wake whoever waits for something to do.
+    `proved` are workflows that keep every law; `bells` wake whoever waits for something to do. `nests` makes what
+    drives the runs within one, by an executor's name.
     """
 
     around: Surroundings
     executors: Mapping[str, Executor]
     executor: str
+    nests: Callable[[Workshop, str], Nest]
     has_model: bool = False
     workflows: dict[str, Workflow[Any]] = field(default_factory=dict)
     lives: dict[RunId, Live] = field(default_factory=dict)
@@ -63,6 +66,7 @@ class Workshop:
     async def driven(self, live: Live, executor: str) -> None:
         """Drive an owned run until it rests, then let go of it."""
         run_id = live.run.id
+        live.nest = self.nests(self, executor)
         self.lives[run_id] = live
         self.unheard = True
         if self.draining:
@@ -95,10 +99,11 @@ class Workshop:
 
     def wake(self, run_id: RunId) -> None:
         """Let a run driven here look into its box."""
-        live = self.lives.get(run_id)
-        if live is not None:
-            live.mail = True
-            live.wake.set()
+        # A run within another one may rest, and only the one around it be driven.
+        for name, live in self.lives.items():
+            if name == run_id or (live.run.entered and around(name, run_id)):
+                live.mail = True
+                live.wake.set()
 
     async def _hear(self) -> None:
         seen = 0

@@ -9,6 +9,9 @@ from workflow_engine.errors import Failure
 from workflow_engine.record.events import RunFailed, RunInterrupted
 from workflow_engine.steps.live import Live
 
+FORSAKEN = "stopped"
+"""The kind of failure of a run that was stopped because the one around it failed elsewhere: it goes on with that."""
+
 
 async def close(live: Live) -> None:
     """Record what follows once nothing is under way: a failure nothing caught ends the run failed, and so do steps that
@@ -17,6 +20,10 @@ async def close(live: Live) -> None:
     if live.run.failed and live.run.status == "running":
         failure = next(iter(live.run.failed.values()))
         await live.post([RunFailed(live.around.clock.now(), failure)])
+    elif live.forsaken and live.run.status == "running":
+        # Not left as interrupted: nobody but who resumes the run around it may go on with it.
+        node = next(iter(live.run.frontier.due), "")
+        await live.post([RunFailed(live.around.clock.now(), Failure(node, FORSAKEN, "the run around it failed"))])
     elif live.draining and live.run.status == "running":
         await live.post([RunInterrupted(live.around.clock.now())])
     elif live.spent and live.run.status == "running":

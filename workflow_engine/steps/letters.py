@@ -26,6 +26,7 @@ from workflow_engine.spec.nodes import Human
 from workflow_engine.steps.asking import ACCEPT, FAIL
 from workflow_engine.steps.attempt import failure_of
 from workflow_engine.steps.deadlines import keep_deadlines
+from workflow_engine.steps.entering import look_within
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.settling import Taken, fail, finish
 from workflow_engine.steps.spreading import accepted, given_up
@@ -36,15 +37,20 @@ from workflow_engine.steps.writing import decoded
 async def take_letters(live: Live) -> None:
     """Take every letter in the run's box, and do what the deadlines of its questions and waits ask for."""
     live.mail = False
+    told: list[str] = []
     for letter in await live.around.ledger.letters(live.run.id):
         if letter.kind == "cancel":
             live.cancelled_by = letter.by
+        elif letter.kind == "child":
+            told.append(letter.id)
         elif letter.kind == "reassign":
             await _reassign(live, letter)
         elif letter.answer is not None:
             await _answer(live, letter, letter.answer)
         elif letter.signal is not None:
             await receive(live, letter, letter.signal)
+    if told or any(each.on == "run" for each in live.run.waits):
+        await look_within(live, told)
     if live.run.due is None:
         return
     now = live.around.clock.now()
@@ -52,7 +58,7 @@ async def take_letters(live: Live) -> None:
         now = min(now, live.run.deadline)
     await keep_deadlines(live, now)
     for waiting in live.run.waits:
-        if waiting.until is not None and waiting.until <= now and not waiting.complete:
+        if waiting.until is not None and waiting.until <= now and not waiting.complete and waiting.on != "run":
             await over(live, waiting, now)
 
 
@@ -60,6 +66,10 @@ async def cancel(live: Live) -> None:
     """Commit the end of a run that somebody cancelled, or whose time is up, once its steps have stopped."""
     if live.run.ended:  # the last step finished instead of stopping
         return
+    if live.cancelled_by is not None:
+        for within in live.run.entered.values():  # first, or one left by a crash between would go on for ever
+            assert live.nest is not None
+            await live.nest.cancel(within, live.cancelled_by)
     now = live.around.clock.now()
     withdrawn: list[Any] = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in live.run.open]
     if live.cancelled_by is None:
@@ -67,7 +77,7 @@ async def cancel(live: Live) -> None:
         await live.post([*withdrawn, RunFailed(now, _late(live))])
         return
     letters = await live.around.ledger.letters(live.run.id)
-    await live.post([*withdrawn, RunCancelled(now, live.cancelled_by or "unknown")], (), [each.id for each in letters])
+    await live.post([*withdrawn, RunCancelled(now, live.cancelled_by)], (), [each.id for each in letters])
 
 
 def _late(live: Live) -> Failure:

@@ -15,7 +15,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.bodies.scene import Scene, no_graphs
@@ -29,6 +29,9 @@ from workflow_engine.record.values import Value, Write, set_to
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
+
+if TYPE_CHECKING:
+    from workflow_engine.steps.entering import Nest
 
 log = logging.getLogger("workflow_engine")
 
@@ -52,8 +55,9 @@ class Live:
     """One owned run. `wake` says that somebody should look again; `busy` are the nodes whose step is under way.
 
     `kept` is the run as of the last batch known to be on disk; `passed` counts how often this drive travelled an edge;
-    `mail` says that letters may wait in its box, which nobody has looked into yet; `first` is the run as it was taken;
-    `takes` counts attempts that spoke.
+    `mail` says that letters may wait in its box, which nobody has looked into yet; `first` is the run as it was taken,
+    by which `verb`, and whether changes of its code were accepted; `takes` counts attempts that spoke. `nest` drives
+    the runs within it; `within` are those under way, by their nodes. `forsaken` says that the run around it failed.
     """
 
     workflow: Workflow[Any]
@@ -71,6 +75,11 @@ class Live:
     mail: bool = True
     cancelled_by: str | None = None
     takes: int = 0
+    verb: str = "run"
+    accepts: bool = False
+    nest: Nest | None = None
+    within: dict[str, Live] = field(default_factory=dict)
+    forsaken: bool = False
 
     @classmethod
     def of(
@@ -87,7 +96,17 @@ class Live:
     def drain(self) -> None:
         """Begin no step any more, and no further attempt of one that waits for it."""
         self.halt.set()
+        for each in self.within.values():
+            each.forsaken = self.forsaken
+            each.drain()
         self.wake.set()
+
+    def enter(self, node: str, within: Live) -> None:
+        """Say that a run within is under way; one that comes too late begins no step."""
+        self.within[node] = within
+        if self.stopping:
+            within.forsaken = bool(self.run.failed) or self.forsaken
+            within.drain()
 
     async def pause(self, seconds: float) -> None:
         """Wait this long, or until somebody drains."""
@@ -146,6 +165,10 @@ class Live:
             if move is not None:
                 self.passed.update(move.via)
         self.run = run
+        if self.within and run.failed:
+            for each in self.within.values():
+                each.forsaken = True
+                each.drain()
         self.state = after(self.state, writes, run.seq)
         durable = self.around.ledger.commit(
             self.fence, Batch(run, tuple(events), tuple(writes), tuple(taken), document)

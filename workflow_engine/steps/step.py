@@ -7,14 +7,18 @@ from functools import partial
 from typing import Any, assert_never
 
 from workflow_engine.bodies import function
-from workflow_engine.bodies.intent import Ask, Await, Intent, Midway, Wrote
+from workflow_engine.bodies.intent import Ask, Await, Enter, Intent, Midway, Rest, Wrote
 from workflow_engine.bodies.run import run as run_body
-from workflow_engine.record.events import EffectStarted, QuestionAsked
+from workflow_engine.frontier.leave import catches
+from workflow_engine.record.events import EffectStarted, QuestionAsked, WaitBegan
 from workflow_engine.record.inbox import Tried
+from workflow_engine.record.waiting import Waiting
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.nodes import Node
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.waits import Wait
 from workflow_engine.steps.asking import deaths_question, doubt_question, human_question, tried_so_far
+from workflow_engine.steps.entering import enter, leave_behind, visit_of
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.midway import going_on, questions
 from workflow_engine.steps.settling import Taken, fail, finish
@@ -53,8 +57,16 @@ async def step(live: Live, name: str) -> None:
     if effect:
         await live.post([EffectStarted(started, name, visit, live.run.key(name, visit))])
     live.cleared.discard(name)
+    if isinstance(node, Subflow):
+        await _entered(live, node, started)
+        return
     act = partial(run_body, node)
     await _attempts(live, node, visit, started, act if name not in live.run.answered else await going_on(live, node))
+
+
+async def _entered(live: Live, node: Subflow, started: datetime) -> None:
+    visit = await visit_of(live, node.name)
+    await _attempts(live, node, visit.number, visit.began or started, partial(enter, live, node, visit))
 
 
 async def _in_doubt(live: Live, node: Any, visit: int, started: datetime) -> bool | None:
@@ -82,6 +94,9 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
 
     result = await trying(live, node, visit, act, settle)
     if isinstance(result, GaveUp):
+        if node.name in live.run.entered and catches(live.workflow, node.name, "failed"):
+            # Nobody comes back to the run within: what it still asks or does is over.
+            await leave_behind(live, live.run.entered[node.name])
         await fail(live, Taken(node, visit, started, result.tries.number, paid=result.tries.paid), result.failure)
     elif result is None:
         return None
@@ -94,6 +109,11 @@ def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) 
     match intent:
         case Wrote():
             return finish(live, taken, writes_of(live.workflow, taken.node.name, intent.values, live.around.limits))
+        case Rest():
+            rests = Waiting(taken.node.name, taken.visit, "run", (intent.run,), until=intent.until, since=taken.started)
+            durable = live.post([WaitBegan(live.around.clock.now(), rests)])
+            live.mail = True  # an answer may have come between its rest and this
+            return durable
         case Ask():
             question = human_question(live, taken.node, taken.visit, intent, tried)
             return live.post([QuestionAsked(live.around.clock.now(), question, taken.started)])
@@ -104,5 +124,7 @@ def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) 
         case Await():
             assert isinstance(taken.node, Wait)
             return begin(live, taken.node, taken.visit, taken.started, intent)
+        case Enter():
+            raise TypeError("a run within is driven before its step is settled")
         case _:
             assert_never(intent)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from workflow_engine.bodies.intent import Intent, Wrote
 from workflow_engine.bodies.scene import Scene
-from workflow_engine.errors import Conflict, Failure, StoreError
+from workflow_engine.errors import Conflict, Failure, StoreError, WorkflowChanged
 from workflow_engine.ports.agents import AgentAnswer
 from workflow_engine.record.events import AttemptFailed
 from workflow_engine.record.usage import Usage
@@ -83,7 +83,7 @@ async def trying(
             intent = await (attempt.run(act) if guard is None else guard.run(attempt, act))
             paid = paid.with_(intent)
             return await settle(intent, Tries(number, attempt.words, paid))
-        except (StoreError, Conflict):
+        except (StoreError, Conflict, WorkflowChanged):
             raise
         except Exception as error:  # the body is the user's code: whatever it raises is the step's failure
             paid = paid.with_(getattr(error, "so_far", None))

@@ -1,0 +1,178 @@
+"""Runs within runs: begun, taken and driven as a part of the step of the subflow they do, and ended with it.
+
+Its id follows from the visit, so that beginning it again after a crash finds the one there is. It is begun before the
+run around it says so: what that names and is not there was lost, and is not begun a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from workflow_engine.errors import InputError, RunNotFound, StepError, StoreDamaged
+from workflow_engine.ports.ledger import Ledger, Snapshot
+from workflow_engine.record.events import SubflowEntered
+from workflow_engine.record.ids import RunId, child_id
+from workflow_engine.record.run import Run
+from workflow_engine.record.usage import Usage
+from workflow_engine.record.within import Within
+from workflow_engine.runtime import begin, cancel, code
+from workflow_engine.spec.document import document_of
+from workflow_engine.spec.subflow import Subflow
+from workflow_engine.steps.ending import FORSAKEN
+from workflow_engine.steps.entering import Visit, around_and
+from workflow_engine.steps.live import Live
+
+if TYPE_CHECKING:
+    from workflow_engine.runtime.workshop import Verb, Workshop
+
+_CURE = "restore the store from a backup, or fork the run at an earlier step"
+
+
+class Nested:
+    """Implements steps.entering.Nest for the runs of one drive: all of them by one executor."""
+
+    def __init__(self, shop: Workshop, executor: str) -> None:
+        self._shop, self._executor = shop, executor
+
+    async def drive(self, around: Live, node: Subflow, visit: Visit, inputs: Mapping[str, Any]) -> Snapshot:
+        live = await self._current(around, node, visit, inputs)
+        while isinstance(live, Live):
+            around.enter(node.name, live)
+            try:
+                await self._shop.driven(live, self._executor)
+            finally:
+                del around.within[node.name]
+            if live.run.status != "waiting" or around.stopping or not await self.ready(live.run.id):
+                return Snapshot(live.run, live.state)
+            live = await self._claimed(around, node, live.run)
+        return live
+
+    async def _current(self, around: Live, node: Subflow, visit: Visit, inputs: Mapping[str, Any]) -> Live | Snapshot:
+        """The run of a visit, taken over; as it is where it has ended and nobody has been told so."""
+        if visit.runs:
+            run = await self._known(around, node, visit.runs[-1])
+            if not (run.ended or _untold(run, visit)):
+                return await self._claimed(around, node, run)
+            if run.status == "succeeded" or not visit.told:  # its end is all there is to record
+                return await self._shop.ledger.read(run.id)
+        # None yet, or one that ended for good and failed the step: a new try needs a new run.
+        name = child_id(around.run.id, node.name, visit.number, len(visit.runs) + 1)
+        live: Live | Snapshot
+        try:
+            found = (await self._shop.ledger.read(name)).run
+        except RunNotFound:
+            live = await self._begun(around, node, visit, name, inputs)
+        else:  # its process died before it could say so
+            _must_be_its(found, around, node)
+            live = await self._shop.ledger.read(name) if found.ended else await self._claimed(around, node, found)
+        try:
+            await around.post([SubflowEntered(around.around.clock.now(), node.name, visit.number, name)])
+        except BaseException:
+            if isinstance(live, Live):
+                await self._shop.ledger.release(live.fence)
+            raise
+        visit.runs.append(name)
+        visit.told = False
+        return live
+
+    async def _known(self, around: Live, node: Subflow, name: RunId) -> Run:
+        try:
+            run = (await self._shop.ledger.read(name)).run
+        except RunNotFound as error:
+            what = f"run {around.run.id} is damaged: run {name}, which does its step {node.name}, is missing"
+            raise StoreDamaged(what, _CURE) from error
+        _must_be_its(run, around, node)
+        return run
+
+    async def _begun(self, around: Live, node: Subflow, visit: Visit, name: RunId, inputs: Mapping[str, Any]) -> Live:
+        within = Within(around.run.id, node.name, visit.number, around_and(around.run))
+        try:
+            return await begin.within(
+                self._shop, node.workflow, inputs, around.run.target, name, within, self._executor
+            )
+        except InputError as error:
+            raise StepError(error.what, error.cure, kind="validation", retryable=False) from error
+
+    async def _claimed(self, around: Live, node: Subflow, run: Run) -> Live:
+        shop, flow = self._shop, node.workflow
+        fence, snapshot = await shop.ledger.claim(run.id)
+        try:
+            plan = await code.carried_over(shop, snapshot, flow, accept=around.accepts)
+            live = Live.of(flow, shop.around, fence, snapshot)
+            verb = _verb(around, snapshot.run)
+            live.verb, live.accepts = verb, around.accepts
+            claimed = shop.claimed(verb, fence.epoch, self._executor, flow.deadline(snapshot.run.created))
+            await live.post([*plan.events, claimed], plan.writes, document=document_of(flow) if plan.reshaped else None)
+        except BaseException:
+            await shop.ledger.release(fence)
+            raise
+        return live
+
+    async def usage(self, runs: Sequence[RunId]) -> Usage:
+        total = Usage()
+        for each in runs:
+            with suppress(RunNotFound):
+                total += (await self._shop.ledger.read(each)).run.usage
+        return total
+
+    async def ready(self, run: RunId) -> bool:
+        ledger = self._shop.ledger
+        try:
+            kept = (await ledger.read(run)).run
+        except RunNotFound:
+            return True  # whoever enters it hears of it
+        if kept.status != "waiting" or await ledger.letters(run):
+            return True
+        if kept.due is not None and kept.due <= self._shop.around.clock.now():
+            return True
+        for each in kept.entered.values():
+            if await self.ready(each):
+                return True
+        return False
+
+    async def cancel(self, run: RunId, by: str) -> None:
+        with suppress(RunNotFound):
+            await cancel.ended_with(self._shop.ledger, self._shop.around.clock, run, by)
+
+
+def _untold(run: Run, visit: Visit) -> bool:
+    """Whether it failed and its process died before its step did: it is not tried again unasked."""
+    return run.status == "failed" and not visit.told and not (run.error and run.error.kind == FORSAKEN)
+
+
+def _verb(around: Live, run: Run) -> Verb:
+    if run.status == "waiting":
+        return "answer"
+    return "recover" if around.verb == "recover" and run.status == "running" else "resume"
+
+
+def _must_be_its(run: Run, around: Live, node: Subflow) -> None:
+    """Raises StoreDamaged for a run that stands where this one's should and is not."""
+    its, visit = run.within, around.run.frontier.visits.get(node.name)
+    # A node that was renamed since keeps the run that it entered under its former name.
+    known = around.run.entered.get(node.name) == run.id
+    if its is None or (its.run, its.visit) != (around.run.id, visit) or not (known or its.node == node.name):
+        what = f"run {run.id} is damaged: it is not the one that does step {node.name} of run {around.run.id}"
+        raise StoreDamaged(what, _CURE)
+
+
+async def outermost(ledger: Ledger, run: RunId) -> tuple[Run, Run, bool]:
+    """A run, the outermost run around it, and whether a step of each of those between waits for it or does it still.
+
+    Raises StoreDamaged for runs that lie within one another in a circle.
+    """
+    inner = outer = (await ledger.read(run)).run
+    current, seen = True, {run}
+    while outer.within is not None:
+        its, below = outer.within, outer
+        try:
+            outer = (await ledger.read(its.run)).run
+        except RunNotFound as error:
+            raise StoreDamaged(f"run {below.id} is damaged: run {its.run} around it is missing", _CURE) from error
+        if outer.id in seen:
+            raise StoreDamaged(f"run {run} is damaged: it lies within itself", _CURE)
+        seen.add(outer.id)
+        current = current and below.id in outer.entered.values() and not outer.ended
+    return inner, outer, current
