@@ -12,11 +12,9 @@ from workflow_engine.cli.options import AllowUnsandboxed, By, Executor, Executor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflow_engine.cli.driving import Manner
     from workflow_engine.engine import Engine
     from workflow_engine.record.ids import RunId
     from workflow_engine.record.inbox import QuestionRecord, Standing
-    from workflow_engine.runtime.view import RunView
 
 
 def answer(
@@ -41,6 +39,7 @@ def answer(
     The run goes on here if its code is found and nobody drives it; otherwise the command to type is printed.
     """
     from workflow_engine.cli.driving import Manner
+    from workflow_engine.cli.goingon import go_on_or_say
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.voice import say
 
@@ -48,7 +47,7 @@ def answer(
     name = who(by)
     run = run_loop(_record(question, given, json_value, name, store))
     say(f"answered by {name}")
-    _go_on(run, Manner(store, executor, model, allow_unsandboxed, json))
+    go_on_or_say(run, Manner(store, executor, model, allow_unsandboxed, json))
 
 
 async def _record(question: str, words: list[str], json_value: str | None, by: str, store: Path | None) -> RunId:
@@ -85,37 +84,6 @@ async def _asked(engine: Engine, name: str, store: Path | None) -> Standing:
         raise QuestionNotFound(f"run {view.id} asks nothing: it is {view.status}", typed("show", view.id, store=store))
     listed = "\n".join(answering(each.question, store=store) for each in pending)
     raise QuestionNotFound(f"run {view.id} asks {len(pending)} questions", f"answer one by its id:\n{listed}")
-
-
-def _go_on(run: RunId, manner: Manner) -> None:
-    """Drive the run on, or say how. The answer is recorded either way, so what hinders is told and is no failure."""
-    from workflow_engine.cli.goingon import go_on
-    from workflow_engine.cli.opening import reading
-    from workflow_engine.cli.report import report
-    from workflow_engine.cli.stopping import run_loop
-    from workflow_engine.cli.typed import typed
-    from workflow_engine.cli.voice import AMBER, emit_json, point, say
-    from workflow_engine.errors import RunOwned, UsageError
-
-    try:
-        view = run_loop(go_on(run, manner, verb="answer"))
-    except RunOwned:
-        say("the process that drives the run takes it up")
-        way = ("watch", typed("watch", run, store=manner.store))
-    except UsageError as error:
-        # Its code is not here, or no model for it: somebody else may go on.
-        say(f"the run does not go on here: {error.what}", AMBER)
-        way = ("go on", error.cure or typed("resume", run, store=manner.store))
-    else:
-        raise typer.Exit(report(view, store=manner.store, as_json=manner.as_json))
-
-    async def standing() -> RunView[Any]:
-        async with reading(manner.store) as engine:
-            return await engine.get(run)
-
-    if manner.as_json:
-        emit_json(run_loop(standing()).document())
-    point(way)
 
 
 def answer_of(question: QuestionRecord, words: list[str], json_value: str | None) -> Any:

@@ -23,6 +23,7 @@ from workflow_engine.cli import (
     run,
     runs,
     show,
+    signal,
     start,
     store,
     watch,
@@ -65,6 +66,7 @@ app.command("cancel")(resume.cancel)
 app.command("fork")(fork.fork)
 app.command("inbox")(inbox.inbox)
 app.command("answer")(answer.answer)
+app.command("signal")(signal.signal)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.group, name="model")
 app.add_typer(store.group, name="store")

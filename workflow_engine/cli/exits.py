@@ -33,7 +33,7 @@ MEANINGS = {
     Exit.DONE: "done",
     Exit.FAILED: "the run failed",
     Exit.USAGE: "wrong usage",
-    Exit.WAITING: "the run waits for a person",
+    Exit.WAITING: "the run waits: for a person, a signal or a time",
     Exit.CANCELLED: "the run was cancelled",
     Exit.UNSOUND: "the workflow breaks a law, or changed and no longer fits its run",
     Exit.SPENT: "budget or deadline spent",

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from workflow_engine.cli.driving import Manner, drive
 from workflow_engine.cli.opening import reading
 from workflow_engine.cli.typed import typed
-from workflow_engine.errors import RunEnded, RunOwned, TargetError
+from workflow_engine.errors import RunEnded, RunOwned, TargetError, UsageError
 from workflow_engine.targets import Label, Loaded, from_label, load
 
 if TYPE_CHECKING:
     from workflow_engine.engine import Engine
+    from workflow_engine.record.ids import RunId
     from workflow_engine.record.run import Run
     from workflow_engine.runtime.view import RunView
 
@@ -38,6 +39,39 @@ async def go_on(
         return await engine.resume(run.id, executor=manner.executor, verb=verb)
 
     return await drive(loaded, manner, act, before=run.id)
+
+
+def go_on_or_say(run: RunId, manner: Manner) -> None:
+    """Drive the run on after a word from outside was recorded, and end with the code that its report has; or say how.
+
+    What was sent is recorded either way, so what hinders is told and is no failure.
+    """
+    import typer
+
+    from workflow_engine.cli.report import report
+    from workflow_engine.cli.stopping import run_loop
+    from workflow_engine.cli.voice import AMBER, emit_json, point, say
+
+    try:
+        view = run_loop(go_on(run, manner, verb="answer"))
+    except RunOwned:
+        say("the process that drives the run takes it up")
+        way = ("watch", typed("watch", run, store=manner.store))
+    except UsageError as error:
+        # Its code is not here, or no model for it: somebody else may go on.
+        say(f"the run does not go on here: {error.what}", AMBER)
+        way = ("go on", error.cure or typed("resume", run, store=manner.store))
+    else:
+        raise typer.Exit(report(view, store=manner.store, as_json=manner.as_json))
+    if manner.as_json:
+        emit_json(run_loop(standing(run, manner)).document())
+    point(way)
+
+
+async def standing(run: RunId, manner: Manner) -> RunView[Any]:
+    """The run as it is, without going on."""
+    async with reading(manner.store) as engine:
+        return await engine.get(run)
 
 
 def code_of(run: Run, target: str | None, manner: Manner, *, verb: str = "resume") -> Loaded:

@@ -116,17 +116,22 @@ def type_name(annotation: Any) -> str:
 def _documents(texts: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for text in texts:
-        name, content = _content(text)
-        try:
-            document = strict_json(content.removeprefix("\ufeff"))
-        except ValueError as error:
-            raise InputError(f"{name} is no JSON: {error}", 'it holds one object, like {"request": "..."}') from None
+        name, document = read_document(text)
         if not isinstance(document, dict):
             raise InputError(
                 f"{name} holds a JSON {_json_type(document)}, not an object", 'write {"field": value, ...}'
             )
         found.update(document)
     return found
+
+
+def read_document(text: str) -> tuple[str, Any]:
+    """Where a document was given, and what it says. Raises InputError."""
+    name, content = _content(text)
+    try:
+        return name, strict_json(content.removeprefix("\ufeff"))
+    except ValueError as error:
+        raise InputError(f"{name} is no JSON: {error}", 'it holds one object, like {"request": "..."}') from None
 
 
 def _content(text: str) -> tuple[str, str]:

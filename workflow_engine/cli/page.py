@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_engine.cli.figures import NOTHING, ago, cost, duration, line, plain, room, tokens, value
 from workflow_engine.cli.grid import Cell, grid
-from workflow_engine.cli.report import failure_lines, question_lines, status_word, summary
+from workflow_engine.cli.report import failure_lines, question_lines, status_word, summary, wait_lines
 from workflow_engine.cli.signs import sign
 from workflow_engine.cli.voice import BOLD, DIM, painted
 
@@ -37,6 +37,7 @@ def run_lines(view: RunView[Any], *, full: bool = False) -> list[str]:
     if steps:
         head = ["step", "", "node", "visit", "tries", "time", "tokens", "cost", "last word"]
         lines += ["", *grid(head, steps, out, room=room(out))]
+    lines += wait_lines(view)
     lines += question_lines(view, whole=True, longest=None if full else 24)
     if view.values:
         lines += ["", painted("state", DIM, out), *state_lines(view.values, full=full)]

@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_engine.cli.choosing import choose_model, choose_sandbox
@@ -128,21 +127,19 @@ async def _go_on(runs: Sequence[RunId], loaded: Loaded, manner: Manner, stream: 
 
 
 async def _dead(engine: Engine, codes: list[Exit]) -> list[Run]:
-    """Runs that were taken and not ended, whose answer waits, or whose question expired, and that no living process
+    """Runs that were taken and not ended, whose answer or signal waits, or whose time came, and that no living process
     drives: oldest first.
 
     One that cannot be read is told, and its exit code added to `codes`.
     """
     found: list[Run] = []
-    now = datetime.now(UTC)
-    times = [(each.question.run, each.known.next) for each in await engine.inbox() if each.known is not None]
-    expired = {run for run, time in times if time is not None and time <= now}
+    overdue = set(await engine.due())
     page: list[Listed] = []
     while True:
         page = await engine.runs(limit=_PAGE, before=page[-1].run if page else None)
         for each in page:
             if each.status == "running" or (  # a queued one was left to a worker
-                each.status == "waiting" and (each.letters or each.run in expired)
+                each.status == "waiting" and (each.letters or each.run in overdue)
             ):
                 try:
                     view = await engine.get(each.run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from workflow_engine.cli.figures import ago, cost, duration, line, plain, room, 
 from workflow_engine.cli.signs import sign
 from workflow_engine.cli.typed import ways_on
 from workflow_engine.cli.voice import BOLD, DIM, emit, emit_json, painted, point, say
+from workflow_engine.record.waiting import Waiting, words_of
 
 if TYPE_CHECKING:
     from workflow_engine.record.inbox import Standing
@@ -29,7 +31,7 @@ def report(view: RunView[Any], *, store: Path | None, as_json: bool, picture: Pa
     else:
         emit("")
         emit(summary(view))
-        for text in (*failure_lines(view), *question_lines(view)):
+        for text in (*failure_lines(view), *wait_lines(view), *question_lines(view)):
             emit(text)
     if picture is not None:
         say()
@@ -82,6 +84,34 @@ def failure_lines(view: RunView[Any]) -> list[str]:
     if failure.trace:
         lines += [painted(f"  {each}", DIM, sys.stdout) for each in plain(failure.trace).rstrip().splitlines()[-12:]]
     return lines
+
+
+def wait_lines(view: RunView[Any]) -> list[str]:
+    """What a run waits for besides people: signals with what they carry, times, other runs."""
+    lines: list[str] = []
+    for each in view.run.waits if view.run.status in ("waiting", "running") else ():
+        head = painted(f"{line(each.node)} waits", sign("waiting").ansi, sys.stdout)
+        lines += ["", f"  {head} {line(words_of(each))}"]
+        facts = _wait_facts(view, each)
+        lines += [f"    {painted(name.ljust(8), DIM, sys.stdout)}  {text}" for name, text in facts]
+    return lines
+
+
+def _wait_facts(view: RunView[Any], waiting: Waiting) -> Iterator[tuple[str, str]]:
+    if waiting.had:
+        yield "came", line(", ".join(kept.name for kept in waiting.had))
+    for name in waiting.missing if waiting.on == "signal" else ():
+        form = ", ".join(f"{field} ({kind})" for field, kind in form_fields(view.expects.get(name, {})))
+        if form:
+            yield "carries", line(form if len(waiting.names) == 1 else f"{name}: {form}")
+    if waiting.topic is not None:
+        yield "topic", line(waiting.topic)
+    if waiting.trouble:
+        yield "refused", line(waiting.trouble)
+    if waiting.until is not None and waiting.on != "time":
+        yield "within", f"{ago(waiting.until)} ({waiting.until:%Y-%m-%d %H:%M} UTC)"
+    elif waiting.until is not None:
+        yield "over", ago(waiting.until)
 
 
 def question_lines(view: RunView[Any], *, whole: bool = False, longest: int | None = _LONGEST) -> list[str]:

@@ -27,7 +27,10 @@ def ways_on(view: RunView[Any], store: Path | None) -> list[tuple[str, str]]:
     look = ("look", typed("show", run, store=store))
     picture = ("picture", typed("draw", run, "-o", "run.png", store=store))
     if view.open_questions and view.status == "waiting":
-        return [look, picture, *(("answer", answering(each.question, view, store)) for each in view.open_questions)]
+        asks = [("answer", answering(each.question, view, store)) for each in view.open_questions]
+        return [look, picture, *_waits(view, store), *asks]
+    if view.run.waits and view.status == "waiting" and (ways := _waits(view, store)):
+        return [look, picture, *ways]
     if view.owned:
         return [look, ("watch", typed("watch", run, store=store))]
     if view.run.status == "queued" and view.run.target is not None:
@@ -47,6 +50,29 @@ def ways_on(view: RunView[Any], store: Path | None) -> list[tuple[str, str]]:
     if view.run.status == "succeeded":
         return [look, picture]
     return [picture, look]
+
+
+def _waits(view: RunView[Any], store: Path | None) -> list[tuple[str, str]]:
+    """What ends the waits of a run: a command for each signal; a time comes by itself, if somebody looks then."""
+    ways: list[tuple[str, str]] = []
+    for each in view.run.waits:
+        if each.on == "signal":
+            ways += [("signal", signalling(view, name, store)) for name in each.missing]
+        elif each.on == "time":
+            ways.append(("then", typed("recover", store=store)))
+    return list(dict.fromkeys(ways))
+
+
+def signalling(view: RunView[Any], name: str, store: Path | None = None) -> str:
+    """The command that sends a signal, with a place for each field it must carry."""
+    schema = view.expects.get(name, {})
+    words = []
+    if schema.get("type") == "object":
+        required = schema.get("required", ())
+        words = [f"{each}=..." for each in required] if isinstance(required, list) else []
+    elif schema.get("type") != "null":
+        words = ["..."]
+    return typed("signal", view.id, name, *words, store=store)
 
 
 def answering(question: QuestionRecord, view: RunView[Any] | None = None, store: Path | None = None) -> str:

@@ -185,7 +185,7 @@ def _standing(run: Run, interrupted: bool) -> tuple[Status, str]:
         case "running":
             return ("interrupted", "interrupted") if interrupted else ("running", "running")
         case "waiting":
-            return "waiting", f"waiting for a {run.reason or 'person'}"
+            return "waiting", "waiting for " + ("another run" if run.reason == "run" else f"a {run.reason or 'person'}")
         case "succeeded":
             return "done", "succeeded"
         case "failed":

@@ -18,6 +18,7 @@ from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source
 from workflow_engine.spec.nodes import FAILED, Agent, Human, Node, Route
 from workflow_engine.spec.policies import attempts_of
+from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
 
 Leg: TypeAlias = Literal["whole", "arrival", "departure", "then"]
@@ -189,10 +190,28 @@ def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
         terms.append(f"within {time_taken(node.within.total_seconds())}{then}")
     if isinstance(node, Human) and node.approvals:
         terms += [f"{word}: {count} people" for word, count in node.approvals.items()]
+    if isinstance(node, Wait):
+        yield _awaited(node)
+        if node.within is not None:
+            terms.append(f"within {time_taken(node.within.total_seconds())}")
+        if node.topic is not None:
+            terms.append(f"topic {node.topic}")
     if terms:
         yield " · ".join(terms)
     if isinstance(node, Human) and (asked := [each for each in (node.to, *node.candidates) if each]):
         yield f"asks {', '.join(asked[:3])}{', …' if len(asked) > 3 else ''}"
+
+
+def _awaited(node: Wait) -> str:
+    if node.until is not None:
+        return f"until the time in {node.until}"
+    if node.lasting is not None:
+        return f"for {time_taken(node.lasting.total_seconds())}"
+    return (
+        f"for {'any' if node.first else 'all'} of {', '.join(node.names)}"
+        if len(node.names) > 1
+        else (f"for signal {', '.join(node.names)}")
+    )
 
 
 def _errors(node: Each[Any, Any]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from workflow_engine.errors import AmbiguousRun, RunNotFound
+from workflow_engine.errors import AmbiguousRun, RunNotFound, StoreError
 from workflow_engine.ports.ledger import Ledger, Recorded
 from workflow_engine.record.history import history
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
+from workflow_engine.record.run import Run
 from workflow_engine.runtime.past import past, past_of
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import EAR, Workshop
@@ -48,7 +50,30 @@ async def view_of(shop: Workshop, run: RunId) -> RunView[Any]:
         owned=await ledger.owned(run),
         letters=bool(kept.letters),
         model=None if workflow is None else workflow.state,
+        signalled=bool(kept.letters) and all(each.kind == "signal" for each in kept.letters),
+        expects=await _expects(ledger, kept.run),
     )
+
+
+async def _expects(ledger: Ledger, run: Run) -> Mapping[str, Mapping[str, Any]]:
+    """What the signals carry that a run waits for; nothing where its document cannot tell."""
+    if all(each.on != "signal" for each in run.waits):
+        return {}
+    with suppress(StoreError):
+        return await expected(ledger, run)
+    return {}
+
+
+async def expected(ledger: Ledger, run: Run) -> Mapping[str, Mapping[str, Any]]:
+    """The signals that nodes of a run's workflow wait for, and the schema of what each carries: read without code."""
+    document = await ledger.document(run.id)
+    try:
+        waits = [node["wait"]["signals"] for node in document["shape"]["nodes"].values() if node["kind"] == "wait"]
+        return {str(name): dict(schema) for signals in waits for name, schema in signals}
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(
+            f"the workflow document of run {run.id} does not say what it waits for", "workflow store check"
+        ) from error
 
 
 async def inbox(ledger: Ledger, run: str | None = None) -> list[Standing]:

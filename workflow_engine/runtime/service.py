@@ -185,6 +185,15 @@ class Service:
         """Questions that wait for an answer, oldest first; of all runs or of one."""
         return await look.inbox(self._shop.ledger, run)
 
+    async def expects(self, run: str) -> Mapping[str, Mapping[str, Any]]:
+        """The signals that nodes of a run's workflow wait for, each with the JSON Schema of what it carries."""
+        ledger = self._shop.ledger
+        return await look.expected(ledger, (await ledger.read(await self.find(run))).run)
+
+    async def due(self) -> list[RunId]:
+        """Runs of which a question or a wait is over by now, the longest overdue first: `recover` goes on with them."""
+        return list(await self._shop.ledger.due(self._shop.around.clock.now()))
+
     async def find(self, prefix: str) -> RunId:
         """The run a unique prefix or "@last" means. Raises errors.RunNotFound, errors.AmbiguousRun."""
         return await look.find(self._shop.ledger, prefix)

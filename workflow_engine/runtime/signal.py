@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from workflow_engine.errors import AnswerRejected, SignalRejected, StoreError, UsageError
+from workflow_engine.errors import AnswerRejected, SignalRejected, UsageError
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Letter, SignalRecord
 from workflow_engine.record.run import Run
 from workflow_engine.runtime.inputs import signed
-from workflow_engine.runtime.look import find
+from workflow_engine.runtime.look import expected, find
 from workflow_engine.runtime.schema import problems
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.waits import SIGNAL, Wait
@@ -52,12 +52,12 @@ async def send(shop: Workshop, run: Run, name: str, payload: Any, id: str, by: s
     """The same to a run that was read. Raises SignalRejected, RunEnded, StoreError."""
     word(id, "the id of a signal")
     plain = plainly(payload, shop.around.limits.write, f"signal {name}")
-    expected = await _expected(shop.ledger, run)
-    if name not in expected:
-        raise _unknown(run, name, list(expected))
-    if wrong := [*_wrong(expected[name], plain, name), *_refused(shop, run, name, plain)]:
+    known = await expected(shop.ledger, run)
+    if name not in known:
+        raise _unknown(run, name, list(known))
+    if wrong := [*_wrong(known[name], plain, name), *_refused(shop, run, name, plain)]:
         raise SignalRejected(
-            f"what signal {name} carries does not fit:\n    " + "\n    ".join(wrong), _shape(expected[name])
+            f"what signal {name} carries does not fit:\n    " + "\n    ".join(wrong), _shape(known[name])
         )
     awaited = any(name in each.missing for each in run.waits)
     if not awaited and not run.ended:
@@ -100,18 +100,6 @@ def word(text: str, place: str) -> None:
         raise UsageError(
             f"{place} is {given!r:.80}, and not 1 to {SIGNAL} characters on one line", "an id as the sender has it"
         )
-
-
-async def _expected(ledger: Ledger, run: Run) -> Mapping[str, Mapping[str, Any]]:
-    """The signals that nodes of the run's workflow wait for, and the schema of what each carries: read without code."""
-    document = await ledger.document(run.id)
-    try:
-        waits = [node["wait"]["signals"] for node in document["shape"]["nodes"].values() if node["kind"] == "wait"]
-        return {str(name): dict(schema) for signals in waits for name, schema in signals}
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise StoreError(
-            f"the workflow document of run {run.id} does not say what it waits for", "workflow store check"
-        ) from error
 
 
 def _unknown(run: Run, name: str, names: list[str]) -> SignalRejected:

@@ -15,6 +15,7 @@ from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Usage
+from workflow_engine.record.waiting import Waiting
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -23,8 +24,9 @@ S = TypeVar("S", bound=BaseModel)
 class RunView(Generic[S]):
     """One run at one moment. `values` is the state as plain JSON; `state` the same through the workflow's own class.
 
-    `owned` says whether a living process drives it, `letters` whether an answer waits to be taken. A fork's history
-    begins with its parent's steps; its usage and who answered are its own.
+    `owned` says whether a living process drives it, `letters` whether an answer or a signal waits to be taken,
+    `signalled` that signals alone do. `expects` has the schema of what each signal carries that it waits for. A fork's
+    history begins with its parent's steps; its usage and who answered are its own.
     """
 
     run: Run
@@ -33,6 +35,8 @@ class RunView(Generic[S]):
     questions: tuple[Standing, ...] = ()
     owned: bool = False
     letters: bool = False
+    signalled: bool = False
+    expects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     model: type[S] | None = field(default=None, repr=False)
 
     @property
@@ -50,7 +54,7 @@ class RunView(Generic[S]):
     def reason(self) -> str | None:
         """Why it has this status: what it waits for, why it failed, or that its answer waits to be taken up."""
         if self.status == "queued" and self.run.status == "waiting":
-            return "answered"
+            return "signalled" if self.signalled else "answered"
         return "interrupted" if self.interrupted else self.run.reason
 
     @property
@@ -100,7 +104,7 @@ class RunView(Generic[S]):
             else {"kind": failure.kind, "message": failure.message, "step": failed, "node": failure.node},
             "state": dict(self.values),
             "questions": [question_document(each) for each in self.open_questions],
-            "waits": [],
+            "waits": [wait_document(each, self.expects) for each in run.waits],
             "steps": [
                 {
                     "step": each.step,
@@ -124,6 +128,24 @@ class RunView(Generic[S]):
             "answered_by": list(run.answered_by),
             **({} if run.parent is None else {"parent": {"run": run.parent[0], "step": run.parent[1]}}),
         }
+
+
+def wait_document(waiting: Waiting, expects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The fixed JSON shape of one entry of `waits`: what has not come, with the schema of what it carries."""
+    missing = waiting.missing
+    return {
+        "node": waiting.node,
+        "visit": waiting.visit,
+        "on": waiting.on,
+        "signals": [{"name": name, "schema": expects.get(name)} for name in missing] if waiting.on == "signal" else [],
+        "first": waiting.first,
+        "came": [each.name for each in waiting.had],
+        "runs": list(missing) if waiting.on == "run" else [],
+        "topic": waiting.topic,
+        "until": None if waiting.until is None else waiting.until.isoformat(),
+        "since": None if waiting.since is None else waiting.since.isoformat(),
+        "trouble": waiting.trouble or None,
+    }
 
 
 def question_document(standing: Standing) -> dict[str, Any]:
