@@ -43,6 +43,30 @@ def read_inputs(workflow: Workflow[Any], pairs: Sequence[str], documents: Sequen
     return given
 
 
+def read_given(workflow: Workflow[Any], pairs: Sequence[str], documents: Sequence[str]) -> Inputs:
+    """Some of the inputs, where others come from elsewhere. Raises InputError as `read_inputs` does."""
+    given, problems = _read(workflow, pairs, documents)
+    if problems:
+        raise InputError(f"the inputs do not fit {workflow.name}\n  " + "\n  ".join(problems), _takes(workflow))
+    return given
+
+
+def read_object(workflow: Workflow[Any], document: Mapping[str, Any], known: Inputs) -> tuple[Inputs, list[str]]:
+    """The inputs of one JSON object, over what is known already, and everything that is wrong with them."""
+    problems: list[str] = []
+    plain, typed = dict(known.plain), dict(known.typed)
+    for name, given in document.items():
+        field = _field(workflow, name, problems)
+        if field is not None:
+            _take(field, given, plain, typed, problems)
+    problems += [
+        f"{each.name}: missing ({type_name(each.type)})"
+        for each in workflow.fields.values()
+        if each.required and each.name not in plain and each.name not in document
+    ]
+    return Inputs(plain, typed), problems
+
+
 def read_edits(workflow: Workflow[Any], pairs: Sequence[str], documents: Sequence[str]) -> Inputs:
     """The edits of a command line: any fields of the state, read as inputs are. Raises InputError."""
     given, problems = _read(workflow, pairs, documents)

@@ -31,8 +31,28 @@ def run(
         Path | None, typer.Option("--picture", metavar="FILE", help="draw the run into FILE when it rests")
     ] = None,
     json: Json = False,
+    batch: Annotated[
+        str | None,
+        typer.Option("--batch", metavar="FILE", help="one run for each line of a JSON lines file, - for stdin"),
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option("--at-once", metavar="N", min=1, help="runs of a batch at a time (8)")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option("--rate", metavar="N/s", help="begin no more of a batch than 10/s, 100/m, 5/h")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option("--results", metavar="FILE", help="what became of each line of a batch (stdout)")
+    ] = None,
+    batch_id: Annotated[
+        str | None,
+        typer.Option("--batch-id", metavar="NAME", help="the batch this is or goes on with (the path of its file)"),
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="run a batch though some of its lines cannot run")
+    ] = False,
 ) -> None:
-    """Begin a run and drive it here until it ends or waits."""
+    """Begin a run and drive it here until it ends or waits; with --batch, one for each line of a file."""
     from workflow_engine.cli.choosing import choose_model, refuse_unknown_inputs
     from workflow_engine.cli.drawing import draw_view, format_of
     from workflow_engine.cli.driving import Manner, drive
@@ -40,16 +60,36 @@ def run(
     from workflow_engine.cli.proving import prove
     from workflow_engine.cli.report import report
     from workflow_engine.cli.stopping import run_loop
+    from workflow_engine.errors import UsageError
     from workflow_engine.targets import Label, load
 
     if picture is not None:
         format_of(picture)  # a suffix nobody can draw is told before the run, not after it
     loaded = load(target)
     prove(loaded.workflow)
+    manner = Manner(store, executor, model, allow_unsandboxed, json)
+    if batch is not None:
+        from workflow_engine.cli.batch import Order, read_rate, run_batch
+        from workflow_engine.cli.inputs import read_given
+
+        if picture is not None or json:
+            odd = "--json" if json else "--picture"
+            raise UsageError(f"{odd} is of one run, not of a batch", "what became of each line is JSON lines anyway")
+        order = Order(
+            None if batch == "-" else Path(batch),
+            batch_id,
+            at_once or 8,
+            None if rate is None else read_rate(rate),
+            results,
+            skip_bad,
+            read_given(loaded.workflow, fields or [], inputs or []),
+        )
+        raise typer.Exit(run_loop(run_batch(loaded, order, manner)))
+    if (alone := _of_a_batch(at_once, rate, results, batch_id, skip_bad)) is not None:
+        raise UsageError(f"{alone} says how a batch runs", "add --batch FILE.jsonl")
     given = read_inputs(loaded.workflow, fields or [], inputs or [])
     choice = choose_model(loaded, model)
     refuse_unknown_inputs(choice, given.plain)
-    manner = Manner(store, executor, model, allow_unsandboxed, json)
     label = str(Label(loaded.label, model if choice is not None else None))
 
     async def begin(engine: Engine) -> RunView[Any]:
@@ -58,3 +98,11 @@ def run(
     view = run_loop(drive(loaded, manner, begin, choice=choice))
     drawn = None if picture is None else draw_view(loaded.workflow, view, picture)
     raise typer.Exit(report(view, store=store, as_json=json, picture=drawn))
+
+
+def _of_a_batch(
+    at_once: int | None, rate: str | None, results: Path | None, batch_id: str | None, skip_bad: bool
+) -> str | None:
+    """The first of a batch's options that was given."""
+    given = {"--at-once": at_once, "--rate": rate, "--results": results, "--batch-id": batch_id}
+    return next((name for name, value in given.items() if value is not None), "--skip-bad" if skip_bad else None)

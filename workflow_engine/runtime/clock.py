@@ -7,11 +7,7 @@ import random
 import secrets
 from datetime import UTC, datetime
 
-from workflow_engine.record.ids import RunId
-
-# Without i, l, o and u: an id is read aloud and typed by people (Crockford's base 32). Without x: between two digits
-# many fonts set it as a multiplication sign.
-ALPHABET = "0123456789abcdefghjkmnpqrstvwyz"
+from workflow_engine.record.ids import RunId, spelled
 
 
 class SystemClock:
@@ -28,8 +24,7 @@ class SystemMint:
     """Twelve characters of 31 are 59 bits: a million runs collide with a probability below 1e-6."""
 
     def run_id(self) -> RunId:
-        number, letters = secrets.randbits(128), len(ALPHABET)  # so many bits that no letter is likelier than another
-        return RunId("".join(ALPHABET[number // letters**place % letters] for place in range(12)))
+        return spelled(secrets.randbits(128), 12)  # so many bits that no letter is likelier than another
 
     def chance(self) -> float:
         return random.random()

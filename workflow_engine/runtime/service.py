@@ -14,7 +14,7 @@ from workflow_engine.ports.ledger import Listed, Page, Recorded
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
-from workflow_engine.runtime import answer, begin, cancel, code, fork, logs, look, resume, signal, worker
+from workflow_engine.runtime import answer, batch, begin, cancel, code, fork, logs, look, resume, signal, worker
 from workflow_engine.runtime.logs import Spoken
 from workflow_engine.runtime.nested import Nested
 from workflow_engine.runtime.past import past
@@ -102,6 +102,26 @@ class Service:
             return await worker.work(self._shop, at_once, until, on_problem, on_rest, refuse)
         finally:
             self._background.discard(task)
+
+    def batch(
+        self,
+        workflow: Workflow[Any],
+        inputs: batch.Inputs,
+        *,
+        key: str,
+        at_once: int = 8,
+        rate: float | None = None,
+        label: str | None = None,
+        on_rest: Callable[[int], None] | None = None,
+    ) -> AsyncIterator[batch.Line]:
+        """One run for each of the inputs, at most `at_once` at a time and `rate` begun in a second; what became of each
+        comes in their order.
+
+        Begun again under the same `key`, it goes on where it was left: a run that rests is not driven again, a failed
+        one is resumed, and inputs that were added since are begun. Inputs that do not fit are refused one by one.
+        `on_rest` hears the number of each line as it comes to rest, in whatever order.
+        """
+        return batch.batch(self._shop, workflow, inputs, key, at_once, rate, label, on_rest)
 
     async def fork(
         self,

@@ -34,7 +34,7 @@ from workflow_engine.runtime.workshop import Verb, Workshop
 
 log = logging.getLogger("workflow_engine")
 
-POLL = 0.05
+POLL = 0.1
 """Seconds between two looks at the ledger's number, while a seat is free."""
 LONGEST = 5.0
 """Seconds between two tries of what the store refused, at most."""

@@ -42,6 +42,7 @@ class Workshop:
     workflows: dict[str, Workflow[Any]] = field(default_factory=dict)
     lives: dict[RunId, Live] = field(default_factory=dict)
     draining: bool = False
+    halt: asyncio.Event = field(default_factory=asyncio.Event)
     ear: asyncio.Task[None] | None = None
     unheard: bool = False
     proved: dict[str, Workflow[Any]] = field(default_factory=dict)
@@ -88,6 +89,7 @@ class Workshop:
     def drain(self) -> None:
         """Finish the steps under way and begin none."""
         self.draining = True
+        self.halt.set()
         for live in self.lives.values():
             live.drain()
         self.ring()

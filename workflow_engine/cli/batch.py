@@ -1,0 +1,337 @@
+"""A batch from the command line: looked over before anything runs, driven under a progress bar, told as JSON lines.
+
+The whole file is read before the first run: a misspelt field would otherwise fail a hundred thousand runs, one by one.
+A line that is wrong stops the batch there and then with its number, and nothing has happened; `--skip-bad` runs the
+others and tells the bad ones as refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+from workflow_engine.cli.choosing import choose_model, choose_sandbox, refuse_unknown_inputs
+from workflow_engine.cli.driving import Manner
+from workflow_engine.cli.exits import Exit, exit_of_error, gravest
+from workflow_engine.cli.figures import line as one_line
+from workflow_engine.cli.figures import several
+from workflow_engine.cli.inputs import Inputs, read_object, strict_json
+from workflow_engine.cli.opening import codec_of
+from workflow_engine.cli.stopping import Stopped, until_stopped
+from workflow_engine.cli.typed import typed
+from workflow_engine.cli.voice import AMBER, console, point, say
+from workflow_engine.errors import InputError, UsageError
+from workflow_engine.targets import Label, Loaded
+
+if TYPE_CHECKING:
+    from workflow_engine.agents import ModelChoice
+    from workflow_engine.runtime.batch import Line
+
+_TOLD = 10
+_LONGEST = 4 * 2**20
+_RATE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|sec|m|min|h))?\s*$")
+_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
+_EXITS: Mapping[str, Exit] = {
+    "succeeded": Exit.DONE,
+    "failed": Exit.FAILED,
+    "refused": Exit.FAILED,
+    "waiting": Exit.WAITING,
+    "cancelled": Exit.CANCELLED,
+    "interrupted": Exit.INTERRUPTED,
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the options say of a batch. `source` is a path, or None for standard input."""
+
+    source: Path | None
+    key: str | None
+    at_once: int
+    rate: float | None
+    results: Path | None
+    skip_bad: bool
+    known: Inputs = field(default_factory=lambda: Inputs({}, {}))
+
+
+def read_rate(text: str) -> float:
+    """Runs a second. Raises UsageError for what is no rate.
+
+    >>> read_rate("10/s"), read_rate("90/m"), read_rate("2")
+    (10.0, 1.5, 2.0)
+    """
+    found = _RATE.match(text)
+    rate = float(found[1]) / _SECONDS[found[2] or "s"] if found else 0.0
+    if rate <= 0:
+        raise UsageError(f"--rate {one_line(text, 40)!r} is no rate", "write 10/s, 100/m or 5/h")
+    return rate
+
+
+async def run_batch(loaded: Loaded, order: Order, manner: Manner) -> Exit:
+    """Look the file over, drive every line, and tell what became of each. Raises InputError naming every bad line."""
+    choice = choose_model(loaded, manner.model)
+    with _opened(order.source) as lines:
+        count, wrong = _looked_over(loaded, order, choice, lines)
+        key = order.key or (f"file {order.source.resolve()}" if order.source else f"text {_digest(lines)}")
+        with _results(order.results, order.source) as out:
+            return await _driven(loaded, order, manner, choice, _Lines(lines, count, wrong, key), out)
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """The input as it was found when it was looked over: `wrong` says of each bad line what is wrong with it."""
+
+    text: BinaryIO
+    count: int
+    wrong: Mapping[int, str]
+    key: str
+
+
+async def _driven(
+    loaded: Loaded,
+    order: Order,
+    manner: Manner,
+    choice: ModelChoice | None,
+    lines: _Lines,
+    out: TextIO,
+) -> Exit:
+    from workflow_engine.engine import Engine
+
+    resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
+    settings = manner.settings
+    label = str(Label(loaded.label, manner.model if choice is not None else None))
+    told = _Told(out)
+    numbers: list[int] = []
+
+    def inputs() -> Iterator[Any]:
+        for number, document in _documents(lines.text):
+            numbers.append(number)
+            if number in lines.wrong or isinstance(document, str):
+                yield None
+            else:
+                yield read_object(loaded.workflow, document, order.known)[0].typed
+
+    with contextlib.redirect_stdout(sys.stderr), _progress(lines.count, told) as step:
+        async with Engine.connect(
+            settings.store,
+            workflows=[loaded.workflow],
+            model=choice,
+            resources=resources,
+            executor=manner.executor,
+            limits=settings.limits,
+            codec=codec_of(settings),
+        ) as engine:
+
+            async def work() -> None:
+                batch = engine.batch(
+                    loaded.workflow,
+                    inputs(),
+                    key=lines.key,
+                    at_once=order.at_once,
+                    rate=order.rate,
+                    label=label,
+                    on_rest=step,
+                )
+                async for each in batch:
+                    number = numbers[each.number - 1]
+                    told.tell(number, each, lines.wrong.get(number))
+
+            def parting() -> None:
+                say("stopped at once; begin the batch again to go on with it", AMBER)
+
+            try:
+                await until_stopped(work(), engine.drain, parting)
+            except Stopped:
+                told.stopped = True
+    return _summed_up(told, lines.count, order, manner)
+
+
+class _Told:
+    """What was told so far."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self.statuses: dict[str, int] = {}
+        self.codes: set[Exit] = set()
+        self.lines = self.before = 0
+        self.stopped = False
+
+    def tell(self, number: int, became: Line, wrong: str | None) -> None:
+        """Write one result; `wrong` is what was found to be wrong with the line itself."""
+        self.lines += 1
+        self.before += became.before
+        self.statuses[became.status] = self.statuses.get(became.status, 0) + 1
+        self.codes.add(_EXITS[became.status])
+        refusal, error = became.refusal, became.error
+        if refusal is not None and exit_of_error(refusal) is Exit.UNSOUND:
+            self.codes.add(Exit.UNSOUND)
+        told: dict[str, str | None] | None = None
+        if refusal is not None:
+            told = {"kind": "refused", "message": wrong or refusal.what, "node": None}
+        elif error is not None:
+            told = {"kind": error.kind, "message": error.message, "node": error.node}
+        document = {
+            "line": number,
+            "run": became.run,
+            "status": became.status,
+            "reason": became.reason,
+            "error": told,
+            "questions": list(became.questions),
+            "state": dict(became.values),
+        }
+        self._out.write(json.dumps(document, ensure_ascii=True) + "\n")
+        self._out.flush()
+
+
+def _summed_up(told: _Told, count: int, order: Order, manner: Manner) -> Exit:
+    parts = [f"{number:,} {status}" for status, number in sorted(told.statuses.items())]
+    say(f"{several(told.lines, 'line')}: {', '.join(parts)}" if parts else "no line was driven")
+    if told.before:
+        say(f"{told.before:,} of them had come to rest before; --batch-id NAME begins them anew")
+    if told.statuses.get("waiting"):
+        point(("answer", typed("inbox", store=manner.store)))
+    if told.stopped or told.lines < count or told.statuses.get("interrupted"):
+        left = count - told.lines + told.statuses.get("interrupted", 0)
+        what = "the same input and --batch-id" if order.source is None and order.key else "the same command"
+        say(f"{several(left, 'line')} left; {what} goes on with the batch", AMBER)
+        return Exit.INTERRUPTED
+    return gravest(told.codes)
+
+
+def _looked_over(
+    loaded: Loaded, order: Order, choice: ModelChoice | None, lines: BinaryIO
+) -> tuple[int, dict[int, str]]:
+    """How many lines there are, and what is wrong with bad ones. Raises InputError for these, naming the first few."""
+    wrong: dict[int, str] = {}
+    count = 0
+    for number, document in _documents(lines):
+        count += 1
+        problems = [document] if isinstance(document, str) else _problems(loaded, document, order.known, choice)
+        if problems:
+            wrong[number] = "; ".join(problems)
+    some = [f"line {number}: {text}" for number, text in list(wrong.items())[:_TOLD]]
+    if len(wrong) > _TOLD:
+        some.append(f"and {len(wrong) - _TOLD:,} more")
+    listed = "\n  ".join(some)
+    if wrong and not order.skip_bad:
+        raise InputError(
+            f"{several(len(wrong), 'line')} of {count:,} cannot run, and nothing was begun\n  {listed}",
+            "mend them, or run the others with --skip-bad",
+        )
+    if wrong:
+        say(f"{several(len(wrong), 'line')} of {count:,} cannot run, and will be told as refused\n  {listed}", AMBER)
+    return count, wrong
+
+
+def _problems(loaded: Loaded, document: Mapping[str, Any], known: Inputs, choice: ModelChoice | None) -> list[str]:
+    given, problems = read_object(loaded.workflow, document, known)
+    if not problems:
+        try:
+            refuse_unknown_inputs(choice, given.plain)
+        except UsageError as error:
+            problems.append(error.what)
+    return problems
+
+
+def _documents(lines: BinaryIO) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    """Each line that is not blank, by its number: its object, or what is wrong with it."""
+    lines.seek(0)
+    number = 0
+    while raw := lines.readline(_LONGEST + 1):
+        number += 1
+        if len(raw) > _LONGEST:
+            while raw and not raw.endswith(b"\n"):
+                raw = lines.readline(_LONGEST)
+            yield number, f"it is longer than {_LONGEST >> 20} MB"
+            continue
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if not raw.strip():
+            continue
+        try:
+            document = strict_json(raw.decode())
+        except UnicodeDecodeError:
+            yield number, "it is not UTF-8 text"
+        except ValueError as error:
+            yield number, f"it is no JSON ({error})"
+        else:
+            if isinstance(document, dict):
+                yield number, document
+            else:
+                yield number, 'it is no object: write {"field": value, ...}'
+
+
+@contextlib.contextmanager
+def _opened(source: Path | None) -> Iterator[BinaryIO]:
+    """The input, to be read more than once: what comes through a pipe is laid by."""
+    if source is None or not source.is_file():
+        with tempfile.TemporaryFile() as kept:
+            try:
+                with contextlib.ExitStack() as closing:
+                    given = sys.stdin.buffer if source is None else closing.enter_context(source.open("rb"))
+                    shutil.copyfileobj(given, kept)
+            except OSError as error:
+                raise InputError(f"{source or 'standard input'} cannot be read: {error.strerror}") from None
+            yield kept
+        return
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise InputError(f"{source} cannot be read: {error.strerror}", "give --batch FILE.jsonl, or -") from None
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def _results(path: Path | None, source: Path | None) -> Iterator[TextIO]:
+    """Where results go: a file that is written anew by each start, or standard output."""
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        if source is not None and path.exists() and path.samefile(source):
+            raise UsageError(f"{path} is the batch itself", "name another file with --results")
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", "give --results FILE.jsonl") from None
+    with file:
+        yield file
+
+
+def _digest(lines: BinaryIO) -> str:
+    made = sha256()
+    lines.seek(0)
+    while piece := lines.read(2**20):
+        made.update(piece)
+    return made.hexdigest()
+
+
+@contextlib.contextmanager
+def _progress(count: int, told: _Told) -> Iterator[Callable[[int], None] | None]:
+    """A bar on a terminal; elsewhere nothing, for the results tell the same."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=console(sys.stderr), redirect_stdout=False, redirect_stderr=True) as progress:
+        task = progress.add_task("", total=count)
+
+        def step(_: int) -> None:
+            trouble = [f"{number:,} {status}" for status, number in told.statuses.items() if status != "succeeded"]
+            progress.update(task, advance=1, description="  ".join(trouble))
+
+        yield step
+
+
+__all__ = ["Order", "read_rate", "run_batch"]
