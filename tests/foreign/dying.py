@@ -130,4 +130,4 @@ def die(at: int, when: str) -> None:
             job.add_done_callback(lambda _: kill())
         return job
 
-    Writer.put = dying  # type: ignore[method-assign]
+    Writer.put = dying  # type: ignore[assignment,method-assign]

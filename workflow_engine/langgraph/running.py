@@ -37,6 +37,7 @@ from workflow_engine.ports.graphs import Ended, GraphTask, Outcome, Paused, Pend
 
 _CONTROL = frozenset({ERROR, INTERRUPT, RESUME, "__error_source_node__"})
 _STRUCTURE = "graph_structure"
+_DUE = "branch:to:"
 
 
 class LangGraphRunner:
@@ -239,8 +240,10 @@ class _Visit:
         known = cast("dict[str, Any]", begun.newest.metadata).get(_STRUCTURE)
         if known == self.given.anatomy.structure:
             return
-        seen = (name for name in begun.newest.checkpoint["versions_seen"] if not name.startswith("__"))
-        gone = sorted(set(seen) - set(self.given.anatomy.places))
+        checkpoint = begun.newest.checkpoint
+        due = (name.removeprefix(_DUE) for name in checkpoint["channel_values"] if name.startswith(_DUE))
+        seen = (name for name in checkpoint["versions_seen"] if not name.startswith("__"))
+        gone = sorted({*seen, *due} - set(self.given.anatomy.places))
         raise StepError(
             f"the graph of {self.task.node} was changed while this run is in the middle of it"
             + (f": {', '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone" if gone else ""),
