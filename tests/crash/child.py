@@ -23,7 +23,8 @@ from workflow_engine import Engine, verify
 from workflow_engine.errors import WorkflowError
 from workflow_engine.langgraph import scheme
 from workflow_engine.ports.ledger import Ledger, Page
-from workflow_engine.record.events import QuestionAnswered, StepFailed, StepFinished
+from workflow_engine.record.events import ItemFailed, ItemFinished, QuestionAnswered, StepFailed, StepFinished
+from workflow_engine.record.ids import place_of, step_key
 from workflow_engine.record.inbox import Standing
 
 STORE = "runs.sqlite"
@@ -48,6 +49,8 @@ class Ears:
         facts = {
             key: getattr(event, key) for key in ("node", "visit", "question", "verb", "epoch") if hasattr(event, key)
         }
+        if isinstance(event, ItemFinished | ItemFailed):
+            facts["node"] = place_of(event.node, event.item)
         if name == "QuestionAsked":
             facts["question"] = event.question.id
         if name == "QuestionAnswered":
@@ -110,7 +113,9 @@ async def found(world: Outside, ledger: Ledger) -> list[str]:
             "status": run.status,
             "seq": run.seq,
             "journal": len(events),
-            "left": [[each.node, each.visit] for each in events if _leaves(each)],
+            "left": [
+                [place_of(each.node, getattr(each, "item", None)), each.visit] for each in events if _leaves(each)
+            ],
             "due": {node: run.frontier.visits[node] for node in run.frontier.due},
             "asked": [each.question.id for each in standing],
             "given": {each.question.id: each.answer.value for each in standing if each.answer is not None},
@@ -123,7 +128,15 @@ async def found(world: Outside, ledger: Ledger) -> list[str]:
 
 
 def _leaves(event: Any) -> bool:
-    return isinstance(event, StepFinished) or (isinstance(event, StepFailed) and event.move is not None)
+    match event:
+        case StepFinished() | ItemFinished():
+            return True
+        case StepFailed():
+            return event.move is not None
+        case ItemFailed():
+            return event.final
+        case _:
+            return False
 
 
 # ------------------------------------------------------------------------------------------------ answering
@@ -154,8 +167,8 @@ def reply(folder: Path, flow: str, standing: Standing) -> Any:
     asked = standing.question
     if asked.asks == "human":
         return EVERY[flow].answers[asked.node][asked.visit - 1]
-    there = done(folder, f"{asked.run}/{asked.node}/{asked.visit}")
+    there = done(folder, step_key(asked.run, asked.node, asked.visit, asked.item))
     if there is None:
         return {"choice": "rerun"}
-    (written,) = EVERY[flow].workflow.nodes[asked.node].writes
+    (written,) = EVERY[flow].workflow.nodes[asked.node].writes if asked.item is None else ("value",)
     return {"choice": "accept", written: json.loads(json.dumps(there))}

@@ -1,4 +1,4 @@
-"""The workflows that are killed: one in sequence, one that loops, one that forks, one that asks people.
+"""The workflows that are killed: in sequence, in a loop, in arms, over items, with people.
 
 Bodies are pure functions of visit and reads, so a run must end alike however often its processes died. Each first
 leaves a line outside of the engine; an effect leaves a second one when it is done. All three answers to "what if the
@@ -13,8 +13,25 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from tests.crash.outside import done, here
-from workflow_engine import END, FAIL, START, Question, State, Step, Workflow, append, at_most, function, human, route
+from workflow_engine import (
+    END,
+    FAIL,
+    START,
+    Question,
+    Result,
+    State,
+    Step,
+    StepError,
+    Workflow,
+    append,
+    at_most,
+    each,
+    function,
+    human,
+    route,
+)
 from workflow_engine import workflow as declared
+from workflow_engine.record.ids import place_of
 
 
 @dataclass(frozen=True)
@@ -27,8 +44,9 @@ class Flow:
 
 
 def begin(step: Step, **more: Any) -> None:
-    """A body begins."""
-    here().note("body", run=step.run, node=step.node, visit=step.visit, attempt=step.attempt, key=step.key, **more)
+    """A body begins, for one item of many where its node does many."""
+    place = place_of(step.node, step.item)
+    here().note("body", run=step.run, node=place, visit=step.visit, attempt=step.attempt, key=step.key, **more)
 
 
 def act(step: Step, value: Any) -> Any:
@@ -253,11 +271,62 @@ DRAFT = declared(
     ],
 )
 
+# ------------------------------------------------------------------------------------------------ over items
+
+
+class Party(State):
+    guests: list[str]
+    invited: list[Result[str]] = []
+    sent: list[str] = []
+    seats: list[int] = []
+    plan: str | None = None
+
+
+@each("guests", writes="invited", at_once=2, on_error="collect")
+async def invite(guest: str, step: Step) -> str:
+    begin(step)
+    await asyncio.sleep(0.001)
+    if not guest:
+        raise StepError("nobody has no name", retryable=False)
+    return f"dear {guest}"
+
+
+def posted(step: Step) -> str | None:
+    return look(step)  # type: ignore[no-any-return]
+
+
+@each("guests", writes="sent", at_once=3, effect=True)
+async def post(guest: str, step: Step) -> str:
+    begin(step)
+    return str(act(step, f"letter to {guest}"))
+
+
+@each("sent", name="stamped", writes="sent", at_once=2, effect=True, in_doubt=posted)
+def stamp_letter(letter: str, step: Step) -> str:
+    begin(step)
+    return str(act(step, f"{letter}, stamped"))
+
+
+@each("invited", writes="seats", at_once=2, effect=True, in_doubt="rerun")
+async def seat(invited_one: Result[str], step: Step) -> int:
+    begin(step)
+    return len(str(act(step, invited_one.value or "")))
+
+
+@function(writes="plan")
+async def arrange(seats: list[int], sent: list[str], step: Step) -> str:
+    begin(step)
+    return f"{sum(seats)} seats, {len(sent)} letters"
+
+
+PARTY = declared("party", state=Party, edges=[START >> invite >> (post >> stamp_letter, seat) >> arrange >> END])
+
 FLOWS = {
     "order": Flow(ORDER, {"wanted": 21}),
     "search": Flow(SEARCH, {"goal": 7}),
     "build": Flow(BUILD, {"source": "engine"}),
+    "party": Flow(PARTY, {"guests": ["ann", "", "kim", "eve"]}),
     "draft": Flow(DRAFT, {"topic": "Rain"}, {"review": ("again", "good"), "appraise": (12,)}),
 }
-REPEATABLE = {"send", "compiled", "stamp"}
+REPEATABLE = {"send", "compiled", "stamp", "seat"}
 """Effects that say that repeating them is harmless. All others happen once."""

@@ -46,14 +46,14 @@ async def spread(live: Live, node: Each[Any, Any], visit: int, started: datetime
         return
     many = _Many(live, node, visit, work)
     await many.recall()
-    if question := many.doubtful():
-        await live.post([QuestionAsked(started, question, started)])
-        return
     await many.done()
     if many.failure is not None:
         await fail(live, taken, many.failure)
     elif not many.missing:
         await _finish(live, replace(taken, words=many.words), many)
+    elif many.doubtful and not live.stopping:
+        question = doubt_question(live, node, visit, many.doubtful[0])
+        await live.post([QuestionAsked(live.around.clock.now(), question, started)])
 
 
 async def _finish(live: Live, taken: Taken, many: _Many) -> None:
@@ -75,6 +75,8 @@ class _Many:
         self.failed: dict[int, Failure] = {}
         self.failure: Failure | None = None
         self.size = 0
+        self.doubtful: list[int] = []
+        """Items whose effect only a person can tell of: all others are done first, or answers could be lost."""
         self._ahead: deque[int] = deque()
         self._waiting: list[Any] = []
         self._turn = asyncio.Lock()
@@ -90,7 +92,9 @@ class _Many:
                     name = next((old for old, new in event.nodes.items() if new == name), name)
                 elif isinstance(event, ItemFinished | ItemFailed) and (event.node, event.visit) == (name, self.visit):
                     self._know(event)
-        self._ahead.extend(index for index in range(len(self.work.items)) if not self._is_known(index))
+        for index in range(len(self.work.items)):
+            if not self._is_known(index):
+                (self.doubtful if self._asks(index) else self._ahead).append(index)
 
     def _is_known(self, index: int) -> bool:
         return index in self.known or index in self.failed
@@ -104,12 +108,8 @@ class _Many:
 
     # -------------------------------------------------------------------------------------------------- in doubt
 
-    def doubtful(self) -> Any:
-        """The question whether an item's effect happened, if only a person can tell."""
-        if not self.node.effect or self._in_doubt_is("rerun") or callable(getattr(self.node.one, "in_doubt", None)):
-            return None
-        index = next((each for each in self._ahead if self._is_doubtful(each)), None)
-        return None if index is None else doubt_question(self.live, self.node, self.visit, index)
+    def _asks(self, index: int) -> bool:
+        return self.node.effect and self._in_doubt_is("ask") and self._is_doubtful(index)
 
     def _in_doubt_is(self, word: str) -> bool:
         return getattr(self.node.one, "in_doubt", None) == word
