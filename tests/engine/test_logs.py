@@ -181,7 +181,8 @@ async def test_a_thread_of_its_own_and_words_after_the_end_are_nobodys(
 
     @function(writes="done")
     async def first() -> bool:
-        sys.stdout.write(early)
+        if early:
+            sys.stdout.write(early)
         thread = threading.Thread(target=lambda: print("from a thread"))
         thread.start()
         thread.join()
