@@ -16,7 +16,9 @@ def test_a_sound_workflow_is_told_its_ceiling(write: Write, cli: Cli) -> None:
     assert typed.code == 0
     assert "greeting is sound: 1 node, at most 1 step between two answers" in typed.out
     assert typed.next == "workflow run greet.py:greeting name=..."
-    assert cli("check", "greet.py", "--json").json == {"ok": True, "ceiling": 1, "findings": []}
+    told = cli("check", "greet.py", "--json").json
+    assert set(told.pop("fingerprint")) == {"workflow", "shape", "nodes"}
+    assert told == {"ok": True, "ceiling": 1, "findings": []}
 
 
 def test_every_finding_has_its_code_place_cure_and_line(write: Write, cli: Cli) -> None:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 async def go_on(
-    name: str, manner: Manner, *, target: str | None = None, verb: Literal["resume", "answer"] = "resume"
+    name: str,
+    manner: Manner,
+    *,
+    target: str | None = None,
+    verb: Literal["resume", "answer"] = "resume",
+    accept_changes: bool = False,
 ) -> RunView[Any]:
     """Drive a run on until it rests. Raises RunOwned, RunEnded, TargetError, WorkflowChanged, ModelMissing."""
     async with reading(manner.store) as engine:
@@ -36,7 +41,7 @@ async def go_on(
     manner = remembered(run, manner)
 
     async def act(engine: Engine) -> RunView[Any]:
-        return await engine.resume(run.id, executor=manner.executor, verb=verb)
+        return await engine.resume(run.id, executor=manner.executor, verb=verb, accept_changes=accept_changes)
 
     return await drive(loaded, manner, act, before=run.id)
 

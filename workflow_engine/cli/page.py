@@ -32,6 +32,7 @@ def run_lines(view: RunView[Any], *, full: bool = False) -> list[str]:
     if view.history.missing:
         behind = f"steps 1 to {view.history.missing}" if view.history.missing > 1 else "step 1"
         lines.append(painted(f"{behind}: taken by a run that can no longer be read", DIM, out))
+    lines += [painted(each, DIM, out) for each in _change_lines(view)]
     lines += failure_lines(view)
     steps = [_row(each) for each in view.history.steps] + _under_way(view)
     if steps:
@@ -42,6 +43,22 @@ def run_lines(view: RunView[Any], *, full: bool = False) -> list[str]:
     if view.values:
         lines += ["", painted("state", DIM, out), *state_lines(view.values, full=full)]
     return lines
+
+
+def _change_lines(view: RunView[Any]) -> list[str]:
+    """When it went on with other code, and what of that concerned it."""
+    lines = []
+    for each in view.history.changes:
+        told = [f"took up {text}" for text in each.applied]
+        told += [f"accepted {text}" for text in each.accepted]
+        told += each.how or ([f"edited: {', '.join(each.bodies)}"] if each.bodies else [])
+        shown = "; ".join(told[:_CHANGES]) + (f"; {len(told) - _CHANGES} more: --json" if len(told) > _CHANGES else "")
+        if told:
+            lines.append(f"other code after {'START' if not each.steps else f'step {each.steps}'}: {line(shown, 400)}")
+    return lines
+
+
+_CHANGES = 6
 
 
 def state_lines(values: Any, *, full: bool = False) -> list[str]:

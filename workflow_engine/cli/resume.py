@@ -22,6 +22,9 @@ def resume(
     executor: Executor = ExecutorName.NATIVE,
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="go on with changed code though it has consequences for the run")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Go on with a failed or interrupted run."""
@@ -31,7 +34,7 @@ def resume(
     from workflow_engine.cli.stopping import run_loop
 
     manner = Manner(store, executor, model, allow_unsandboxed, json)
-    view = run_loop(go_on(run, manner, target=target))
+    view = run_loop(go_on(run, manner, target=target, accept_changes=accept_changes))
     raise typer.Exit(report(view, store=store, as_json=json))
 
 

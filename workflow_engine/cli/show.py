@@ -52,9 +52,9 @@ def show(
             emit("\n".join(step_lines(page, full=full)))
         point(("run", typed("show", view.id, store=store)))
         return
-    view = run_loop(_read(run, store))
+    view, prints = run_loop(_read(run, store))
     if json:
-        emit_json(view.document())
+        emit_json({**view.document(), "nodes": prints})
     else:
         emit("\n".join(run_lines(view, full=full)))
     point(*ways_on(view, store))
@@ -81,11 +81,20 @@ def _show_diff(run: str, step: str | None, other: str | None, *, full: bool, sto
     point(("step", typed("show", after.run, at, store=store)), ("fork", forking))
 
 
-async def _read(run: str, store: Path | None) -> RunView[Any]:
+async def _read(run: str, store: Path | None) -> tuple[RunView[Any], dict[str, str]]:
+    """The run, and the fingerprint of each node it was last driven with."""
     from workflow_engine.cli.opening import reading
+    from workflow_engine.errors import StoreDamaged, StoreError
+    from workflow_engine.spec.comparison import fingerprints
 
     async with reading(store) as engine:
-        return await engine.get(run)
+        view = await engine.get(run)
+        try:
+            return view, fingerprints(await engine.document(view.id), view.run.bodies)
+        except StoreDamaged:
+            raise
+        except StoreError:  # it was stored without a document
+            return view, {}
 
 
 async def _read_step(run: str, name: str, store: Path | None) -> StepPage:

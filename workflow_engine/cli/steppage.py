@@ -45,7 +45,8 @@ def find_step(view: RunView[Any], name: str) -> StepRecord:
     steps = view.history.steps
     node, _, visit = name.rpartition(":")
     for each in reversed(steps):
-        if name in (str(each.step), each.node) or (each.node == node and visit == str(each.visit)):
+        names = {each.node, view.history.nodes.get(each.node, each.node)}  # that of then, and that of now
+        if name == str(each.step) or name in names or (node in names and visit == str(each.visit)):
             return each
     there = ", ".join(dict.fromkeys(each.node for each in steps)) or "none yet"
     raise UsageError(
@@ -133,12 +134,18 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
         fact("error", f"{step.failure.kind}: {plain(step.failure.message)}")
         lines += [painted(f"    {each}", DIM, out) for each in plain(step.failure.trace).rstrip().splitlines()]
     for standing in view.questions:
-        if (standing.question.node, standing.question.visit) == (step.node, step.visit):
+        if _about(page, standing.question.node, standing.question.visit):
             lines += ["", *question_block(standing, whole=True, longest=None if full else 24)]
     for answer in _answers(step, journal):
         fact("answer", f"{line(str(answer.answer.value))} by {answer.answer.by} through {answer.answer.through}")
     lines += _written(page, full)
     return lines
+
+
+def _about(page: StepPage, node: str, visit: int) -> bool:
+    """Whether a question is this step's, which may have been asked before its node was renamed."""
+    named = page.view.history.nodes.get(node, node)
+    return visit == page.step.visit and page.step.node in (node, named)
 
 
 def _written(page: StepPage, full: bool) -> list[str]:

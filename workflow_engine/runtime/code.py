@@ -61,10 +61,7 @@ async def carried_over(shop: Workshop, snapshot: Snapshot, workflow: Workflow[An
     """
     run, around = snapshot.run, shop.around
     if run.shape == workflow.shape and not stands(run, workflow):
-        raise StoreDamaged(
-            f"run {run.id} is damaged: it stands where {workflow.name} has no place to stand",
-            "restore the store from a backup, or leave this run alone: the others are readable",
-        )
+        raise damaged(run, workflow)
     known = await known_of(around.ledger, run, workflow)
     plan = carried(run, snapshot.state, workflow, known, around.clock.now(), around.limits)
     if plan.findings:
@@ -80,6 +77,14 @@ async def carried_over(shop: Workshop, snapshot: Snapshot, workflow: Workflow[An
             f"accept it: workflow resume {run.id} --accept-changes; or go on with the code as it was",
         )
     return plan
+
+
+def damaged(run: Run, workflow: Workflow[Any]) -> StoreDamaged:
+    """The error for a run that stands where no engine can have left it."""
+    return StoreDamaged(
+        f"run {run.id} is damaged: it stands where {workflow.name} has no place to stand",
+        "restore the store from a backup, or leave this run alone: the others are readable",
+    )
 
 
 def stands(run: Run, workflow: Workflow[Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from workflow_engine.errors import AmbiguousRun, RunNotFound, StoreError
@@ -46,7 +47,7 @@ async def view_of(shop: Workshop, run: RunId) -> RunView[Any]:
         run=kept.run,
         values={name: value.json() for name, value in kept.state.items()},
         history=history(each.event for each in (await past_of(ledger, run, kept.journal)).events()),
-        questions=tuple(kept.questions),
+        questions=tuple(_under_its_name(each, kept.run) for each in kept.questions),
         owned=await ledger.owned(run),
         letters=bool(kept.letters),
         model=None if workflow is None else workflow.state,
@@ -74,6 +75,15 @@ async def expected(ledger: Ledger, run: Run) -> Mapping[str, Mapping[str, Any]]:
         raise StoreError(
             f"the workflow document of run {run.id} does not say what it waits for", "workflow store check"
         ) from error
+
+
+def _under_its_name(standing: Standing, run: Run) -> Standing:
+    """An open question of a node that was renamed since it was asked."""
+    asked = standing.question
+    opened = next((each for each in run.open if each.id == asked.id), None)
+    if opened is None or opened.node == asked.node:
+        return standing
+    return replace(standing, question=replace(asked, node=opened.node))
 
 
 async def inbox(ledger: Ledger, run: str | None = None) -> list[Standing]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from workflow_engine.errors import Failure, RunNotFound, StoreDamaged, UsageError
 from workflow_engine.ports.ledger import Ledger, Recorded
-from workflow_engine.record.events import QuestionAsked, RunCreated, RunForked, StepFailed
+from workflow_engine.record.events import QuestionAsked, RunCreated, RunForked, RunMigrated, StepFailed
 from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.history import COMMITS
 from workflow_engine.record.ids import RunId
@@ -73,8 +73,17 @@ class Past:
     def events(self) -> Iterator[Recorded]:
         """All that led to where the run stands. What an ancestor's nodes did without an end is none of it."""
         for chapter in self.chapters[:-1]:
-            ended = {(each.event.node, each.event.visit) for each in chapter.journal if isinstance(each.event, COMMITS)}
-            yield from (each for each in chapter.journal if (visit := _visit(each.event)) is None or visit in ended)
+            now = _names(chapter.journal)
+            ended = {
+                (now.get(each.event.node, each.event.node), each.event.visit)
+                for each in chapter.journal
+                if isinstance(each.event, COMMITS)
+            }
+            yield from (
+                each
+                for each in chapter.journal
+                if (visit := _visit(each.event)) is None or (now.get(visit[0], visit[0]), visit[1]) in ended
+            )
         yield from self.chapters[-1].journal
 
     def moment(self, step: int) -> tuple[RunId, int]:
@@ -190,6 +199,16 @@ def _begun(chapter: Chapter) -> Position:
         failure=first.failure,
         caught=first.caught,
     )
+
+
+def _names(journal: Sequence[Recorded]) -> dict[str, str]:
+    """What nodes are called at the end of a journal, of which some were renamed on the way."""
+    names: dict[str, str] = {}
+    for each in journal:
+        if isinstance(each.event, RunMigrated):
+            later = each.event.nodes
+            names = {**later, **{old: later.get(new, new) for old, new in names.items()}}
+    return names
 
 
 def _visit(event: Any) -> tuple[str, int] | None:

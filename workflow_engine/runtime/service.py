@@ -15,6 +15,7 @@ from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
 from workflow_engine.runtime import answer, batch, begin, cancel, code, fork, logs, look, resume, signal, worker
+from workflow_engine.runtime.flight import Fit, in_flight
 from workflow_engine.runtime.logs import Spoken
 from workflow_engine.runtime.nested import Nested
 from workflow_engine.runtime.past import past
@@ -200,6 +201,13 @@ class Service:
     ) -> list[Listed]:
         """A page of runs, newest first."""
         return list(await self._shop.ledger.runs(Page(workflow, status, limit, before)))
+
+    def in_flight(self, workflow: Workflow[Any]) -> AsyncIterator[Fit]:
+        """Every run of the workflow that is not over, newest first, and whether this version can carry it, or why not.
+
+        Nothing is claimed or written. Raises errors.InvalidWorkflow for a version that breaks laws.
+        """
+        return in_flight(self._shop, workflow)
 
     async def inbox(self, run: str | None = None) -> list[Standing]:
         """Questions that wait for an answer, oldest first; of all runs or of one."""

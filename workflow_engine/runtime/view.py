@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from workflow_engine.errors import Failure, UsageError
-from workflow_engine.record.history import History
+from workflow_engine.record.history import ChangeRecord, History
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
@@ -88,7 +88,10 @@ class RunView(Generic[S]):
         return tuple(each for each in self.questions if each.status == "open" and each.answer is None)
 
     def document(self) -> dict[str, Any]:
-        """The fixed JSON shape of `run|resume|answer|show --json`; that of a fork names its parent as well."""
+        """The fixed JSON shape of `run|resume|answer|show --json`; that of a fork names its parent as well.
+
+        That of a run that went on with other code tells its changes.
+        """
         run, failure = self.run, self.run.error
         # A run that reached FAIL has no failed step, whatever failed and was caught on the way.
         failed = next((each.step for each in reversed(self.history.steps) if each.failure == failure), None)
@@ -126,6 +129,7 @@ class RunView(Generic[S]):
                 "cost": run.usage.cost,
             },
             "answered_by": list(run.answered_by),
+            **({"changes": changes} if (changes := [_change(each) for each in self.history.changes]) else {}),
             **({} if run.parent is None else {"parent": {"run": run.parent[0], "step": run.parent[1]}}),
         }
 
@@ -145,6 +149,17 @@ def wait_document(waiting: Waiting, expects: Mapping[str, Mapping[str, Any]]) ->
         "until": None if waiting.until is None else waiting.until.isoformat(),
         "since": None if waiting.since is None else waiting.since.isoformat(),
         "trouble": waiting.trouble or None,
+    }
+
+
+def _change(change: ChangeRecord) -> dict[str, Any]:
+    return {
+        "after": change.steps,
+        "at": change.at.isoformat(),
+        "bodies": list(change.bodies),
+        "how": list(change.how),
+        "migrations": list(change.applied),
+        "accepted": list(change.accepted),
     }
 
 

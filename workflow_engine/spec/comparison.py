@@ -37,10 +37,10 @@ class Changed:
 _WORDS = {"added": "new", "removed": "gone", "changed": "renamed"}
 
 
-def fingerprints(document: Mapping[str, Any]) -> dict[str, str]:
-    """A fingerprint for each node: of its shape, and of its body."""
+def fingerprints(document: Mapping[str, Any], bodies: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A fingerprint for each node: of its shape, and of its body. `bodies` are later than those of the document."""
     nodes = _part(document, "shape", "nodes")
-    bodies = _part(document, "notes", "bodies")
+    bodies = bodies or _part(document, "notes", "bodies")
     return {name: f"{_hash(each)}-{str(bodies.get(name, ''))[:8]}" for name, each in sorted(nodes.items())}
 
 
