@@ -178,10 +178,10 @@ def copy(db: sqlite3.Connection, series: str, target: str) -> list[Thinned]:
     """Copy every scope of a series, in the place of what the target has."""
     if series == target:
         return []
-    whole = [_Whole(at, *_whole(db, at, series)) for at in reading.lines(db, series)]
+    every = [_Whole(at, *whole(db, at, series)) for at in reading.lines(db, series)]
     delete(db, target)
     made: list[Thinned] = []
-    for each in whole:
+    for each in every:
         at = begin(db, target, each.line.scope)
         for number, part, source in each.pieces:
             insert_piece(db, at, number, part, source)
@@ -196,7 +196,7 @@ def copy(db: sqlite3.Connection, series: str, target: str) -> list[Thinned]:
     return made
 
 
-def _whole(
+def whole(
     db: sqlite3.Connection, at: Line, series: str
 ) -> tuple[list[tuple[Given, str]], list[tuple[str, str, int, str]], list[tuple[int, Part, int | None]]]:
     """The checkpoints, the pending writes and the pieces of a line, all checked."""

@@ -13,7 +13,7 @@ from workflow_engine.record.events import write_event
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.values import plain
 from workflow_engine.stores.sqlite import logs, reading
-from workflow_engine.stores.sqlite.keeping import page
+from workflow_engine.stores.sqlite.keeping import graphs, page
 from workflow_engine.stores.sqlite.keeping.connecting import LOGS, Stop, looking, moment, schema_of
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
 from workflow_engine.stores.sqlite.keeping.lending import own
@@ -30,7 +30,8 @@ def export(path: Path, run: RunId, stop: Stop) -> str:
             kept = reading.row(db, run)
             for harm in harms(db, kept.key, run, Tally()):
                 raise StoreDamaged(harm.what, "export it from a backup; workflow store check tells all that is wrong")
-            return page.written({**parts(db, kept), "logs": list(_logs(db, kept)) if schema >= LOGS else []})
+            more = {"logs": list(_logs(db, kept)), "graphs": list(graphs.written(db, run))} if schema >= LOGS else {}
+            return page.written({**parts(db, kept), **more})
 
 
 def parts(db: sqlite3.Connection, kept: RunRow) -> dict[str, Any]:

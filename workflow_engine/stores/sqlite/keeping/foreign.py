@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from workflow_engine.errors import StoreDamaged
 from workflow_engine.ports.keeping import Harm
+from workflow_engine.record.ids import RunId
 from workflow_engine.stores.sqlite.foreign import reading
 from workflow_engine.stores.sqlite.foreign.rows import Line, checkpoint_of, damaged, pending_of
 from workflow_engine.stores.sqlite.keeping.connecting import moment
 from workflow_engine.stores.sqlite.keeping.statements import SQL
 
+_OF_RUN = "fork the run before this node, where its graph begins anew, or take the store's backup"
 _CURE = "nothing of it is loaded; take the store's backup, or delete this thread: the others are readable"
 
 
@@ -21,7 +23,7 @@ def series(db: sqlite3.Connection) -> Iterator[Harm | None]:
     while page := db.execute(SQL["some_series"], (last,)).fetchall():
         for last, name in page:
             with moment(db):
-                yield _harm(db, last, name)
+                yield harm(db, last, name)
 
 
 def strays(db: sqlite3.Connection) -> Iterator[Harm]:
@@ -32,17 +34,26 @@ def strays(db: sqlite3.Connection) -> Iterator[Harm]:
             yield Harm(None, f"the store is damaged: {count} {what} that is lost are left", _CURE)
 
 
-def _harm(db: sqlite3.Connection, key: int, name: str) -> Harm | None:
+def harm(db: sqlite3.Connection, key: int, name: str) -> Harm | None:
+    """What is wrong with one series. That of a graph in a run is the run's harm."""
+    run = _run_of(db, name)
     try:
         if db.execute(SQL["series"], (name,)).fetchone() is None and _still(db, key):
             raise damaged(name, "the index of series", "does not lead to it")
         for line in reading.lines(db, name):
             _line(db, line, name)
     except StoreDamaged as error:
-        return Harm(None, error.what, _CURE)
+        return Harm(run, error.what, _CURE if run is None else _OF_RUN)
     except (TypeError, ValueError, AttributeError, KeyError) as error:
-        return Harm(None, f"the checkpoints of {name!r} are damaged: they cannot be made sense of ({error})", _CURE)
+        what = f"the checkpoints of {name!r} are damaged: they cannot be made sense of ({error})"
+        return Harm(run, what, _CURE if run is None else _OF_RUN)
     return None
+
+
+def _run_of(db: sqlite3.Connection, name: str) -> RunId | None:
+    """The run of which a node's graph left a series."""
+    run, slash, _ = name.partition("/")
+    return RunId(run) if slash and db.execute(SQL["key_of_run"], (run,)).fetchone() is not None else None
 
 
 def _still(db: sqlite3.Connection, key: int) -> bool:

@@ -10,6 +10,7 @@ from workflow_engine.errors import Conflict, InputError, RunOwned, StoreError
 from workflow_engine.record.ids import RunId
 from workflow_engine.stores.sqlite import logs
 from workflow_engine.stores.sqlite import writing as rows
+from workflow_engine.stores.sqlite.keeping import graphs
 from workflow_engine.stores.sqlite.keeping.connecting import Stop, writing
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
 from workflow_engine.stores.sqlite.keeping.replay import Replay, replay
@@ -72,6 +73,7 @@ def _keep(db: sqlite3.Connection, told: Replay, packed: rows.Packed) -> None:
             if taken is not None:
                 db.execute(SQL["take_letter"], (taken, letter.id, key))
         db.executemany(SQL["put_log"], logs.rows_of(told.run.id, key, told.logs))
+        graphs.take(db, run, told.graphs)
     except sqlite3.IntegrityError as error:
         raise InputError(
             f"the document cannot be imported: something of run {run} is in this store under that name ({error})",

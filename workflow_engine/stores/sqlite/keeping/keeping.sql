@@ -98,6 +98,9 @@ DELETE FROM runs WHERE key = ?;
 -- name: drop_documents
 DELETE FROM documents WHERE digest NOT IN (SELECT document FROM runs WHERE document IS NOT NULL);
 
+-- name: series_between
+SELECT key, id FROM series WHERE id >= ? AND id < ? ORDER BY id;
+
 -- name: some_series
 SELECT key, id FROM series NOT INDEXED WHERE key > ? ORDER BY key LIMIT 500;
 

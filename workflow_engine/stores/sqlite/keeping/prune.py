@@ -16,6 +16,7 @@ from pathlib import Path
 from workflow_engine.errors import StoreDamaged, UsageError
 from workflow_engine.ports.keeping import ENDED, Gone, Pruned, Retention
 from workflow_engine.record.ids import RunId
+from workflow_engine.stores.sqlite.keeping import graphs
 from workflow_engine.stores.sqlite.keeping.connecting import Stop, size, writing
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
 from workflow_engine.stores.sqlite.keeping.lending import hand_over
@@ -182,6 +183,9 @@ def _remove(db: sqlite3.Connection, owners: Owners, batch: list[_Due], retention
 def _drop(db: sqlite3.Connection, key: int) -> None:
     """Raises StoreDamaged before anything is removed, where a fork shares what cannot be read any more."""
     hand_over(db, key)
+    found = db.execute(SQL["name_of_run"], (key,)).fetchone()
+    if found is not None:
+        graphs.drop(db, found[0])
     for table in ("journal", "versions", "questions", "letters", "logs"):
         db.execute(SQL[f"drop_{table}"], (key,))
     db.execute(SQL["drop_loans"], {"run": key})

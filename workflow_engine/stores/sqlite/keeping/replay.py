@@ -36,6 +36,7 @@ class Replay:
     batches: Sequence[Batch]
     letters: Sequence[tuple[Letter, int | None]]
     logs: Sequence[LogPart] = ()
+    graphs: Sequence[Mapping[str, Any]] = ()
 
 
 def replay(text: str) -> Replay:
@@ -61,7 +62,7 @@ def replay(text: str) -> Replay:
     logs = [_record(log_of_text, each, "a part of a log") for each in parts["logs"]]
     if any(not (0 < each.take < MOST and 0 < each.part < MOST) for each in logs):
         raise _wrong("a part of a log stands where it cannot stand")
-    return Replay(run, epoch, batches, [_letter(each, run) for each in parts["letters"]], logs)
+    return Replay(run, epoch, batches, [_letter(each, run) for each in parts["letters"]], logs, parts["graphs"])
 
 
 def _record(read: Callable[[str], T], value: Any, place: str) -> T:
