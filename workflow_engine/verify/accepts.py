@@ -13,6 +13,7 @@ import enum
 import inspect
 import types
 from collections.abc import Iterable
+from datetime import date, datetime
 from typing import (
     Annotated,
     Any,
@@ -25,13 +26,29 @@ from typing import (
     get_origin,
 )
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    FutureDate,
+    FutureDatetime,
+    NaiveDatetime,
+    PastDate,
+    PastDatetime,
+    TypeAdapter,
+    ValidationError,
+)
 from typing_extensions import TypeAliasType, is_typeddict
 
 _DEEPEST = 24
 _MARKS = ("Final", "ClassVar", "Required", "NotRequired", "ReadOnly")
 _NEVER = ("Never", "NoReturn")
 _UNIONS = (Union, types.UnionType)
+_TIMES: dict[Any, type] = {
+    **dict.fromkeys((AwareDatetime, NaiveDatetime, PastDatetime, FutureDatetime), datetime),
+    **dict.fromkeys((PastDate, FutureDate), date),
+}
+"""Names that pydantic has for classes of others; they are classes of their own at run time, and hold none."""
 _PROMOTED: dict[type, tuple[type, ...]] = {float: (int,), complex: (int, float)}
 
 
@@ -156,6 +173,7 @@ def _accepts_word(reader: Any, word: Any, depth: int) -> bool:
 
 def _accepts_class(reader: Any, writer: Any, depth: int) -> bool:
     wide, narrow = get_origin(reader) or reader, get_origin(writer) or writer
+    narrow = _TIMES.get(narrow, narrow)
     if is_typeddict(wide) or is_typeddict(narrow):
         return not (is_typeddict(wide) and isinstance(narrow, type) and not issubclass(narrow, abc.Mapping))
     if not isinstance(wide, type) or not isinstance(narrow, type) or getattr(wide, "_is_protocol", False):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from workflow_engine.spec.policies import ONCE
+from workflow_engine.spec.state import required
 from workflow_engine.spec.waits import SIGNAL, Wait
+from workflow_engine.verify.accepts import accepts
 from workflow_engine.verify.carried import lost
 from workflow_engine.verify.finding import Finding, called
-from workflow_engine.verify.graph import Graph, has_code
+from workflow_engine.verify.graph import Graph, has_code, has_types
 
 
 def wait(graph: Graph, name: str, node: Wait) -> Iterator[Finding]:
@@ -59,6 +61,10 @@ def _ways(graph: Graph, name: str, node: Wait) -> Iterator[Finding]:
     if node.within is not None and not node.signals:
         what = "waits for a time and has within=: a time comes by itself"
         yield graph.finding("W524", name, what, "remove within=")
+    field = graph.workflow.fields.get(node.until or "")
+    if field is not None and has_types(graph.workflow.state) and not accepts(datetime, required(field.type)):
+        what = f"waits until the time in '{node.until}', and the field holds {called(field.type)}"
+        yield graph.finding("W565", name, what, "wait(until=...) names a field with a datetime")
     if node.topic is not None:
         if len(node.signals) != 1:
             what = f"listens to the topic {node.topic!r} for {len(node.signals)} signals, and what is published is one"
@@ -86,13 +92,13 @@ def _carried(graph: Graph, name: str, node: Wait) -> Iterator[Finding]:
     typed = sum(each.payload is not None for each in node.signals)
     if node.writes and not node.signals:
         yield graph.finding("W562", name, "waits for a time and has writes=, but a time carries nothing", "remove it")
-    elif len(node.writes) not in (len(node.signals), typed):
-        what = f"waits for {len(node.signals)} signals, {typed} of them typed, and writes {len(node.writes)} fields"
-        yield graph.finding("W562", name, what, "writes= names one field for each signal that carries something")
     elif typed and not node.writes:
         carries = next(each for each in node.signals if each.payload is not None)
         what = f"signal {carries.name!r} carries {called(carries.payload)}, which is written nowhere"
         yield graph.finding("W562", name, what, 'writes="field", or wait for the signal without a type')
+    elif len(node.writes) not in (len(node.signals), typed):
+        what = f"waits for {len(node.signals)} signals, {typed} of them typed, and writes {len(node.writes)} fields"
+        yield graph.finding("W562", name, what, "writes= names one field for each signal that carries something")
     for each in node.signals if has_code(node) else ():
         if each.payload is not None and (why := _unfit(each.payload)):
             yield graph.finding("W410", name, f"signal {each.name!r} carries {called(each.payload)}, and {why}", _PLAIN)
