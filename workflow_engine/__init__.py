@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_engine.errors import Failure, InvalidWorkflow, StepError, WorkflowError
 from workflow_engine.ports.sandbox import Completed, Limits, Sandbox
+from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.each import Result, each
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
@@ -62,6 +63,7 @@ __all__ = [
     "END",
     "FAIL",
     "START",
+    "Budget",
     "Completed",
     "Edge",
     "Engine",

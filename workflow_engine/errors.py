@@ -161,6 +161,14 @@ class LimitExceeded(BadWrite):
     kind = "limit"
 
 
+class BudgetSpent(StepError):
+    """A budget leaves nothing to go on with. A later try under the same budget would not differ."""
+
+    kind = "budget"
+    retryable = False
+    so_far: object = None
+
+
 class StepTimeout(StepError):
     """The step's time limit passed."""
 

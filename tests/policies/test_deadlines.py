@@ -180,3 +180,22 @@ async def test_what_was_due_before_the_deadline_came_first_whoever_looks_when(op
         clock.advance(9 * 3600)
         [view] = await engine.recover()
     assert (view.error.kind, view.error.message) == ("declared", "nobody answered")
+
+
+async def test_what_would_have_been_due_after_the_deadline_never_was(opened: Any, clock: FakeClock) -> None:
+    @function(writes="n")
+    async def slow(n: int) -> int:
+        clock.advance(3 * 3600)
+        return 1
+
+    @human(writes="word", within=timedelta(hours=5))
+    def later(n: int) -> Question[str]:
+        return Question("Which word?")
+
+    edges = [START >> slow >> later >> END, later.expired >> FAIL("nobody answered")]
+    flow = workflow("later", state=Job, edges=edges, timeout=SIX_HOURS)
+    async with opened(flow) as engine:
+        await engine.run(flow)
+        clock.advance(9 * 3600)
+        [view] = await engine.recover()
+    assert view.error.kind == "deadline"

@@ -15,6 +15,7 @@ from workflow_engine import (
     END,
     FAIL,
     START,
+    Budget,
     Edge,
     Failure,
     Question,
@@ -742,6 +743,37 @@ def a_rule_nobody_asks() -> Rows:
     async def shadowed() -> None: ...
 
     return (START >> shadowed >> END,)
+
+
+@broken("W535", "article")
+def a_run_that_may_use_nothing() -> Workflow[Any]:
+    return workflow("article", state=Article, edges=[START >> write >> END], budget=Budget(tokens=0))
+
+
+@broken("W535", "write")
+def a_function_that_may_think_so_much() -> Rows:
+    @function(name="write", writes="draft", budget=Budget(tokens=100))
+    async def write(topic: str) -> Draft:
+        return Draft(text=topic)
+
+    return (START >> write >> END,)
+
+
+@broken("W535", "verdict")
+def a_loop_with_a_budget_of_nothing() -> Rows:
+    again = verdict["bad"] >> at_most(2, write, then=publish, budget=Budget())
+    return START >> write >> rate >> verdict, verdict["good"] >> END, again, publish >> END
+
+
+@broken("W535", "write")
+def an_edge_with_a_budget_and_no_bound() -> Rows:
+    return START >> write, Edge(write, END, budget=Budget(steps=3))
+
+
+@broken("W524", "ask")
+def a_person_with_a_budget() -> Rows:
+    asks = type(ask)(name="ask", body=ask.body, writes=ask.writes, budget=Budget(seconds=5))
+    return START >> asks, asks["publish"] >> END, asks["again"] >> END, asks["drop"] >> END
 
 
 @broken("W522", "article")

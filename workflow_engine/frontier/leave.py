@@ -4,9 +4,10 @@ It changes nothing and waits for nothing. It returns a `Move`, which the journal
 without the workflow, so both executors, a resume years later and every picture agree on where a run stands.
 
 Counts: a bounded edge is taken while its count is below its limit, then its `then` is. An unbounded entry into a node
-restarts the counts of the bounded edges into it; bounded entries restart nothing. Without bounded edges and answers the
-graph is acyclic (law W3), so between two answers every node is entered finitely often: the earliest node entered
-infinitely often could be entered only by bounded edges, whose counts then never restart.
+restarts the counts of the bounded edges into it; bounded entries restart nothing. What a loop's budget counts
+restarts with its count, and once it is spent the edge leads to its `then` as if the count were. Without bounded edges
+and answers the graph is acyclic (law W3), so between two answers every node is entered finitely often: the earliest
+node entered infinitely often could be entered only by bounded edges, whose counts then never restart.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any
 
 from workflow_engine.errors import StepError
 from workflow_engine.record.frontier import Frontier, Move
+from workflow_engine.record.usage import NOTHING, Spent
+from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.edges import START_NAME, Edge, Source, is_end
 from workflow_engine.spec.nodes import Route
 from workflow_engine.spec.workflow import Workflow
@@ -56,6 +59,10 @@ class _Walk:
     routes: list[tuple[str, str]] = field(default_factory=list)
     ended: str | None = None
     ahead: deque[tuple[str, bool]] = field(default_factory=deque)
+    spent: dict[str, Spent] = field(default_factory=dict)
+
+    def used(self, key: str) -> Spent:
+        return self.spent[key] if key in self.spent else self.frontier.spent.get(key, NOTHING)
 
     def run(self, source: Source) -> None:
         self.go(source)
@@ -69,7 +76,7 @@ class _Walk:
             raise StepError(f"no edge leaves {source}", "add one; `workflow check` finds such gaps", retryable=False)
         if edge.limit is not None:
             count = self.count(edge.key)
-            if count < edge.limit:
+            if count < edge.limit and (edge.budget is None or exhausted(edge.budget, self.used(edge.key)) is None):
                 self.counts[edge.key] = count + 1
                 self.via.append(edge.key)
                 self.ahead.append((edge.targets[0], True))
@@ -92,7 +99,10 @@ class _Walk:
 
     def enter(self, target: str, bounded: bool) -> None:
         if not bounded:
-            self.counts.update({key: 0 for key in self.workflow.bounded_into.get(target, ()) if self.count(key)})
+            into = self.workflow.bounded_into.get(target, ())
+            self.counts.update({key: 0 for key in into if self.count(key)})
+            if self.spent or self.frontier.spent:
+                self.spent.update({key: NOTHING for key in into if self.used(key)})
         if is_end(target):
             self.ended = target
             return
@@ -107,13 +117,22 @@ class _Walk:
             self.entered.append(target)
 
 
-def leave(workflow: Workflow[Any], frontier: Frontier, node: str, outcome: str | None, decide: Read) -> Left:
-    """The move that leaving `node` by `outcome` makes. `node` may be "START".
+def leave(
+    workflow: Workflow[Any],
+    frontier: Frontier,
+    node: str,
+    outcome: str | None,
+    decide: Read,
+    cost: Spent | None = None,
+) -> Left:
+    """The move that leaving `node` by `outcome` makes. `node` may be "START"; `cost` is charged to its budgets.
 
     Raises RouteFailed when a route on the way cannot decide, and StepError when no edge leaves by this way out
     (impossible in a workflow without findings).
     """
     walk = _Walk(workflow, frontier, decide)
+    if cost is not None:
+        walk.spent.update(charged(workflow, frontier, node, cost))
     source = Source(node, outcome)
     if outcome is not None and source not in workflow.out and outcome not in ("failed", "expired"):
         source = Source(node)
@@ -125,8 +144,19 @@ def leave(workflow: Workflow[Any], frontier: Frontier, node: str, outcome: str |
         counts=walk.counts,
         via=tuple(walk.via),
         ended=walk.ended,
+        spent=walk.spent,
     )
     return Left(move, tuple(walk.routes))
+
+
+def charged(workflow: Workflow[Any], frontier: Frontier, node: str, cost: Spent) -> dict[str, Spent]:
+    """What the budgets that a node's steps count in have used once one of them has cost so much."""
+    return {key: frontier.spent.get(key, NOTHING) + cost for key in workflow.scopes.get(node, ())}
+
+
+def exhausted(budget: Budget, used: Spent, *, thinks: bool = True) -> str | None:
+    """Which bound of a budget is spent, in words."""
+    return budget.spent(steps=used.steps, seconds=used.seconds, tokens=used.tokens, money=used.money, thinks=thinks)
 
 
 def catches(workflow: Workflow[Any], node: str, outcome: str) -> bool:

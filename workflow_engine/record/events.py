@@ -14,7 +14,7 @@ from workflow_engine.errors import Failure
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Approval, QuestionRecord
-from workflow_engine.record.usage import Usage
+from workflow_engine.record.usage import Spent, Usage
 from workflow_engine.record.waiting import Waiting
 from workflow_engine.record.within import Within
 
@@ -223,7 +223,10 @@ class StepFinished:
 
 @dataclass(frozen=True)
 class StepFailed:
-    """A node gave up. `move` is None when nothing catches it: then it stays due and the run will fail."""
+    """A node gave up. `move` is None when nothing catches it: then it stays due and the run will fail.
+
+    `spent` is what budgets count after it where there is no move to tell it.
+    """
 
     at: datetime
     node: str
@@ -237,6 +240,7 @@ class StepFailed:
     outcome: str = "failed"
     usage: Usage | None = None
     answered_by: tuple[str, ...] = ()
+    spent: Mapping[str, Spent] = field(default_factory=dict)
     type: Literal["StepFailed"] = "StepFailed"
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
+
+from workflow_engine.record.usage import Spent
 
 T = TypeVar("T")
 
@@ -13,8 +15,8 @@ T = TypeVar("T")
 class Move:
     """What leaving one node changes. Made once, by `frontier.leave`; folded without knowing the workflow.
 
-    `arrived` and `counts` hold the new value for each key that changed: an empty tuple or 0 clears it. `via` names the
-    keys of the edges travelled, in order, for pictures and people.
+    `arrived`, `counts` and `spent` hold the new value for each key that changed: an empty tuple or 0 clears it. `via`
+    names the keys of the edges travelled, in order, for pictures and people.
     """
 
     left: str | None
@@ -23,14 +25,16 @@ class Move:
     counts: Mapping[str, int] = field(default_factory=dict)
     via: tuple[str, ...] = ()
     ended: str | None = None
+    spent: Mapping[str, Spent] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Frontier:
-    """Nodes due (running, resting or not begun), arms arrived at joins, counts of bounded edges, visits.
+    """Nodes due (running, resting or not begun), arms arrived at joins, counts of bounded edges, visits, budgets.
 
     `due` is in order of entry. `arrived` maps a join's edge key to the sources that are there. `ended` is "END" or
-    "FAIL: why" once the run has left its last node.
+    "FAIL: why" once the run has left its last node. `spent` is what budgets count: under a node's name, under the key
+    of a bounded edge since its loop was entered, and under "" for the whole run.
     """
 
     due: tuple[str, ...] = ()
@@ -38,6 +42,7 @@ class Frontier:
     arrived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     ended: str | None = None
+    spent: Mapping[str, Spent] = field(default_factory=dict)
 
     def after(self, move: Move) -> Frontier:
         """The frontier once `move` was made."""
@@ -50,7 +55,12 @@ class Frontier:
             arrived=_changed(self.arrived, move.arrived),
             counts=_changed(self.counts, move.counts),
             ended=move.ended or self.ended,
+            spent=_changed(self.spent, move.spent),
         )
+
+    def charged(self, spent: Mapping[str, Spent]) -> Frontier:
+        """The frontier after a step that went nowhere, and was paid for all the same."""
+        return replace(self, spent=_changed(self.spent, spent)) if spent else self
 
 
 def _changed(before: Mapping[str, T], changes: Mapping[str, T]) -> Mapping[str, T]:

@@ -59,6 +59,11 @@ def moved(frontier: Frontier, event: RunMigrated) -> Frontier:
         },
         counts={edges.get(key, key): count for key, count in frontier.counts.items() if key not in event.forgotten},
         ended=frontier.ended,
+        spent={
+            edges.get(key, nodes.get(key, key)): each
+            for key, each in frontier.spent.items()
+            if key not in event.forgotten
+        },
     )
 
 

@@ -213,7 +213,8 @@ def advance(run: Run, event: Any) -> Run:
         case e.StepFailed():
             run = _left(run, event)
             if event.move is None:
-                run = _with(run, failed={**run.failed, event.node: event.failure})
+                failed = {**run.failed, event.node: event.failure}
+                run = _with(run, failed=failed, frontier=run.frontier.charged(event.spent))
             else:
                 caught = {**run.caught, **dict.fromkeys(event.move.entered, event.failure)}
                 entered = _without(run.entered, event.node)

@@ -1,4 +1,4 @@
-"""What model calls add up to."""
+"""What model calls add up to, and what a budget counts."""
 
 from __future__ import annotations
 
@@ -37,3 +37,35 @@ class Usage:
             self.output_tokens - other.output_tokens,
             max(0.0, (self.cost or 0.0) - (other.cost or 0.0)) if known else None,
         )
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What counts against a budget. `seconds` are those of attempts; `money` is in US dollars, None if unknown."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+    money: float | None = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        known = self.money is not None and other.money is not None
+        return Spent(
+            self.steps + other.steps,
+            self.seconds + other.seconds,
+            self.tokens + other.tokens,
+            (self.money or 0.0) + (other.money or 0.0) if known else None,
+        )
+
+    def __bool__(self) -> bool:
+        return self != NOTHING
+
+    @classmethod
+    def of(cls, usage: Usage | None, seconds: float = 0.0) -> Spent:
+        """What one attempt used. One that asked no model has cost nothing."""
+        if usage is None or not usage.requests:
+            return cls(0, seconds)
+        return cls(0, seconds, usage.input_tokens + usage.output_tokens, usage.cost)
+
+
+NOTHING = Spent()

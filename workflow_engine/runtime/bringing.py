@@ -13,7 +13,6 @@ from typing import Any
 from workflow_engine.errors import WorkflowChanged
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.record.events import RunMigrated
-from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.renaming import moved
 from workflow_engine.record.values import Value, Write
 from workflow_engine.runtime.carrying import known_of
@@ -104,7 +103,7 @@ def _without_lost_counts(here: Position, workflow: Workflow[Any]) -> Position:
         return here
     before = here.before
     counts = {key: count for key, count in before.counts.items() if key in bounded}
-    return replace(here, before=Frontier(before.due, before.visits, before.arrived, counts, before.ended))
+    return replace(here, before=replace(before, counts=counts))
 
 
 def _then(names: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 
 from workflow_engine.errors import DeclarationError, UsageError
+from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import Edge, Source
 from workflow_engine.spec.foreign import Foreign
@@ -48,6 +49,8 @@ def to_document(workflow: Workflow[Any]) -> dict[str, Any]:
         "notes": {
             "bodies": dict(workflow.bodies),
             "instructions": _instructions(workflow),
+            # Not in the shape: where a run stands does not depend on them, so it goes on under others.
+            **({"policies": policies} if (policies := _policies(workflow)) else {}),
             **({"migrations": [str(each) for each in workflow.migrations]} if workflow.migrations else {}),
         },
     }
@@ -216,6 +219,21 @@ def _edge(edge: Edge) -> dict[str, Any]:
         "limit": edge.limit,
         "then": edge.then,
     }
+
+
+def _policies(workflow: Workflow[Any]) -> dict[str, Any]:
+    """The bounds of the run, its nodes and its loops, for people to read: seconds, and budgets by what they count."""
+    found: dict[str, Any] = {}
+    if isinstance(workflow.timeout, timedelta):
+        found["timeout"] = workflow.timeout.total_seconds()
+    if isinstance(workflow.budget, Budget):
+        found["budget"] = workflow.budget.settings
+    nodes = {name: node.budget for name, node in sorted(workflow.nodes.items()) if isinstance(node.budget, Budget)}
+    loops = {edge.key: edge.budget for edge in workflow.edges if isinstance(edge.budget, Budget)}
+    for name, each in (("nodes", nodes), ("loops", dict(sorted(loops.items())))):
+        if each:
+            found[name] = {place: {"budget": budget.settings} for place, budget in each.items()}
+    return found
 
 
 def _instructions(workflow: Workflow[Any]) -> dict[str, str]:

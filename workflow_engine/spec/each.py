@@ -188,6 +188,8 @@ def each(
             writes=one.writes,
             retry=one.retry,
             timeout=one.timeout,
+            idle=one.idle,
+            budget=one.budget,
             items=items,
             one=one,
             at_once=at_once,

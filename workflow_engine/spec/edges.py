@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.budget import Budget
 
 if TYPE_CHECKING:
     from workflow_engine.spec.nodes import Node
@@ -73,14 +74,18 @@ class Bounded:
     limit: int
     target: Node | Terminal
     then: Node | Terminal
+    budget: Budget | None = None
 
 
-def at_most(limit: int, target: Node, *, then: Node | Terminal) -> Bounded:
-    """An edge taken at most `limit` times, then `then`. The count restarts when an unbounded edge enters `target`."""
+def at_most(limit: int, target: Node, *, then: Node | Terminal, budget: Budget | None = None) -> Bounded:
+    """An edge taken at most `limit` times, then `then`. The count restarts when an unbounded edge enters `target`.
+
+    `budget` is what the loop may use from then on: once it is spent, the edge leads to `then` as well.
+    """
     given: Any = limit  # annotations do not stop anybody at run time; a bound of 0 is a finding of `verify`
     if isinstance(given, Chained):
         raise DeclarationError(f"at_most({shown(given)}, ...) has no bound", "write at_most(times, node, then=...)")
-    return Bounded(limit, target, then)
+    return Bounded(limit, target, then, budget)
 
 
 def shown(part: Any) -> str:
@@ -134,6 +139,7 @@ class Edge:
     targets: tuple[str, ...]
     limit: int | None
     then: str | None
+    budget: Budget | None
     nodes: tuple[Node, ...] = field(compare=False, repr=False)
 
     def __init__(
@@ -143,6 +149,7 @@ class Edge:
         outcome: str | None = None,
         limit: int | None = None,
         then: Place | None = None,
+        budget: Budget | None = None,
     ) -> None:
         lefts, rights = _several(sources), _several(targets)
         put = object.__setattr__
@@ -150,6 +157,7 @@ class Edge:
         put(self, "targets", tuple(_name(each) for each in rights))
         put(self, "limit", limit)
         put(self, "then", None if then is None else _name(then))
+        put(self, "budget", budget)
         put(self, "nodes", tuple(_nodes([*lefts, *rights, *([] if then is None else [then])])))
 
     @classmethod
@@ -202,7 +210,7 @@ def _link(left: Path, right: Any) -> Path:
             "nothing can follow at_most(...) in a chain", "begin a new row with the node it leads to"
         )
     if isinstance(right, Bounded):
-        edge = Edge(left.tails, right.target, limit=right.limit, then=right.then)
+        edge = Edge(left.tails, right.target, limit=right.limit, then=right.then, budget=right.budget)
         return Path(left.heads, (*left.edges, edge), ())
     onward = _places(right)
     edge = Edge(left.tails, onward.heads)

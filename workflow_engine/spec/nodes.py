@@ -29,6 +29,7 @@ from typing import (
 from pydantic import TypeAdapter
 
 from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.edges import Chained, Outcome, shown
 from workflow_engine.spec.policies import ONCE, Retries, Retry
 from workflow_engine.spec.question import Question
@@ -72,6 +73,7 @@ class Node(Chained):
     retry: Retries = ONCE
     timeout: timedelta | None = None
     idle: timedelta | None = None
+    budget: Budget | None = None
 
     @property
     def failed(self) -> Outcome:
@@ -373,6 +375,7 @@ def function(
     retry: Retries = ONCE,
     timeout: timedelta | None = None,
     idle: timedelta | None = None,
+    budget: Budget | None = None,
     effect: bool = False,
     in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask",
     process: bool = False,
@@ -408,11 +411,13 @@ def agent(
     retry: Retries | None = None,
     timeout: timedelta | None = None,
     idle: timedelta | None = None,
+    budget: Budget | None = None,
 ) -> _AgentDecorator:
     """A node that asks a model. The body returns the prompt; tools are plain typed functions, granted by being listed.
 
-    `timeout` limits one attempt; `idle` ends one in which neither model nor tools were heard of for so long. A tool's
-    parameter annotated `Step` or with a resource type is handed in and hidden from the model.
+    `timeout` limits one attempt; `idle` ends one in which neither model nor tools were heard of for so long; `budget`
+    bounds what all its visits of a run use together. A tool's parameter annotated `Step` or with a resource type is
+    handed in and hidden from the model.
     """
 
     def decorate(body: Callable[..., Any]) -> Agent[Any, Any]:
@@ -423,6 +428,7 @@ def agent(
             retry=Retry(3) if retry is None else retry,
             timeout=timeout,
             idle=idle,
+            budget=budget,
             instructions=inspect.cleandoc(instructions),
             tools=tuple(tools),
             model=model,

@@ -15,8 +15,10 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import Chained, Edge, Path, Source, shown
+from workflow_engine.spec.loop import body_of
 from workflow_engine.spec.migrations import Migration, listed
 from workflow_engine.spec.nodes import Agent, Node
 from workflow_engine.spec.policies import within_of
@@ -36,6 +38,7 @@ class Workflow(Generic[S]):
     nodes: Mapping[str, Node]
     resources: Mapping[type, Callable[..., Any]] = field(default_factory=dict, repr=False)
     timeout: timedelta | None = None
+    budget: Budget | None = None
     clashes: tuple[str, ...] = ()
     where: str | None = None
     migrations: tuple[Migration, ...] = ()
@@ -66,7 +69,26 @@ class Workflow(Generic[S]):
     @cached_property
     def guarded(self) -> frozenset[str]:
         """The nodes with policies beyond one attempt: only their steps pay for looking."""
-        return frozenset(name for name, node in self.nodes.items() if within_of(node.retry) is not None)
+        timed = (name for name, node in self.nodes.items() if within_of(node.retry) is not None)
+        return frozenset({*timed, *self.scopes})
+
+    @cached_property
+    def scopes(self) -> Mapping[str, tuple[str, ...]]:
+        """What the steps of each node are counted in, where there are budgets: "" is the run's, a node's name its own,
+        the key of a bounded edge that of its loop.
+        """
+        found: dict[str, list[str]] = {}
+        working = [name for name, node in self.nodes.items() if node.kind not in ("human", "route", "wait")]
+        for name in working:
+            if self.budget is not None:
+                found.setdefault(name, []).append("")
+            if self.nodes[name].budget is not None:
+                found.setdefault(name, []).append(name)
+        for edge in self.edges:
+            if edge.budget is not None:
+                for name in body_of(edge, self.edges) & {*working}:
+                    found.setdefault(name, []).append(edge.key)
+        return MappingProxyType({name: tuple(keys) for name, keys in found.items()})
 
     def deadline(self, created: datetime) -> datetime | None:
         """When a run created then has had its time; the last moment there is for one that never will."""
@@ -114,14 +136,15 @@ def workflow(
     resources: Mapping[type, Callable[..., Any]] | None = None,
     nodes: Sequence[Node] = (),
     timeout: timedelta | None = None,
+    budget: Budget | None = None,
     migrations: Sequence[Migration] = (),
 ) -> Workflow[S]:
     """Put a state and a table of edges together.
 
     `resources` maps a type to a function returning an async context manager that opens it once per process. `nodes` is
     needed only where edges name their nodes by text. `timeout` is the time a run has from its creation on, waiting
-    included. `migrations` say what earlier versions called otherwise, in the order in which that changed:
-    `rename_node("deploy", "release")`, so that their runs can go on.
+    included; `budget` is what it may use in all. `migrations` say what earlier versions called otherwise, in the order
+    in which that changed: `rename_node("deploy", "release")`, so that their runs can go on.
     """
     given: Any = state  # annotations do not stop anybody at run time
     if not (isinstance(given, type) and issubclass(given, BaseModel)):
@@ -155,6 +178,7 @@ def workflow(
         nodes=MappingProxyType(found),
         resources=MappingProxyType(dict(resources or {})),
         timeout=timeout,
+        budget=budget,
         clashes=tuple(clashes),
         where=f"{caller.f_code.co_filename}:{caller.f_lineno}",
         migrations=listed(migrations),

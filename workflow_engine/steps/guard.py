@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.record.events import QuestionAnswered, RunClaimed
+from workflow_engine.record.usage import NOTHING, Spent
 from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.policies import within_of
 from workflow_engine.steps.attempt import Attempt, attempts_spent
 from workflow_engine.steps.live import Live
+from workflow_engine.steps.spending import must_be_priced, must_begin, usage_of
 
 T = TypeVar("T")
 
@@ -48,7 +50,28 @@ class Guard:
             attempt.left = self.within - self.spent
             if attempt.left <= timedelta(0):
                 raise attempts_spent(self.node)
+        if self.node.name in self.live.workflow.scopes:
+            return await self._paid(attempt, act)
         return await attempt.run(act)
+
+    async def _paid(self, attempt: Attempt, act: Callable[[Scene], Awaitable[T]]) -> T:
+        """An attempt that counts in budgets. Raises errors.BudgetSpent if they leave nothing to begin it with."""
+        live, name = self.live, self.node.name
+        must_begin(live, self.node)
+        live.owing.setdefault(name, Spent(steps=1))
+        began = live.around.clock.now()
+        told: Any = None
+        try:
+            told = result = await attempt.run(act)
+        except Exception as error:
+            told = getattr(error, "so_far", None)
+            raise
+        finally:
+            seconds = max(live.around.clock.now() - began, timedelta(0)).total_seconds()
+            used = Spent.of(usage_of(told), seconds)
+            live.owing[name] = live.owing.get(name, NOTHING) + used
+        must_be_priced(live, self.node, used, told)
+        return result
 
 
 async def _began(live: Live, name: str, visit: int, now: datetime) -> datetime:

@@ -25,6 +25,7 @@ from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.ports.ledger import Batch, Fence, Ledger, Snapshot
 from workflow_engine.ports.listener import Listener
 from workflow_engine.record.run import Run, advance
+from workflow_engine.record.usage import Spent
 from workflow_engine.record.values import Value, Write, set_to
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.step import Step
@@ -58,6 +59,7 @@ class Live:
     `mail` says that letters may wait in its box, which nobody has looked into yet; `first` is the run as it was taken,
     by which `verb`, and whether changes of its code were accepted; `takes` counts attempts that spoke. `nest` drives
     the runs within it; `within` are those under way, by their nodes. `forsaken` says that the run around it failed.
+    `owing` is what steps under way have used so far, of nodes that count in a budget.
     """
 
     workflow: Workflow[Any]
@@ -74,6 +76,7 @@ class Live:
     halt: asyncio.Event = field(default_factory=asyncio.Event)
     mail: bool = True
     cancelled_by: str | None = None
+    owing: dict[str, Spent] = field(default_factory=dict)
     takes: int = 0
     verb: str = "run"
     accepts: bool = False

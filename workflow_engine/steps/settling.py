@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from workflow_engine.errors import Failure
-from workflow_engine.frontier.leave import catches
+from workflow_engine.frontier.leave import catches, charged
 from workflow_engine.record.events import StepFailed, StepFinished
+from workflow_engine.record.usage import Spent
 from workflow_engine.record.values import Write
 from workflow_engine.spec.nodes import Node
 from workflow_engine.steps.live import Live, after
@@ -50,7 +51,9 @@ def finish(
         within_write(write, f"{name} wrote {write.field!r}, reduced", live.around.limits)
     if writes:
         within_state(live.state, state, f"{name} wrote too much", live.around.limits)
-    left = onward(live.workflow, live.run.frontier, name, outcome, state)
+    cost = live.owing.get(name) if live.owing else None
+    left = onward(live.workflow, live.run.frontier, name, outcome, state, cost)
+    live.owing.pop(name, None)
     now = live.around.clock.now()
     event = StepFinished(
         at=now,
@@ -78,9 +81,13 @@ async def fail(
     name = taken.node.name
     now = live.around.clock.now()
     move = None
+    cost = live.owing.pop(name, None)
+    spent: Mapping[str, Spent] = {}
     if catches(live.workflow, name, "failed"):
-        left = onward(live.workflow, live.run.frontier, name, "failed", live.state)
+        left = onward(live.workflow, live.run.frontier, name, "failed", live.state, cost)
         move = left.move
+    elif cost is not None:
+        spent = charged(live.workflow, live.run.frontier, name, cost)
     event = StepFailed(
         at=now,
         node=name,
@@ -93,6 +100,7 @@ async def fail(
         move=move,
         usage=taken.paid.usage,
         answered_by=taken.paid.answered_by,
+        spent=spent,
     )
     await live.post([*before, event], (), letters)
 

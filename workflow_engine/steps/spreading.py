@@ -18,7 +18,7 @@ from typing import Any
 from workflow_engine.bodies import each
 from workflow_engine.bodies.each import Spread
 from workflow_engine.bodies.intent import Intent, Wrote
-from workflow_engine.errors import Conflict, Failure, LimitExceeded, StoreError
+from workflow_engine.errors import BudgetSpent, Conflict, Failure, LimitExceeded, StoreError
 from workflow_engine.ports.listener import Began, Said
 from workflow_engine.record.events import EffectStarted, ItemFailed, ItemFinished, QuestionAsked, RunMigrated
 from workflow_engine.record.ids import place_of
@@ -202,7 +202,7 @@ class _Many:
         now, tries = self.live.around.clock.now(), gave_up.tries
         took = max(0.0, (now - began).total_seconds())
         # A limit is no matter of this item: the step can be resumed under a higher one.
-        final = self.node.on_error != "fail" and gave_up.failure.kind != LimitExceeded.kind
+        final = self.node.on_error != "fail" and gave_up.failure.kind not in (LimitExceeded.kind, BudgetSpent.kind)
         if not final and self.failure is None:
             self.failure = replace(gave_up.failure, message=f"item {index}: {gave_up.failure.message}")
         paid = tries.paid

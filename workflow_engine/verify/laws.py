@@ -11,6 +11,7 @@ from workflow_engine.spec.subflow import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.agents import agents
 from workflow_engine.verify.arms import Arms, arms
+from workflow_engine.verify.budgets import budgets
 from workflow_engine.verify.course import STATES, Course
 from workflow_engine.verify.dataflow import dataflow, state_fields
 from workflow_engine.verify.finding import Finding, broken
@@ -75,6 +76,7 @@ def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
     for rule in (reach, ends, pitfalls):
         trial.hold(partial(rule, course))
     trial.hold(partial(policies, graph))
+    trial.hold(partial(budgets, graph))
     trial.hold(partial(nesting, graph))
     trial.hold(partial(people, graph))
     if trial.state():
