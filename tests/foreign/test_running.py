@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.config import get_stream_writer
+from langgraph.types import Command, interrupt
 
-from tests.foreign.graphs import DID, NESTED, RESEARCH, TWICE, asking
-from workflow_engine import END, START, Engine, State, Workflow, langgraph_node, workflow
+from tests.foreign.graphs import DID, NESTED, RESEARCH, TWICE, asking, chain, plan
+from workflow_engine import END, START, Engine, State, Workflow, langgraph_node, to_langgraph, workflow
+from workflow_engine.errors import AnswerRejected
+from workflow_engine.ports.listener import Said
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +76,80 @@ async def test_each_answer_goes_to_its_own_interrupt_of_one_node(tmp_path: Path,
             view = await engine.resume(run)
     assert view.values["findings"] == "plan bees > one then two" or graph is NESTED
     assert DID == ["plan", "both", "both", "first one", "both", "first one", "second two", "write"]
+
+
+async def test_an_exported_workflow_holds_the_graph_as_a_graph_within(tmp_path: Path) -> None:
+    exported = to_langgraph(reporting(NESTED)).compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "t"}}
+    paused = await exported.ainvoke({"request": "bees"}, config)
+    for answer in ("one", "two"):
+        (asked,) = paused["__interrupt__"]
+        paused = await exported.ainvoke(Command(resume={asked.id: answer}), config)
+    assert paused["findings"] == "plan bees > plan bees > one then two"
+    assert DID == ["plan", "both", "both", "first one", "both", "first one", "second two", "write"]
+
+
+async def test_a_graph_that_is_run_within_a_graph_of_langgraphs_is_no_part_of_it(tmp_path: Path) -> None:
+    """Whoever drives the engine in a node of theirs: its graphs keep their checkpoints in the engine's store."""
+    flow = reporting(TWICE)
+
+    async def drive(state: Any) -> dict[str, Any]:
+        async with Engine.open(tmp_path / "runs.sqlite", workflows=[flow]) as engine:
+            return {"answer": (await engine.run(flow, request="bees")).run.status}
+
+    outer = chain(drive=drive).compile(checkpointer=InMemorySaver())
+    ended = await outer.ainvoke({"question": "bees"}, {"configurable": {"thread_id": "t"}})
+    assert ended["answer"] == "waiting"
+    assert "__interrupt__" not in ended
+
+
+async def test_what_a_graph_is_at_is_told_as_it_goes(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    class Ear:
+        def hear(self, run: Any, event: Any) -> None:
+            if isinstance(event, Said):
+                heard.append(event.words)
+
+    async def digging(state: Any) -> dict[str, Any]:
+        get_stream_writer()("half of it")
+        return {"answer": "dug"}
+
+    flow = reporting(chain(plan=plan, inner=chain(digging=digging).compile()))
+    async with Engine.open(tmp_path / "runs.sqlite", listeners=[Ear()]) as engine:
+        await engine.run(flow, request="bees")
+    assert heard == ["plan", "inner", "inner › digging", "half of it"]
+
+
+async def test_functions_stand_between_the_fields_and_the_graph(tmp_path: Path) -> None:
+    def out(output: dict[str, Any], request: str) -> str:
+        return f"{request}: {len(output['notes'])} notes"
+
+    flow = reporting(
+        RESEARCH, reads=None, into=lambda request: {"question": request.upper()}, writes="findings", out=out
+    )
+    async with Engine.open(tmp_path / "runs.sqlite") as engine:
+        view = await engine.run(flow, request="bees")
+    assert view.values["findings"] == "bees: 2 notes"
+
+
+async def test_a_request_to_look_at_tool_calls_says_what_may_be_decided(tmp_path: Path) -> None:
+    request = {
+        "action_requests": [{"name": "send", "args": {"to": "ann"}, "description": "Mail to ann"}],
+        "review_configs": [{"action_name": "send", "allowed_decisions": ["approve", "reject"]}],
+    }
+
+    async def review(state: Any) -> dict[str, Any]:
+        return {"answer": interrupt(request)["decisions"][0]["type"]}
+
+    flow = reporting(chain(review=review))
+    async with Engine.open(tmp_path / "runs.sqlite", workflows=[flow]) as engine:
+        run = (await engine.run(flow, request="bees")).run.id
+        (asked,) = await engine.inbox()
+        assert asked.question.message == "May it go on? It wants to call send(to='ann')"
+        every: list[Any] = ["yes", {"decisions": []}, {"decisions": [{"type": "edit"}]}]
+        for wrong in every:
+            with pytest.raises(AnswerRejected):
+                await engine.answer(run, wrong)
+        await engine.answer(run, {"decisions": [{"type": "approve"}]})
+        assert (await engine.resume(run)).values["findings"] == "approve"

@@ -9,7 +9,20 @@ from typing import Literal, TypeAlias
 from workflow_engine.errors import DrawingError
 
 Kind: TypeAlias = Literal[
-    "agent", "function", "human", "route", "each", "subflow", "wait", "start", "end", "fail", "fork", "join", "unknown"
+    "agent",
+    "function",
+    "human",
+    "route",
+    "each",
+    "subflow",
+    "graph",
+    "wait",
+    "start",
+    "end",
+    "fail",
+    "fork",
+    "join",
+    "unknown",
 ]
 Status: TypeAlias = Literal[
     "done", "looping", "running", "waiting", "failed", "interrupted", "cancelled", "not reached"

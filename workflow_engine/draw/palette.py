@@ -75,6 +75,7 @@ KIND_SIGNS: Mapping[Kind, str] = MappingProxyType(
         "route": "◇",
         "each": "☰",
         "subflow": "▣",
+        "graph": "⬡",
         "wait": "◷",
         "fail": "✖",
         "unknown": "?",
@@ -121,6 +122,7 @@ LIGHT = Palette(
             "agent": Tone("#f5f3ff", "#7c3aed", "#4c1d95", "#7c3aed"),
             "function": Tone("#eff6ff", "#2563eb", "#1e3a8a", "#2563eb"),
             "human": Tone("#fffbeb", "#d97706", "#7c2d12", "#b45309"),
+            "graph": Tone("#f0fdfa", "#0d9488", "#134e4a", "#0f766e"),
             "fail": Tone("#fef2f2", "#dc2626", "#7f1d1d", "#b91c1c"),
         }
     ),
@@ -161,6 +163,7 @@ DARK = Palette(
             "agent": Tone("#1c1440", "#8b5cf6", "#ddd6fe", "#a78bfa"),
             "function": Tone("#0c1f42", "#3b82f6", "#bfdbfe", "#60a5fa"),
             "human": Tone("#2b1d06", "#f59e0b", "#fde68a", "#fbbf24"),
+            "graph": Tone("#04262a", "#14b8a6", "#99f6e4", "#2dd4bf"),
             "fail": Tone("#310f14", "#ef4444", "#fecaca", "#f87171"),
         }
     ),

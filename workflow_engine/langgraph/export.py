@@ -38,6 +38,8 @@ def to_langgraph(
     answer that does not fit is asked for again, with the `problem`. Retries, time limits and `.failed` edges become
     LangGraph's own; FAIL raises `ReachedFail`.
 
+    A `langgraph_node` is a graph within the graph: your checkpointer keeps it, and its interrupts are LangGraph's.
+
     `agents` runs the agents, if there are any (`workflow_engine.agents.open_runner`). `resources` replaces openers;
     what is opened stays open as long as the process. The graph is asynchronous: call `ainvoke` and `astream`.
 

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from workflow_engine.bodies.scene import Scene
 from workflow_engine.errors import Failure, WorkflowError
 from workflow_engine.frontier.leave import Left
 from workflow_engine.langgraph.channels import CAUGHT, COUNTS, VISITS, Values, checked
+from workflow_engine.langgraph.nested import NestedGraphs
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import RunId, step_key
@@ -53,6 +54,7 @@ class Plain:
     resources: Resources
     runner: Callable[[], AgentRunner]
     ways: Ways
+    graphs: NestedGraphs = field(default_factory=NestedGraphs)
 
     def begin(self, seeds: Mapping[str, Any]) -> Any:
         """The node before the first: channels of reducers get their field's default, and routes are decided."""
@@ -79,6 +81,7 @@ class Plain:
                     self.resources,
                     self.runner,
                     state.get(CAUGHT, {}).get(node.name),
+                    graphs=lambda: self.graphs,
                 )
                 intent = await (_spread(node, scene) if isinstance(node, Each) else run_body(node, scene))
             if isinstance(intent, Ask):
