@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_engine.errors import Failure, InvalidWorkflow, StepError, WorkflowError
 from workflow_engine.ports.sandbox import Completed, Limits, Sandbox
+from workflow_engine.record.people import Principal
 from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.each import Result, each
@@ -70,6 +71,7 @@ __all__ = [
     "Failure",
     "InvalidWorkflow",
     "Limits",
+    "Principal",
     "Question",
     "Reducer",
     "Result",

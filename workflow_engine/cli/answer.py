@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow_engine.cli.options import AllowUnsandboxed, By, Executor, ExecutorName, Json, Model, Store, who
+from workflow_engine.cli.options import AllowUnsandboxed, By, Executor, ExecutorName, Json, Model, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workflow_engine.engine import Engine
-    from workflow_engine.record.ids import RunId
     from workflow_engine.record.inbox import QuestionRecord, Standing
 
 
@@ -44,13 +43,36 @@ def answer(
     from workflow_engine.cli.voice import say
 
     given = list(words or [])
-    name = who(by)
-    run = run_loop(_record(question, given, json_value, name, store))
+    standing, name = run_loop(_record(question, given, json_value, by, store))
+    if standing.status == "open":
+        raise typer.Exit(_wait_for_others(standing, name, store, json))
     say(f"answered by {name}")
-    go_on_or_say(run, Manner(store, executor, model, allow_unsandboxed, json))
+    go_on_or_say(standing.question.run, Manner(store, executor, model, allow_unsandboxed, json))
 
 
-async def _record(question: str, words: list[str], json_value: str | None, by: str, store: Path | None) -> RunId:
+def _wait_for_others(standing: Standing, name: str, store: Path | None, as_json: bool) -> int:
+    """Say who gave their word so far: the choice needs more."""
+    from workflow_engine.cli.exits import Exit
+    from workflow_engine.cli.figures import line
+    from workflow_engine.cli.typed import answering, typed
+    from workflow_engine.cli.voice import AMBER, emit_json, point, say
+    from workflow_engine.runtime.view import question_document
+
+    given = [each for each in standing.approved if each.gist == standing.approved[-1].gist]
+    needed = standing.question.approvals.get(given[-1].choice, 1)
+    people = ", ".join(line(each.by) for each in given)
+    say(f"{given[-1].choice} by {name}: {len(given)} of {needed} ({people}); others are waited for", AMBER)
+    if as_json:
+        emit_json(question_document(standing))
+    look = ("look", typed("show", standing.question.run, store=store))
+    point(look, ("others", answering(standing.question, store=store)))
+    return Exit.WAITING
+
+
+async def _record(
+    question: str, words: list[str], json_value: str | None, by: str | None, store: Path | None
+) -> tuple[Standing, str]:
+    from workflow_engine.cli.acting import acting, named
     from workflow_engine.cli.opening import reading
 
     async with reading(store) as engine:
@@ -59,8 +81,8 @@ async def _record(question: str, words: list[str], json_value: str | None, by: s
         # One that is settled refuses any value; that is told before the words are read.
         settled = standing.status != "open" or standing.answer is not None
         value = None if settled else answer_of(asked, words, json_value)
-        await engine.answer(asked.id, value, by=by, through="cli")
-        return asked.run
+        who = await acting(engine, by, store)
+        return await engine.answer(asked.id, value, by=who, through="cli"), named(who)
 
 
 async def _asked(engine: Engine, name: str, store: Path | None) -> Standing:

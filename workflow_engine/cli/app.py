@@ -19,6 +19,8 @@ from workflow_engine.cli import (
     inbox,
     logs,
     model,
+    people,
+    reassign,
     resume,
     run,
     runs,
@@ -67,7 +69,10 @@ app.command("fork")(fork.fork)
 app.command("inbox")(inbox.inbox)
 app.command("answer")(answer.answer)
 app.command("signal")(signal.signal)
+app.command("claim")(reassign.claim)
+app.command("reassign")(reassign.reassign)
 app.command("doctor")(doctor.doctor)
+app.add_typer(people.group, name="people")
 app.add_typer(model.group, name="model")
 app.add_typer(store.group, name="store")
 

@@ -141,8 +141,11 @@ def question_block(standing: Standing, *, whole: bool = False, longest: int | No
         fact("choices", ", ".join(asked.choices))
     for name, form in form_fields(asked.schema):
         fact("field", f"{name}: {form}")
+    for name, text in people_lines(standing):
+        fact(name, line(text, room(out) - 14))
     if asked.due is not None:
-        fact("due", f"{ago(asked.due)} ({asked.due:%Y-%m-%d %H:%M} UTC)")
+        then = f", then {_short(asked.default)} holds" if asked.default is not None else ""
+        fact("due", f"{ago(asked.due)} ({asked.due:%Y-%m-%d %H:%M} UTC){then}")
     if whole:
         for number, piece in enumerate(asked.evidence, 1):
             lines.append(f"    {painted(f'evidence {number}', DIM, out)}")
@@ -153,6 +156,31 @@ def question_block(standing: Standing, *, whole: bool = False, longest: int | No
     elif asked.evidence:
         fact("evidence", f"{len(asked.evidence)} in: workflow show {asked.run}")
     return lines
+
+
+def people_lines(standing: Standing) -> list[tuple[str, str]]:
+    """Who may answer, who did so far, and when it is asked again."""
+    from workflow_engine.record.people import askable
+
+    asked, known = standing.question, standing.known
+    lines: list[tuple[str, str]] = []
+    if standing.to is not None:
+        lines.append(("asked of", standing.to))
+    if others := [each for each in askable(asked, None) if each != standing.to]:
+        lines.append(("or of", ", ".join(others)))
+    if asked.not_by:
+        lines.append(("not by", ", ".join(asked.not_by)))
+    lines += [("needs", f"{count} people for {word}") for word, count in asked.approvals.items()]
+    for each in standing.approved:
+        lines.append((each.choice, f"by {each.by}, {ago(each.at)}"))
+    if known is not None and known.reminded:
+        lines.append(("reminded", "once" if known.reminded == 1 else f"{known.reminded} times"))
+    return lines
+
+
+def _short(default: Any) -> str:
+    found = default.get("choice", default) if isinstance(default, dict) else default
+    return line(str(found), 40)
 
 
 def form_fields(schema: Any) -> list[tuple[str, str]]:

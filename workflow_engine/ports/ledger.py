@@ -11,6 +11,7 @@ from workflow_engine.ports.queue import Queue
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
+from workflow_engine.record.people import Person
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value, Write
 
@@ -226,6 +227,18 @@ class Ledger(Queue, Protocol):
 
     async def boxes(self) -> Sequence[RunId]:
         """Runs with letters not taken yet."""
+        ...
+
+    async def people(self) -> Sequence[Person]:
+        """Everybody the store knows, by name. Raises errors.StoreDamaged: nobody is taken for somebody else."""
+        ...
+
+    async def enrol(self, person: Person) -> None:
+        """Know somebody from now on, or know them by another token and other groups."""
+        ...
+
+    async def dismiss(self, name: str) -> bool:
+        """Know somebody no more; whether they were known."""
         ...
 
     async def changed(self, since: int) -> int:

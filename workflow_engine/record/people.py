@@ -6,9 +6,11 @@ Pure, and on the lowest floor, because a store must decide it in the transaction
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from workflow_engine.record.inbox import Answer, Approval, Letter, Open, QuestionRecord, Standing
@@ -28,6 +30,28 @@ class Principal:
     name: str
     authenticated: bool = False
     groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody a store knows: by a token, of which it keeps only a digest, and with the groups they belong to."""
+
+    name: str
+    token: str
+    groups: tuple[str, ...] = ()
+    since: datetime | None = None
+
+
+def token_digest(token: str) -> str:
+    """What is kept of a token. A token is drawn at random from 256 bits, so a plain digest cannot be guessed back."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def bearer(people: Iterable[Person], token: str) -> Principal | None:
+    """Whose token it is."""
+    held = token_digest(token)
+    found = [each for each in people if hmac.compare_digest(each.token, held)]
+    return Principal(found[0].name, authenticated=True, groups=found[0].groups) if found else None
 
 
 def is_group(name: str) -> bool:
@@ -74,14 +98,15 @@ def decides(question: QuestionRecord, given: Sequence[Approval]) -> bool:
 
 
 def standing(question: QuestionRecord, known: Open, letters: Iterable[Letter]) -> Standing:
-    """How an open question stands, with the letters in its run's box that nobody took yet."""
-    given = list(known.approved)
+    """How an open question stands, with the letters in its run's box that nobody took yet, in the order they came."""
     for letter in letters:
-        if letter.answer is None or letter.answer.question != question.id:
+        if question.id not in (letter.question, letter.answer and letter.answer.question):
             continue
-        if letter.kind == "answer":
-            return Standing(question, "answered", letter.answer)
-        given.append(approval(letter.answer))
-        if decides(question, given):
-            return Standing(question, "answered", letter.answer)
-    return Standing(question, known=replace(known, approved=tuple(given)))
+        if letter.kind == "reassign":
+            known = replace(known, to=letter.to, handed=known.handed + 1)
+        elif letter.answer is not None:
+            given = (*known.approved, approval(letter.answer))
+            if letter.kind == "answer" or decides(question, given):
+                return Standing(question, "answered", letter.answer)
+            known = replace(known, approved=given)
+    return Standing(question, known=known)

@@ -16,36 +16,85 @@ from workflow_engine.errors import (
     StoreError,
 )
 from workflow_engine.ports.ledger import Ledger
+from workflow_engine.record.events import QuestionApproved
 from workflow_engine.record.ids import QuestionId
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord, Standing
+from workflow_engine.record.people import Principal, choice_in, gist
 from workflow_engine.record.values import Value, Write, set_to
-from workflow_engine.runtime.inputs import signed
 from workflow_engine.runtime.look import find, inbox
+from workflow_engine.runtime.people import acting, must_be_asked
 from workflow_engine.runtime.schema import problems
+from workflow_engine.runtime.takingin import take_in
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.steps.writing import within_state
 
 
-async def answer(shop: Workshop, question: str, value: Any, by: str, through: str) -> Standing:
-    """Record the one answer to a question, given by its id, or by its run's where that asks only one."""
-    by = signed(by)
-    standing = await _asked(shop.ledger, question)
+async def answer(shop: Workshop, question: str, value: Any, by: Any, through: str) -> Standing:
+    """Record the one answer to a question, given by its id, or by its run's where that asks only one.
+
+    Where the choice needs several people it is the word of one of them, and the answer once enough gave the same.
+    """
+    who = await acting(shop.ledger, by)
+    standing = await asked(shop.ledger, question)
+    must_be_open(standing)
+    must_be_asked(standing, who)
+    record = standing.question
+    if record.approvals:
+        value = await _seconding(shop.ledger, standing, value)
     valid = fitting(standing, value, shop.around.limits)
-    asked = standing.question
     now = shop.around.clock.now()
-    if asked.due is not None and asked.due <= now:
+    if record.due is not None and record.due <= now:
         raise QuestionNotFound(
-            f"question {asked.id} expired at {asked.due:%Y-%m-%d %H:%M} UTC", f"workflow resume {asked.run}"
+            f"question {record.id} expired at {record.due:%Y-%m-%d %H:%M} UTC", f"workflow resume {record.run}"
         )
-    await _fits_state(shop, asked, valid)
-    given = Answer(asked.id, valid, by, now, through)
-    await shop.ledger.send(Letter(asked.id, asked.run, "answer", by, now, given))
-    shop.wake(asked.run)
-    return Standing(asked, "answered", given)
+    several = record.approvals.get(choice_in(valid) or "", 1) > 1
+    if several:
+        _must_be_new(standing, valid, who)
+    await _fits_state(shop, record, valid)
+    given = Answer(record.id, valid, who.name, now, through, who.authenticated)
+    handed = None if standing.known is None else standing.known.handed
+    if several:
+        name = f"{record.id}:{who.name}"
+        await shop.ledger.send(Letter(name, record.run, "approval", who.name, now, given, handed=handed))
+    else:
+        await shop.ledger.send(Letter(record.id, record.run, "answer", who.name, now, given, handed=handed))
+    if several:
+        stands = await shop.ledger.question(record.id)
+        if stands.status == "open":
+            await take_in(shop, record.run)
+            return stands
+    shop.wake(record.run)
+    return Standing(record, "answered", given)
 
 
-async def _asked(ledger: Ledger, question: str) -> Standing:
+async def _seconding(ledger: Ledger, standing: Standing, value: Any) -> Any:
+    """The answer that a bare choice means where somebody gave that choice before: theirs, with all that is in it."""
+    bare = value["choice"] if isinstance(value, dict) and list(value) == ["choice"] else value
+    if not isinstance(bare, str) or not any(each.choice == bare for each in standing.approved):
+        return value
+    wanted = next(each.gist for each in reversed(standing.approved) if each.choice == bare)
+    run = standing.question.run
+    told = [each.event.answer for each in await ledger.journal(run) if isinstance(each.event, QuestionApproved)]
+    told += [each.answer for each in await ledger.letters(run) if each.answer is not None]
+    return next((each.value for each in told if gist(each.value) == wanted), value)
+
+
+def _must_be_new(standing: Standing, value: Any, who: Principal) -> None:
+    """Raises errors.Conflict for a second word of one person, AnswerRejected for one unlike those given before."""
+    question, choice = standing.question, choice_in(value)
+    if any(each.by == who.name for each in standing.approved):
+        raise AlreadyAnswered(f"{who.name} answered question {question.id} already", "somebody else must, too")
+    other = [each for each in standing.approved if each.choice == choice and each.gist != gist(value)]
+    if other:
+        raise AnswerRejected(
+            f"{other[0].by} gave {choice!r} with other values, and several people must give the same answer",
+            f"give the same by the choice alone, or another choice: workflow answer {question.id} {choice}",
+        )
+
+
+async def asked(ledger: Ledger, question: str) -> Standing:
+    """The question of an id, or the only one of a run. Raises errors.QuestionNotFound."""
     try:
         return await ledger.question(QuestionId(question))
     except QuestionNotFound:
@@ -64,13 +113,8 @@ async def _asked(ledger: Ledger, question: str) -> Standing:
     raise QuestionNotFound(f"run {run_id} asks {len(waiting)} questions", f"answer one of them by its id: {ids}")
 
 
-def fitting(standing: Standing, value: Any, limits: RunLimits) -> Any:
-    """The answer as it will be recorded: a model becomes plain JSON, and a bare choice {"choice": ...} where the schema
-    wants an object.
-
-    Raises errors.AlreadyAnswered, errors.Conflict for a question nothing waits for, errors.AnswerRejected with every
-    way in which the value does not fit.
-    """
+def must_be_open(standing: Standing) -> None:
+    """Raises errors.AlreadyAnswered, and errors.Conflict for a question nothing waits for."""
     question = standing.question
     if standing.answer is not None or standing.status == "answered":
         by = f" by {standing.answer.by}" if standing.answer else ""
@@ -79,6 +123,15 @@ def fitting(standing: Standing, value: Any, limits: RunLimits) -> Any:
         raise Conflict(
             f"question {question.id} is {standing.status}; nothing waits for an answer", f"workflow show {question.run}"
         )
+
+
+def fitting(standing: Standing, value: Any, limits: RunLimits) -> Any:
+    """The answer as it will be recorded: a model becomes plain JSON, and a bare choice {"choice": ...} where the schema
+    wants an object.
+
+    Raises errors.AnswerRejected with every way in which the value does not fit.
+    """
+    question = standing.question
     value = _plain(question, value, limits.write)
     if isinstance(value, str) and value in question.choices and question.schema.get("type") == "object":
         value = {"choice": value}

@@ -13,8 +13,23 @@ from workflow_engine.errors import UsageError, WorkflowError
 from workflow_engine.ports.ledger import Listed, Page, Recorded
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
+from workflow_engine.record.people import Person, Principal
 from workflow_engine.record.run import Run
-from workflow_engine.runtime import answer, batch, begin, cancel, code, fork, logs, look, resume, signal, worker
+from workflow_engine.runtime import (
+    answer,
+    batch,
+    begin,
+    cancel,
+    code,
+    fork,
+    logs,
+    look,
+    people,
+    reassign,
+    resume,
+    signal,
+    worker,
+)
 from workflow_engine.runtime.flight import Fit, in_flight
 from workflow_engine.runtime.logs import Spoken
 from workflow_engine.runtime.nested import Nested
@@ -171,13 +186,49 @@ class Service:
         """End a run for good. A living owner is told and stops; otherwise it ends here and now."""
         return await cancel.cancel(self._shop, run, by)
 
-    async def answer(self, question: str, value: Any, *, by: str = "unknown", through: str = "python") -> Standing:
+    async def answer(
+        self, question: str, value: Any, *, by: str | Principal = "unknown", through: str = "python"
+    ) -> Standing:
         """Record the one answer to a question, given by its id, or by its run's where that asks only one.
 
-        Durable when this returns; a run driven here goes on by itself, any other by `resume`. Raises
-        errors.AnswerRejected, errors.AlreadyAnswered, errors.QuestionNotFound.
+        Durable when this returns; a run driven here goes on by itself, any other by `resume`. `by` is a name, or a
+        Principal of whom the caller has proof. Where a choice needs several people this is the word of one of them, and
+        what is returned stays open until enough gave the same. Raises errors.AnswerRejected, errors.AlreadyAnswered,
+        errors.QuestionNotFound, errors.NotAllowed with who may answer.
         """
         return await answer.answer(self._shop, question, value, by, through)
+
+    async def reassign(self, question: str, *, to: str, by: str | Principal = "unknown") -> Standing:
+        """Ask somebody else from now on; who did it is recorded. A run that is driven takes it up by itself.
+
+        Raises errors.Conflict where somebody was first, errors.NotAllowed for somebody whom the workflow excludes.
+        """
+        return await reassign.reassign(self._shop, question, to, by)
+
+    async def claim(self, question: str, *, by: str | Principal) -> Standing:
+        """Take a question that several may answer: others see who has it. Raises errors.Conflict if somebody has it."""
+        return await reassign.claim(self._shop, question, by)
+
+    # People who prove who they are
+
+    async def enrol(self, name: str, *, groups: Sequence[str] = ()) -> str:
+        """Know somebody from now on by a token, which is returned once; from then on nobody else acts in that name.
+
+        Enrolled again they have a new token, and the old one is nobody's.
+        """
+        return await people.enrol(self._shop, name, groups)
+
+    async def dismiss(self, name: str) -> None:
+        """Know somebody no more: their token is nobody's. What they did stays."""
+        await people.dismiss(self._shop, name)
+
+    async def enrolled(self) -> list[Person]:
+        """Everybody who is enrolled, by name."""
+        return list(await self._shop.ledger.people())
+
+    async def bearer(self, token: str) -> Principal:
+        """Whose token it is, as an authenticated principal. Raises errors.NotAllowed for nobody's."""
+        return await people.holder(self._shop.ledger, token)
 
     async def signal(
         self, run: str, name: str, payload: Any = None, *, id: str | None = None, by: str = "unknown"
@@ -209,9 +260,21 @@ class Service:
         """
         return in_flight(self._shop, workflow)
 
-    async def inbox(self, run: str | None = None) -> list[Standing]:
-        """Questions that wait for an answer, oldest first; of all runs or of one."""
-        return await look.inbox(self._shop.ledger, run)
+    async def inbox(
+        self, run: str | None = None, *, to: str | None = None, node: str | None = None, overdue: bool = False
+    ) -> list[Standing]:
+        """Questions that wait for an answer, oldest first; of all runs or of one.
+
+        Those asked of somebody (theirs, or a candidate's that nobody has taken), of one node, or whose time is up.
+        """
+        asked = await look.inbox(self._shop.ledger, run)
+        if to is not None:
+            known = {each.name: each.groups for each in await self._shop.ledger.people()}
+            person = Principal(to, groups=known.get(to, ()))
+            asked = [each for each in asked if people.asked_of(each, person)]
+        now = self._shop.around.clock.now()
+        due = [each for each in asked if not overdue or (each.question.due is not None and each.question.due <= now)]
+        return [each for each in due if node in (None, each.question.node)]
 
     async def expects(self, run: str) -> Mapping[str, Mapping[str, Any]]:
         """The signals that nodes of a run's workflow wait for, each with the JSON Schema of what it carries."""

@@ -178,4 +178,21 @@ def question_document(standing: Standing) -> dict[str, Any]:
         "evidence": list(question.evidence),
         "tried": [{"node": each.node, "visit": each.visit, "outcome": each.outcome} for each in question.tried],
         "asked": None if question.asked is None else question.asked.isoformat(),
+        **_people(standing),
     }
+
+
+def _people(standing: Standing) -> dict[str, Any]:
+    """Who may answer and what happens by itself: what of it there is."""
+    question, known = standing.question, standing.known
+    found = {
+        "to": standing.to,
+        "candidates": list(question.candidates),
+        "not_by": list(question.not_by),
+        "remind": [each.isoformat() for each in (question.remind if known is None else known.remind)],
+        "reminded": 0 if known is None else known.reminded,
+        "default": question.default,
+        "approvals": dict(question.approvals),
+        "approved": [{"by": each.by, "choice": each.choice, "at": each.at.isoformat()} for each in standing.approved],
+    }
+    return {name: value for name, value in found.items() if value not in (None, [], {}, 0)}

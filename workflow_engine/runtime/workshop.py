@@ -17,7 +17,7 @@ from workflow_engine.record.events import RunClaimed, RunInterrupted
 from workflow_engine.record.ids import RunId, around
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.entering import Nest
-from workflow_engine.steps.live import Live, Surroundings
+from workflow_engine.steps.live import Live, Surroundings, log
 
 Verb = Literal["run", "resume", "recover", "answer"]
 Executor = Callable[[Live], Awaitable[None]]
@@ -85,6 +85,14 @@ class Workshop:
         finally:
             self.lives.pop(run_id, None)
             await self.ledger.release(live.fence)
+
+    def tell(self, run_id: RunId, event: Any) -> None:
+        """Let the listeners hear of a fact that no drive made. What they raise is logged and dropped."""
+        for listener in self.around.listeners:
+            try:
+                listener.hear(run_id, event)
+            except Exception:
+                log.exception("a listener raised")
 
     def drain(self) -> None:
         """Finish the steps under way and begin none."""

@@ -13,6 +13,7 @@ from workflow_engine.errors import StoreError
 from workflow_engine.record.events import write_event
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
 from workflow_engine.record.logs import LogPart
+from workflow_engine.record.people import Person
 from workflow_engine.record.run import Run
 from workflow_engine.spec.document import Document
 
@@ -20,6 +21,7 @@ _RUN: TypeAdapter[Run] = TypeAdapter(Run)
 _LETTER: TypeAdapter[Letter] = TypeAdapter(Letter)
 _QUESTION: TypeAdapter[QuestionRecord] = TypeAdapter(QuestionRecord)
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+_PERSON: TypeAdapter[Person] = TypeAdapter(Person)
 _LOG: TypeAdapter[LogPart] = TypeAdapter(LogPart)
 
 
@@ -54,6 +56,11 @@ def answer_text(answer: Answer) -> str:
 def log_text(part: LogPart) -> str:
     """A part of a log as JSON."""
     return _text(_LOG, part, f"what {part.node} said")
+
+
+def person_text(person: Person) -> str:
+    """Somebody the store knows, as JSON."""
+    return _text(_PERSON, person, f"person {person.name}")
 
 
 def document_text(document: Mapping[str, Any], run: str) -> str:
@@ -92,6 +99,11 @@ def log_of_text(text: str | bytes) -> LogPart:
 def nothing_left(letter: Letter) -> str:
     """Why a run that ended takes no such letter."""
     return "nothing waits for its signal" if letter.kind == "signal" else "nothing is left to cancel"
+
+
+def person_of_text(text: str | bytes) -> Person:
+    """The person of a text."""
+    return _PERSON.validate_json(text)
 
 
 def _text(adapter: TypeAdapter[Any], value: Any, place: str) -> str:

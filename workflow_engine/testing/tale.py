@@ -14,6 +14,7 @@ from workflow_engine.record import events as e
 from workflow_engine.record.frontier import Move
 from workflow_engine.record.ids import QuestionId, RunId, question_id
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
+from workflow_engine.record.people import approval
 from workflow_engine.record.run import Run, advance, begin
 from workflow_engine.record.values import Write
 from workflow_engine.record.waiting import Waiting
@@ -91,8 +92,8 @@ class Tale:
         """`work` was done, and is due again."""
         return self._batch([self._finished("work", writes)], writes, taken=taken)
 
-    def asked(self, title: str = "Go on?", due: datetime | None = None) -> Batch:
-        """`work` was done and a person is asked; the run waits."""
+    def asked(self, title: str = "Go on?", due: datetime | None = None, **terms: Any) -> Batch:
+        """`work` was done and a person is asked on these terms; the run waits."""
         run = self._run()
         number = run.asked + 1
         question = QuestionRecord(
@@ -107,6 +108,7 @@ class Tale:
             evidence=("what was tried\u2028and seen: ü 🙂",),
             asked=self._clock.now(),
             due=due,
+            **terms,
         )
         return self._batch([self._finished("work", (), entered="ask"), e.QuestionAsked(self._now(), question)])
 
@@ -160,6 +162,33 @@ class Tale:
         """The letter with an answer to the newest question."""
         asked = question or question_id(self.id, self._run().asked)
         return Letter(asked, self.id, "answer", by, self._now(), Answer(asked, value, by, self._now(), "test"))
+
+    def approval(self, value: Any = "yes", by: str = "ann", handed: int | None = 0) -> Letter:
+        """The letter with one person's word on the newest question, where it needs several."""
+        asked = question_id(self.id, self._run().asked)
+        given = Answer(asked, value, by, self._now(), "test", authenticated=True)
+        return Letter(f"{asked}:{by}", self.id, "approval", by, self._now(), given, handed=handed)
+
+    def approved(self, letter: Letter) -> Batch:
+        """The owner took one person's word up; others are waited for."""
+        assert letter.answer is not None
+        known = self._run().open[0]
+        at = (self._now(), known.id, known.node, known.visit)
+        return self._batch([e.QuestionApproved(*at, letter.answer, approval(letter.answer))], taken=[letter.id])
+
+    def handing(self, to: str, handed: int = 0) -> Letter:
+        """The letter that gives the newest question to somebody else, seen after it was given away `handed` times."""
+        asked = question_id(self.id, self._run().asked)
+        name = f"{asked}.to{handed + 1}"
+        return Letter(name, self.id, "reassign", "ann", self._now(), handed=handed, question=asked, to=to)
+
+    def handed(self, letter: Letter) -> Batch:
+        """The owner took up that somebody else is asked."""
+        known = self._run().open[0]
+        fact = e.QuestionReassigned(
+            self._now(), known.id, known.node, known.visit, letter.to or "", letter.by, known.to
+        )
+        return self._batch([fact], taken=[letter.id])
 
     def cancel(self, letter: str = "") -> Letter:
         """The letter that asks for the run's end."""

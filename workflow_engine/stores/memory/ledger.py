@@ -26,6 +26,7 @@ from workflow_engine.record import people
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
+from workflow_engine.record.people import Person
 from workflow_engine.record.run import FINAL
 from workflow_engine.record.values import Value, lent
 from workflow_engine.stores.memory.box import Box, Question
@@ -40,6 +41,8 @@ from workflow_engine.stores.texts import (
     log_of_text,
     log_text,
     nothing_left,
+    person_of_text,
+    person_text,
     question_of_text,
     question_text,
     run_text,
@@ -55,6 +58,7 @@ class MemoryLedger:
         self._sent: dict[str, str] = {}
         self._answered: dict[QuestionId, str] = {}
         self._owners: dict[RunId, int] = {}
+        self._people: dict[str, str] = {}
         self._changes = 1
 
     async def create(self, batch: Batch) -> Fence:
@@ -283,8 +287,7 @@ class MemoryLedger:
             return False
         question = letter.question if letter.answer is None else letter.answer.question
         if question is not None:
-            await self._answerable(question, letter.run)
-            known = next((each for each in box.run.open if each.id == question), None)
+            known = (await self._answerable(question, letter.run)).known
             if known is not None and letter.handed not in (None, known.handed):
                 raise handed_over(question, known.to)
         elif box.run.ended:
@@ -300,15 +303,16 @@ class MemoryLedger:
         self._changes += 1
         return True
 
-    async def _answerable(self, question: QuestionId, run: RunId) -> None:
+    async def _answerable(self, question: QuestionId, run: RunId) -> Standing:
         kept = self._questions.get(question)
         if kept is None or kept.run != run:
             raise QuestionNotFound(f"no question {question} in run {run}", "list the open ones: workflow inbox")
-        match self._standing(kept).status:
+        standing = self._standing(kept)
+        match standing.status:
             case "answered":
                 raise AlreadyAnswered(f"question {question} has its answer already", "only the first answer counts")
             case "open":
-                return
+                return standing
             case status:
                 if self._boxes[run].run.status in FINAL:
                     raise RunEnded(
@@ -323,6 +327,17 @@ class MemoryLedger:
 
     async def boxes(self) -> Sequence[RunId]:
         return [run for run, box in self._boxes.items() if box.letters]
+
+    async def people(self) -> Sequence[Person]:
+        return [person_of_text(text) for _, text in sorted(self._people.items())]
+
+    async def enrol(self, person: Person) -> None:
+        self._people[person.name] = person_text(person)
+        self._changes += 1
+
+    async def dismiss(self, name: str) -> bool:
+        self._changes += 1
+        return self._people.pop(name, None) is not None
 
     async def changed(self, since: int) -> int:  # noqa: ARG002 (the number alone tells)
         return self._changes

@@ -38,6 +38,7 @@ COVERED: Mapping[str, frozenset[str]] = {
     "letters": frozenset({"seal", "text"}),
     "logs": frozenset({"seal", "text"}),
     "documents": frozenset({"text"}),
+    "people": frozenset({"seal", "text"}),
     "series": frozenset({"seal"}),
     "lines": frozenset({"seal"}),
     "checkpoints": frozenset({"seal", "text"}),

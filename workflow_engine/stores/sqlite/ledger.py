@@ -18,8 +18,9 @@ from workflow_engine.ports.queue import Queued
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
+from workflow_engine.record.people import Person
 from workflow_engine.record.values import Value
-from workflow_engine.stores.sqlite import inbox, listing, logs, looking, reading, writing
+from workflow_engine.stores.sqlite import inbox, listing, logs, looking, people, reading, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.encrypted import Cipher, admit
 from workflow_engine.stores.sqlite.faults import fault
@@ -251,6 +252,16 @@ class SqliteLedger:
 
     async def boxes(self) -> Sequence[RunId]:
         return await self._reader.read(inbox.boxes)
+
+    async def people(self) -> Sequence[Person]:
+        return await self._reader.read(people.everybody)
+
+    async def enrol(self, person: Person) -> None:
+        await asyncio.shield(self._writer.put(partial(people.enrol, person=person), people.enrolled))
+
+    async def dismiss(self, name: str) -> bool:
+        gone = await asyncio.shield(self._writer.put(partial(people.dismiss, name=name), people.enrolled))
+        return bool(gone)
 
     async def changed(self, since: int) -> int:  # noqa: ARG002 (the number alone tells)
         return await self._reader.changes()

@@ -219,6 +219,18 @@ SELECT 1 FROM letters WHERE run = ? AND taken IS NULL LIMIT 1;
 -- name: letters_waiting
 SELECT id, taken, seal, text, question FROM letters WHERE run = ? AND taken IS NULL ORDER BY number;
 
+-- name: people
+SELECT number, seal, text FROM people ORDER BY number;
+
+-- name: next_person
+SELECT coalesce(max(number), 0) + 1 FROM people;
+
+-- name: put_person
+INSERT OR REPLACE INTO people (number, seal, text) VALUES (?, ?, ?);
+
+-- name: drop_person
+DELETE FROM people WHERE number = ?;
+
 -- name: trait
 SELECT text FROM traits WHERE name = ?;
 

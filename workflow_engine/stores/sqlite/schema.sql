@@ -104,6 +104,13 @@ CREATE TABLE logs (
 );
 CREATE UNIQUE INDEX logs_by_part ON logs (run, take, part);
 
+-- People who prove who they are by a token, of which only a digest is kept.
+CREATE TABLE people (
+    number INTEGER PRIMARY KEY,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+
 -- What holds for the store as a whole, such as how its texts are encrypted.
 CREATE TABLE traits (
     name TEXT PRIMARY KEY,

@@ -16,7 +16,7 @@ from workflow_engine.errors import AlreadyAnswered, FenceLost, QuestionNotFound,
 from workflow_engine.ports.ledger import Batch, Snapshot
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
-from workflow_engine.record.inbox import Letter
+from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.stores.sqlite import inbox, reading
 from workflow_engine.stores.sqlite.lending import SHARED, Lent
 from workflow_engine.stores.sqlite.queries import SQL
@@ -173,8 +173,7 @@ def send(db: sqlite3.Connection, letter: Letter) -> bool:
     run = kept.run
     question = letter.question if letter.answer is None else letter.answer.question
     if question is not None:
-        _answerable(db, question, kept)
-        known = next((each for each in run.open if each.id == question), None)
+        known = _answerable(db, question, kept).known
         if known is not None and letter.handed not in (None, known.handed):
             raise handed_over(question, known.to)
     elif run.ended:
@@ -189,7 +188,7 @@ def send(db: sqlite3.Connection, letter: Letter) -> bool:
     return True
 
 
-def _answerable(db: sqlite3.Connection, question: QuestionId, kept: RunRow) -> None:
+def _answerable(db: sqlite3.Connection, question: QuestionId, kept: RunRow) -> Standing:
     standing = inbox.question(db, question)
     if standing.question.run != kept.id:
         raise QuestionNotFound(f"no question {question} in run {kept.id}", "list the open ones: workflow inbox")
@@ -197,7 +196,7 @@ def _answerable(db: sqlite3.Connection, question: QuestionId, kept: RunRow) -> N
         case "answered":
             raise AlreadyAnswered(f"question {question} has its answer already", "only the first answer counts")
         case "open":
-            return
+            return standing
         case status:
             if kept.run.ended:
                 raise RunEnded(f"run {kept.id} has ended: it {kept.status}", "nobody waits for an answer")

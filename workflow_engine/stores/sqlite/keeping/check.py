@@ -16,7 +16,7 @@ from workflow_engine.errors import StoreDamaged
 from workflow_engine.ports.keeping import Harm, Health
 from workflow_engine.record.events import RunCreated, RunForked, read_event
 from workflow_engine.record.ids import RunId
-from workflow_engine.stores.sqlite import logs, opening
+from workflow_engine.stores.sqlite import logs, opening, people
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.keeping import foreign
 from workflow_engine.stores.sqlite.keeping.connecting import LOGS, Stop, looking, moment, schema_of, size
@@ -96,6 +96,9 @@ def _rows(db: sqlite3.Connection, seen: _Seen, told: Callable[[int], None] | Non
         with _noted(seen, "what its attempts said"), moment(db):
             seen.harms += _logs(db)
             seen.harms += _orphans(db, "logs", "parts of logs")
+    if seen.schema >= LOGS:
+        with _noted(seen, "who it knows"), moment(db):
+            seen.harms += _people(db)
     for table, what in _OWN.items():
         with _noted(seen, f"its {what}"), moment(db):
             seen.harms += _orphans(db, table, what)
@@ -151,6 +154,13 @@ def _runs(db: sqlite3.Connection, seen: _Seen) -> Iterator[tuple[int, str | None
     for key, name in db.execute(SQL["keys_in_index"]).fetchall():
         if key > last:
             yield key, name
+
+
+def _people(db: sqlite3.Connection) -> Iterator[Harm]:
+    try:
+        people.everybody(db)
+    except StoreDamaged as error:
+        yield Harm(None, error.what, people.CURE)
 
 
 def _letters(db: sqlite3.Connection, tally: Tally) -> Iterator[Harm]:

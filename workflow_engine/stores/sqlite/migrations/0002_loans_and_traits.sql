@@ -12,6 +12,11 @@ CREATE TABLE logs (
     text TEXT NOT NULL
 );
 CREATE UNIQUE INDEX logs_by_part ON logs (run, take, part);
+CREATE TABLE people (
+    number INTEGER PRIMARY KEY,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
 CREATE TABLE traits (
     name TEXT PRIMARY KEY,
     text TEXT NOT NULL
