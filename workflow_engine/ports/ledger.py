@@ -166,6 +166,14 @@ class Ledger(Queue, Protocol):
         """The state as of an event's number. A batch is one moment: what it wrote counts from its first event on."""
         ...
 
+    async def written(self, run: RunId, after: int, until: int) -> Sequence[tuple[int, Write]]:
+        """What was written by the batches that begin above event `after` and not above `until`, in order.
+
+        With each write stands the number of its batch's first event, as of which it counts. What a fork shares is no
+        write: a replay begins with `at(run, 1)` and goes on from there. Raises errors.RunNotFound, errors.StoreDamaged.
+        """
+        ...
+
     async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
         """The events numbered above `after`, in order."""
         ...

@@ -75,8 +75,8 @@ async def forked(shop: Workshop, run: str, at: int | None, edits: Mapping[str, A
         target=label or parent.target,
         deadline=workflow.deadline(now),
         applied=up.applied,
-        nodes=up.nodes or {},
-        edges=up.edges or {},
+        nodes=up.nodes,
+        edges=up.edges,
     )
     first = begin(fact)
     _must_fit(workflow, here, first, state)

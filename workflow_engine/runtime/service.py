@@ -26,6 +26,7 @@ from workflow_engine.runtime import (
     look,
     people,
     reassign,
+    replay,
     resume,
     signal,
     worker,
@@ -34,6 +35,7 @@ from workflow_engine.runtime.flight import Fit, in_flight
 from workflow_engine.runtime.logs import Spoken
 from workflow_engine.runtime.nested import Nested
 from workflow_engine.runtime.past import past
+from workflow_engine.runtime.replay import Replay
 from workflow_engine.runtime.signal import Sent
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
@@ -252,6 +254,30 @@ class Service:
     ) -> list[Listed]:
         """A page of runs, newest first."""
         return list(await self._shop.ledger.runs(Page(workflow, status, limit, before)))
+
+    async def replay(
+        self,
+        run: str,
+        *,
+        against: Workflow[Any] | None = None,
+        only_routes: bool = False,
+        live_resources: bool = False,
+    ) -> Replay:
+        """Go through a run again, moment by moment: each state, and where the run stood. Executes nothing.
+
+        `against` a workflow, functions without effect, routes and the bodies of agents and people run anew on the
+        recorded state; what agents, effects, people and others came to is taken as recorded. `Replay.difference` is the
+        first thing that comes out otherwise: of values too, unless `only_routes`. A function that is handed a resource
+        is taken as recorded, unless `live_resources`. Nothing is written. Raises errors.RunNotFound,
+        errors.InvalidWorkflow.
+        """
+        behind = await past(self._shop.ledger, await self.find(run))
+        if against is None:
+            return await replay.replayed(self._shop, behind)
+        code.prove(against)
+        return await replay.replayed_against(
+            self._shop, behind, against, only_routes=only_routes, live_resources=live_resources
+        )
 
     def in_flight(self, workflow: Workflow[Any]) -> AsyncIterator[Fit]:
         """Every run of the workflow that is not over, newest first, and whether this version can carry it, or why not.

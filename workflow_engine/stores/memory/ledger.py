@@ -28,7 +28,7 @@ from workflow_engine.record.inbox import Answer, Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
 from workflow_engine.record.people import Person
 from workflow_engine.record.run import FINAL
-from workflow_engine.record.values import Value, lent
+from workflow_engine.record.values import Value, Write, lent
 from workflow_engine.stores.memory.box import Box, Question
 from workflow_engine.stores.memory.police import come_back, told_right, unchanged
 from workflow_engine.stores.texts import (
@@ -189,6 +189,9 @@ class MemoryLedger:
 
     async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
         return self._box(run).state(seq)
+
+    async def written(self, run: RunId, after: int, until: int) -> Sequence[tuple[int, Write]]:
+        return [(first, write) for first, _, write in self._box(run).writes if after < first <= until]
 
     async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
         unchanged(self._box(run))

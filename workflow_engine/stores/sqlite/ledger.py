@@ -19,7 +19,7 @@ from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
 from workflow_engine.record.people import Person
-from workflow_engine.record.values import Value
+from workflow_engine.record.values import Value, Write
 from workflow_engine.stores.sqlite import inbox, listing, logs, looking, people, reading, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.encrypted import Cipher, admit
@@ -203,6 +203,9 @@ class SqliteLedger:
 
     async def at(self, run: RunId, seq: int) -> Mapping[str, Value]:
         return await self._reader.read(partial(reading.state_at, run=run, seq=seq))
+
+    async def written(self, run: RunId, after: int, until: int) -> Sequence[tuple[int, Write]]:
+        return await self._reader.read(partial(reading.written, run=run, after=after, until=until))
 
     async def journal(self, run: RunId, after: int = 0) -> Sequence[Recorded]:
         return await self._reader.read(partial(reading.journal, run=run, after=after))

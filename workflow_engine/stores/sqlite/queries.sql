@@ -164,6 +164,13 @@ SELECT first, seq, op, seal, text FROM versions WHERE run = ? AND field = ? AND 
 -- name: places_of_versions
 SELECT version, first FROM versions WHERE run = ? AND field = ? ORDER BY version;
 
+-- name: counts_of_versions
+SELECT field, count(*), max(version) FROM versions WHERE run = ? GROUP BY field;
+
+-- name: writes
+SELECT field, version, first, seq, op, seal, text FROM versions WHERE run = ? AND first > ? AND first <= ?
+ORDER BY first, field, version;
+
 -- name: document
 SELECT text FROM documents WHERE digest = ?;
 

@@ -164,6 +164,23 @@ def _version_as_of(db: sqlite3.Connection, kept: RunRow, field: str, seq: int) -
     return until[-1] if until else None
 
 
+def written(db: sqlite3.Connection, run: RunId, after: int, until: int) -> list[tuple[int, Write]]:
+    """The writes of batches that begin above `after` and not above `until`, in order; none that a fork shares."""
+    kept = row(db, run)
+    there: dict[str, int] = {}
+    for field, count, last in db.execute(SQL["counts_of_versions"], (kept.key,)):
+        there[field] = count if count == last else -1
+    if there != dict(kept.fields):
+        lost = sorted(field for field in {*there, *kept.fields} if there.get(field) != kept.fields.get(field))
+        raise damaged(run, f"field {lost[0]}", "lacks some of its versions")
+    found: list[tuple[int, Write]] = []
+    for field, version, first, seq, op, mark, text in db.execute(SQL["writes"], (kept.key, after, until)):
+        checked(mark, text, run, f"field {field}, version {version}", run, field, version, first, seq, op)
+        if op != SHARED:
+            found.append((first, Write(field, op, text)))
+    return found
+
+
 def journal(db: sqlite3.Connection, run: RunId, after: int) -> list[Recorded]:
     """The events numbered above `after`."""
     return events(db, row(db, run), after)

@@ -8,6 +8,7 @@ from workflow_engine.errors import RunNotFound, StoreError
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import fold
+from workflow_engine.record.values import Write
 from workflow_engine.testing.tale import Tale, append, sets
 
 
@@ -69,6 +70,36 @@ class StateContract:
         await ledger.commit(fence, tale.stepped(*sets({"log": []})))
         await ledger.commit(fence, tale.stepped(append("log", "e")))
         assert (await elsewhere.read(tale.id)).state["log"].json() == ["e"]
+
+    async def test_a_field_that_is_dropped_is_gone_until_it_is_set_again(
+        self, ledger: Ledger, elsewhere: Ledger
+    ) -> None:
+        tale = Tale("r1")
+        fence = await ledger.create(tale.begun(log=["a"], kept=1))
+        await ledger.commit(fence, tale.stepped(append("log", "b"), Write("kept", "drop", "null")))
+        await ledger.commit(fence, tale.stepped(Write("log", "drop", "null")))
+        assert dict((await elsewhere.read(tale.id)).state) == {}
+        assert {name: value.json() for name, value in (await ledger.at(tale.id, 3)).items()} == {"log": ["a", "b"]}
+        await ledger.commit(fence, tale.stepped(append("log", "c"), append("kept", 2)))
+        await ledger.commit(fence, tale.stepped(append("log", "d")))
+        state = (await elsewhere.read(tale.id)).state
+        assert (state["log"].json(), state["kept"].json()) == (["c", "d"], [2])
+
+    async def test_what_was_written_is_read_in_order(self, ledger: Ledger, elsewhere: Ledger) -> None:
+        tale = Tale("r1")
+        fence = await ledger.create(tale.begun(log=["a"]))
+        await ledger.commit(fence, tale.stepped(append("log", "b"), *sets({"tries": 1})))
+        await ledger.commit(fence, tale.stepped(*sets({"tries": 2})))
+        await ledger.commit(fence, tale.stepped(append("log", "c")))
+        told = await elsewhere.written(tale.id, 2, 4)
+        assert sorted((first, write.field, write.op, write.text.replace(" ", "")) for first, write in told) == [
+            (3, "log", "append", '["b"]'),
+            (3, "tries", "set", "1"),
+            (4, "tries", "set", "2"),
+        ]
+        assert [first for first, _ in told] == [3, 3, 4]
+        assert len(await elsewhere.written(tale.id, 0, 100)) == 5
+        assert await elsewhere.written(tale.id, 100, 200) == []
 
     async def test_a_value_says_at_which_event_it_was_written(self, ledger: Ledger) -> None:
         tale = Tale("r1")
