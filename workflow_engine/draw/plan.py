@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from workflow_engine.draw.diagram import Decision, Group, Kind, Meaning
+from workflow_engine.draw.lettering import fold
 from workflow_engine.draw.loops import Loop, groups
 from workflow_engine.draw.measures import time_taken
 from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source
+from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nodes import FAILED, Agent, Human, Node, Route
 from workflow_engine.spec.policies import attempts_of
 from workflow_engine.spec.waits import Wait
@@ -25,6 +27,7 @@ Leg: TypeAlias = Literal["whole", "arrival", "departure", "then"]
 """What part of an edge an arrow is: all of it, the way into a bar or out of it, or the way of a spent bound."""
 
 READABLE = 44
+MOST_PLACES = 8
 """How many characters of reads and writes stand in one line."""
 
 
@@ -162,6 +165,13 @@ def _place(workflow: Workflow[Any], each: str, route: str | None) -> Place:
     return Place(each, each, "unknown", ("named by an edge, but no node of the workflow",))
 
 
+def _places(places: tuple[str, ...]) -> Iterator[str]:
+    """The nodes of a foreign graph, as many as can be read."""
+    shown = places[:MOST_PLACES]
+    left = len(places) - len(shown)
+    yield from fold(f"in it: {', '.join(shown)}{f' and {left} more' if left else ''}", READABLE, 2)
+
+
 def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
     """What a node reads and writes, then what its declaration says beyond the ordinary."""
     if isinstance(node, Route):
@@ -190,6 +200,8 @@ def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
         terms.append(f"within {time_taken(node.within.total_seconds())}{then}")
     if isinstance(node, Human) and node.approvals:
         terms += [f"{word}: {count} people" for word, count in node.approvals.items()]
+    if isinstance(node, Foreign) and node.anatomy is not None:
+        yield from _places(node.anatomy.places)
     if isinstance(node, Wait):
         yield _awaited(node)
         if node.within is not None:
