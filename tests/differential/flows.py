@@ -13,15 +13,30 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import create_model
 
-from tests.differential.outside import Work, number, signed
-from workflow_engine import END, FAIL, START, Edge, Question, Retry, State, Workflow, append, total, workflow
+from tests.differential.outside import Items, Work, number, signed
+from workflow_engine import (
+    END,
+    FAIL,
+    START,
+    Edge,
+    Question,
+    Result,
+    Retry,
+    State,
+    Workflow,
+    append,
+    each,
+    total,
+    workflow,
+)
+from workflow_engine.spec.each import OnError
 from workflow_engine.spec.edges import Outcome
 from workflow_engine.spec.nodes import Function, Human, Node, Route
 
 WITHIN = timedelta(days=10)
 WORDS = ("left", "right", "on")
 Ends: TypeAlias = list[Any]
-Flavour: TypeAlias = Literal["forks", "loops", "people"]
+Flavour: TypeAlias = Literal["forks", "loops", "people", "items"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,7 @@ class Flow:
     regions: dict[str, str]
     people: dict[str, Person]
     works: dict[str, Work]
+    items: dict[str, Items]
 
     def answer(self, node: str, visit: int) -> Any:
         """What a person says, or None for one who never answers."""
@@ -79,6 +95,7 @@ class Draft:
     regions: dict[str, str] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     works: dict[str, Work] = field(default_factory=dict)
+    listed: dict[str, Items] = field(default_factory=dict)
     broken: bool = False
     flavour: Flavour = "forks"
 
@@ -165,8 +182,11 @@ class Draft:
     def piece(self, region: Region, ends: Ends, depth: int) -> Ends:
         if depth <= 0 or len(self.nodes) >= self.budget:
             return self.step(region, ends)
-        liked = {"forks": self.fork, "loops": self.loop, "people": self.asking}[self.flavour]
-        pieces = (self.step, self.choice, self.catching, self.fork, self.loop, self.asking, liked, liked, liked)
+        liked = {"forks": self.fork, "loops": self.loop, "people": self.asking, "items": self.items}[self.flavour]
+        pieces = (
+            *(self.step, self.choice, self.catching, self.fork, self.loop, self.asking, self.items),
+            *(liked, liked, liked),
+        )
         made = self.random.choice(pieces)
         return made(region, ends, depth)
 
@@ -252,6 +272,43 @@ class Draft:
         self.edges.append(Edge(tails, join))
         return [join]
 
+    def items(self, region: Region, ends: Ends, depth: int) -> Ends:
+        """A list of numbers, something done for each of them, and often a way for its failure."""
+        lister = self.called("f", region)
+        reads = tuple(sorted(self.random.sample(region.readable, min(len(region.readable), 1))))
+        listing = Work(self.seed, lister, reads, {f"list_{lister}": "list"})
+        self.nodes[lister] = Function(lister, listing.body(), (f"list_{lister}",))
+        self.works[lister] = listing
+        self.fields[f"list_{lister}"] = (list[int], [])
+        name = self.called("e", region)
+        on_error: OnError = self.random.choice(("fail", "skip", "collect"))
+        broken = on_error == "fail" and not self.broken and self.chance(0.15)
+        self.broken = self.broken or broken
+        work = Items(
+            *(self.seed, name, tuple(sorted(self.random.sample(region.readable, min(len(region.readable), 1))))),
+            flaky=self.random.choice((0, 0, 1)),
+            fails=on_error != "fail",
+            broken=broken,
+            effect=self.chance(0.4),
+            at_once=self.random.choice((1, 2, 3)),
+        )
+        doubt: Any = self.random.choice(("ask", "rerun", work.probe())) if work.effect else "ask"
+        node = each(
+            f"list_{lister}",
+            name=name,
+            writes=f"of_{name}",
+            at_once=work.at_once,
+            on_error=on_error,
+            retry=Retry(work.flaky + 1, first=timedelta(0)),
+            effect=work.effect,
+            in_doubt=doubt,
+        )(work.body(plain=self.chance(0.04)))
+        self.nodes[name], self.listed[name] = node, work
+        self.fields[f"of_{name}"] = (list[Result[int]] if on_error == "collect" else list[int], [])
+        self.connect(ends, self.nodes[lister])
+        self.edges.append(Edge(self.nodes[lister], node))
+        return [node]
+
     def asking(self, region: Region, ends: Ends, depth: int) -> Ends:
         silent = self.chance(0.3)
         words = () if self.chance(0.3) else WORDS[: self.random.choice((2, 3))]
@@ -282,4 +339,4 @@ def random_flow(seed: int, flavour: Flavour) -> Flow:
     draft.connect(ends, END)
     state = create_model("Outside", __base__=State, **draft.fields)
     flow = workflow(f"flow{seed}", state=state, edges=draft.edges, nodes=tuple(draft.nodes.values()))
-    return Flow(seed, flow, draft.regions, draft.people, draft.works)
+    return Flow(seed, flow, draft.regions, draft.people, draft.works, draft.listed)

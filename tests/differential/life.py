@@ -18,7 +18,7 @@ from tests.differential.outside import PROCESS, World
 from tests.differential.process import Disk, Process, Wrong
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.record.history import history
-from workflow_engine.record.ids import RunId
+from workflow_engine.record.ids import RunId, place_of
 from workflow_engine.record.inbox import Answer, Letter, Standing
 from workflow_engine.runtime.service import Executor, Service
 from workflow_engine.steps.live import Surroundings
@@ -183,7 +183,7 @@ class Life:
         asked = standing.question
         if asked.asks == "human":
             return self.flow.answer(asked.node, asked.visit)
-        done = self.world.effects.get((asked.node, asked.visit))
+        done = self.world.effects.get((place_of(asked.node, asked.item), asked.visit))
         return {"choice": "rerun"} if done is None else {"choice": "accept", **done}
 
     async def _answer(self, standing: Standing) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from workflow_engine import Step
+from workflow_engine.record.ids import place_of
 
 
 class Process(Protocol):
@@ -29,8 +30,8 @@ class Process(Protocol):
     async def alive(self) -> None:
         """Never comes back in a dead process."""
 
-    def beginning(self, node: str, visit: int) -> None:
-        """A body begins: the moment to check that it may."""
+    def beginning(self, place: str, visit: int, at_once: int = 0) -> None:
+        """A body begins, for one of `at_once` items: the moment to check that it may."""
 
 
 PROCESS: ContextVar[Process] = ContextVar("PROCESS")
@@ -71,7 +72,12 @@ class Work:
 
     def values(self, visit: int, given: Mapping[str, Any]) -> dict[str, Any]:
         value = number(self.seed, self.node, visit, sorted(given.items())) % 1000
-        made = {"set": value, "append": [f"{self.node}#{visit}"], "add": value % 10}
+        made = {
+            "set": value,
+            "append": [f"{self.node}#{visit}"],
+            "add": value % 10,
+            "list": [number(value, at) % 100 for at in range(value % 6)],
+        }
         return {name: made[how] for name, how in self.writes.items()}
 
     def returned(self, values: Mapping[str, Any]) -> Any:
@@ -113,10 +119,61 @@ class Work:
         return self.returned(values)
 
     def _signed(self, function: Callable[..., Any], more: Mapping[str, Any]) -> Callable[..., Any]:
-        types = {"set": int, "append": list[str], "add": int}
+        types = {"set": int, "append": list[str], "add": int, "list": list[int]}
         written = [types[how] for how in self.writes.values()]
         returns = None if not written else written[0] if len(written) == 1 else tuple[tuple(written)]  # type: ignore[misc]
         return signed(function, {**dict.fromkeys(self.reads, int), **more}, returns)
+
+
+@dataclass(frozen=True)
+class Items:
+    """What the body of an `each` node does with one item. Some items fail for good where that `fails` no step."""
+
+    seed: int
+    node: str
+    reads: tuple[str, ...]
+    flaky: int = 0
+    fails: bool = False
+    broken: bool = False
+    effect: bool = False
+    at_once: int = 1
+
+    def body(self, *, plain: bool = False) -> Callable[..., Any]:
+        async def run(**given: Any) -> Any:
+            process = PROCESS.get()
+            for _ in range(process.turns()):
+                await asyncio.sleep(0)
+            await process.alive()
+            return self.act(**given)
+
+        return self._signed(self.act if plain else run)
+
+    def probe(self) -> Callable[..., Any]:
+        async def look(**given: Any) -> Any:
+            step: Step = given["step"]
+            done = PROCESS.get().world.effects.get((place_of(self.node, step.item), step.visit))
+            return None if done is None else done["value"]
+
+        return self._signed(look)
+
+    def act(self, step: Step, one: int, **given: Any) -> int:
+        process = PROCESS.get()
+        place = place_of(self.node, step.item)
+        process.beginning(place, step.visit, self.at_once)
+        world = process.world
+        world.begun.append((place, step.visit))
+        value = number(self.seed, self.node, step.visit, step.item, one, sorted(given.items())) % 1000
+        if step.attempt <= self.flaky or (self.fails and value % 4 == 0):
+            raise RuntimeError(f"{place} cannot do visit {step.visit}")
+        if self.broken and not world.mended and value % 2:
+            raise RuntimeError(f"{place} is broken")
+        if self.effect:
+            world.keys.setdefault((place, step.visit), set()).add(step.key)
+            world.effects[place, step.visit] = {"value": value}
+        return value
+
+    def _signed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return signed(function, {**dict.fromkeys(self.reads, int), "one": int, "step": Step}, int)
 
 
 def signed(function: Callable[..., Any], parameters: Mapping[str, Any], returns: Any) -> Callable[..., Any]:

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from tests.differential.outside import World
 from workflow_engine.ports.ledger import Batch, Fence
-from workflow_engine.record.events import StepFailed, StepFinished
-from workflow_engine.record.ids import RunId
+from workflow_engine.record.events import ItemFailed, ItemFinished, StepFailed, StepFinished
+from workflow_engine.record.ids import RunId, place_of
 from workflow_engine.record.run import Run
 from workflow_engine.stores.memory import MemoryLedger
 
@@ -41,10 +41,20 @@ class Disk:
         self.commits += 1
         self.runs[batch.run.id] = batch.run
         for event in batch.events:
-            if isinstance(event, StepFinished) or (isinstance(event, StepFailed) and event.move is not None):
-                if (event.node, event.visit) in self.left:
-                    self.wrongs.append(f"{event.node} visit {event.visit} was committed twice")
-                self.left.add((event.node, event.visit))
+            match event:
+                case StepFinished():
+                    place = event.node
+                case StepFailed() if event.move is not None:
+                    place = event.node
+                case ItemFinished():
+                    place = place_of(event.node, event.item)
+                case ItemFailed() if event.final:
+                    place = place_of(event.node, event.item)
+                case _:
+                    continue
+            if (place, event.visit) in self.left:
+                self.wrongs.append(f"{place} visit {event.visit} was committed twice")
+            self.left.add((place, event.visit))
 
 
 class Process:
@@ -67,6 +77,7 @@ class Process:
         self.written = 0
         self._queue: deque[tuple[Fence | None, Batch, asyncio.Future[Any]]] = deque()
         self._writing = False
+        self._in_hand: dict[tuple[str, int], set[str]] = {}
 
     # For bodies
 
@@ -77,13 +88,19 @@ class Process:
         if self.dead:
             await asyncio.Future()
 
-    def beginning(self, node: str, visit: int) -> None:
+    def beginning(self, place: str, visit: int, at_once: int = 0) -> None:
         # Remembered rather than raised: for the engine, what a body raises is a failure of the step.
         (run,) = self.disk.runs.values()
-        if (node, visit) in self.disk.left:
-            self.disk.wrongs.append(f"{node} visit {visit} runs again, and is committed")
+        node = place.partition("[")[0]  # an item is due with its node
+        if (place, visit) in self.disk.left:
+            self.disk.wrongs.append(f"{place} visit {visit} runs again, and is committed")
         elif node not in run.frontier.due or run.frontier.visits[node] != visit:
             self.disk.wrongs.append(f"{node} visit {visit} begins before the step that leads to it is on disk")
+        if at_once:
+            hand = self._in_hand.setdefault((node, visit), set())
+            hand.add(place)
+            if sum((each, visit) not in self.disk.left for each in hand) > at_once:
+                self.disk.wrongs.append(f"more than {at_once} items of {node} are in hand or not on disk")
 
     # The ledger
 

@@ -14,8 +14,10 @@ from tests.differential.life import Tally
 from tests.differential.process import Wrong
 from workflow_engine.errors import WorkflowError
 from workflow_engine.frontier import leave
+from workflow_engine.record.events import EffectStarted
+from workflow_engine.record.run import Run
 from workflow_engine.spec.edges import Edge, Source
-from workflow_engine.steps import attempt
+from workflow_engine.steps import spreading
 from workflow_engine.steps.live import Live
 
 Walk: Any = leave._Walk
@@ -91,7 +93,26 @@ def a_step_begins_before_the_one_before_it_is_on_disk(patch: pytest.MonkeyPatch)
 
 def a_key_differs_between_attempts(patch: pytest.MonkeyPatch) -> None:
     keys = iter(range(10**9))
-    patch.setattr(attempt, "step_key", lambda run, node, visit: f"{run}/{node}/{visit}/{next(keys)}")
+    patch.setattr(Run, "key", lambda run, node, visit, item=None: f"{run.id}/{node}/{visit}/{item}/{next(keys)}")
+
+
+def finished_items_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(many: Any) -> None:
+        many._ahead.extend(range(len(many.work.items)))
+
+    patch.setattr(spreading._Many, "recall", nothing)
+
+
+def an_item_is_done_before_it_is_on_disk(patch: pytest.MonkeyPatch) -> None:
+    keep = spreading._Many._keep
+
+    async def told(many: Any, event: Any) -> None:
+        if isinstance(event, EffectStarted):
+            await keep(many, event)
+        else:
+            many._know(event)
+
+    patch.setattr(spreading._Many, "_keep", told)
 
 
 FAULTS: list[tuple[Fault, Flavour]] = [
@@ -104,6 +125,8 @@ FAULTS: list[tuple[Fault, Flavour]] = [
     (a_fork_forgets_its_last_arm, "forks"),
     (a_step_begins_before_the_one_before_it_is_on_disk, "forks"),
     (a_key_differs_between_attempts, "forks"),
+    (finished_items_are_forgotten, "items"),
+    (an_item_is_done_before_it_is_on_disk, "items"),
 ]
 
 

@@ -16,6 +16,7 @@ from workflow_engine.langgraph.channels import schemas_of, seeds_of
 from workflow_engine.langgraph.plain import Plain
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.record.frontier import Move
+from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source, is_end
 from workflow_engine.spec.nodes import FAILED, Node, Route
 from workflow_engine.spec.policies import Retry, Wait, attempts_of, rules_of
@@ -43,7 +44,7 @@ def to_langgraph(
     `agents` runs the agents, if there are any (`workflow_engine.agents.open_runner`). `resources` replaces openers;
     what is opened stays open as long as the process. The graph is asynchronous: call `ainvoke` and `astream`.
 
-    Items of an `each` node are done in one go: a retry of the node does all of them again.
+    Items of an `each` node are done in one go, and kept when all of them are done.
 
     What is lost on the way: durability is your checkpointer's (between supersteps, not per step), and so is who may
     drive a run: two processes resuming one thread both execute. Effects are plain calls that may be repeated. There is
@@ -98,7 +99,7 @@ class _Export:
             node.name,
             self.plain.step(node),
             destinations=self.destinations(*(each for each in self.workflow.out if each.node == node.name)),
-            retry_policy=[_policy(rule) for rule in rules_of(node.retry)] if attempts_of(node.retry) > 1 else None,
+            retry_policy=_policies(node),
             timeout=limit,
             error_handler=handler,
         )
@@ -187,6 +188,13 @@ def _target(name: str) -> str:
 def _label(name: str) -> str:
     """A name without the two characters LangGraph keeps for itself. It has a space or a bracket, so no node has it."""
     return name.replace(": ", " ").replace(":", " ").replace("|", " ")
+
+
+def _policies(node: Node) -> list[RetryPolicy] | None:
+    # Items are tried again one by one, where they are done.
+    if isinstance(node, Each) or attempts_of(node.retry) <= 1:
+        return None
+    return [_policy(rule) for rule in rules_of(node.retry)]
 
 
 def _policy(retry: Retry) -> RetryPolicy:

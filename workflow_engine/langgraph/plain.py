@@ -7,7 +7,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
+from random import random
 from typing import Any
 
 from langgraph.errors import NodeError
@@ -31,7 +33,7 @@ from workflow_engine.record.people import choice_in
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import FAIL_PREFIX, START_NAME, Edge
 from workflow_engine.spec.nodes import FAILED, Human, Node
-from workflow_engine.spec.policies import attempts_of
+from workflow_engine.spec.policies import ONCE, Wait, attempts_of, rule_for
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.attempt import failure_of
@@ -142,7 +144,7 @@ class Plain:
 
 
 async def _spread(node: Each[Any, Any], scene: Scene) -> Wrote:
-    """All items in one go. None is kept by itself: a retry of the node does all of them again."""
+    """All items in one go: none is kept by itself."""
     work = each.spread(node, scene)
     known: dict[int, str] = {}
     failed: dict[int, Failure] = {}
@@ -151,16 +153,22 @@ async def _spread(node: Each[Any, Any], scene: Scene) -> Wrote:
     async def one(index: int) -> None:
         key = step_key(RunId(scene.step.run), node.name, scene.step.visit, index)
         async with gate:
-            try:
-                intent = await each.one(
-                    node, work, index, replace(scene, step=replace(scene.step, item=index, key=key))
-                )
-                value = next(iter(intent.values.values()), None)
-                known[index] = work.encoded(value, f"{node.name} wrote item {index} of {', '.join(node.writes)!r}")
-            except Exception as error:
-                if node.on_error == "fail":
-                    raise
-                failed[index] = failure_of(node.name, error, 1)
+            for attempt in count(1):
+                step = replace(scene.step, item=index, key=key, attempt=attempt)
+                try:
+                    intent = await each.one(node, work, index, replace(scene, step=step))
+                    value = next(iter(intent.values.values()), None)
+                    known[index] = work.encoded(value, f"{node.name} wrote item {index} of {', '.join(node.writes)!r}")
+                    return
+                except Exception as error:
+                    decision = (rule_for(node.retry, error) or ONCE).after(attempt, error, random())
+                    if isinstance(decision, Wait):
+                        await asyncio.sleep(decision.time.total_seconds())
+                        continue
+                    if node.on_error == "fail":
+                        raise
+                    failed[index] = failure_of(node.name, error, attempt)
+                    return
 
     await asyncio.gather(*(one(index) for index in range(len(work.items))))
     whole = work.whole(known, failed, node.on_error)
