@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from workflow_engine.errors import Failure, InvalidWorkflow, StepError, WorkflowError
 from workflow_engine.ports.sandbox import Completed, Limits, Sandbox
 from workflow_engine.record.people import Principal
+from workflow_engine.spec.breaker import Breaker
 from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.each import Result, each
@@ -64,6 +65,7 @@ __all__ = [
     "END",
     "FAIL",
     "START",
+    "Breaker",
     "Budget",
     "Completed",
     "Edge",

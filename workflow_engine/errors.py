@@ -169,6 +169,13 @@ class BudgetSpent(StepError):
     so_far: object = None
 
 
+class Unavailable(StepError):
+    """A breaker is open: what the node uses failed again and again, and is left alone for a while."""
+
+    kind = "unavailable"
+    retryable = False
+
+
 class StepTimeout(StepError):
     """The step's time limit passed."""
 

@@ -15,6 +15,7 @@ from workflow_engine import (
     END,
     FAIL,
     START,
+    Breaker,
     Budget,
     Edge,
     Failure,
@@ -774,6 +775,25 @@ def an_edge_with_a_budget_and_no_bound() -> Rows:
 def a_person_with_a_budget() -> Rows:
     asks = type(ask)(name="ask", body=ask.body, writes=ask.writes, budget=Budget(seconds=5))
     return START >> asks, asks["publish"] >> END, asks["again"] >> END, asks["drop"] >> END
+
+
+@broken("W536", "hungry")
+def a_slot_nobody_declared() -> Rows:
+    @function(uses="gpu")
+    async def hungry(topic: str) -> None: ...
+
+    return (START >> hungry >> END,)
+
+
+@broken("W536", "article")
+def a_limit_that_lets_nobody_in() -> Workflow[Any]:
+    return workflow("article", state=Article, edges=[START >> write >> END], limits={"gpu": 0})
+
+
+@broken("W537", "article")
+def a_breaker_that_never_closes() -> Workflow[Any]:
+    breakers = {"payments": Breaker(3, rest=timedelta(0))}
+    return workflow("article", state=Article, edges=[START >> write >> END], breakers=breakers)
 
 
 @broken("W522", "article")

@@ -190,6 +190,7 @@ def each(
             timeout=one.timeout,
             idle=one.idle,
             budget=one.budget,
+            uses=one.uses,
             items=items,
             one=one,
             at_once=at_once,

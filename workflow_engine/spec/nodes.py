@@ -74,6 +74,7 @@ class Node(Chained):
     timeout: timedelta | None = None
     idle: timedelta | None = None
     budget: Budget | None = None
+    uses: tuple[str, ...] = ()
 
     @property
     def failed(self) -> Outcome:
@@ -376,6 +377,7 @@ def function(
     timeout: timedelta | None = None,
     idle: timedelta | None = None,
     budget: Budget | None = None,
+    uses: str | tuple[str, ...] | None = None,
     effect: bool = False,
     in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask",
     process: bool = False,
@@ -385,16 +387,15 @@ def function(body: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
     `writes` names the field (or fields, as a tuple) its value goes to. `timeout` limits one attempt and needs an async
     body or `process=True`; `idle` ends an attempt of an async body that neither says anything (`step.progress`,
-    `step.log`) nor ends for so long. `effect=True` says it touches the outside world; `in_doubt` then says what holds
+    `step.log`) nor ends for so long. `uses` names what it shares with others: see `limits` and `breakers` of the
+    workflow. `effect=True` says it touches the outside world; `in_doubt` then says what holds
     when the process died in the middle: "ask" a person, "rerun", or a probe: a function of the same reads that returns
     the value if the effect is there and None if it is not.
     """
 
     def decorate(body: Callable[..., Any]) -> Function[Any, Any]:
-        rest = {key: value for key, value in settings.items() if key not in ("name", "writes")}
-        return Function(
-            name=_name(body, settings.get("name")), body=body, writes=_names(settings.get("writes")), **rest
-        )
+        given = {**settings, "writes": _names(settings.get("writes")), "uses": _names(settings.get("uses"))}
+        return Function(**{**given, "name": _name(body, settings.get("name")), "body": body})
 
     return decorate if body is None else decorate(body)
 
@@ -412,6 +413,7 @@ def agent(
     timeout: timedelta | None = None,
     idle: timedelta | None = None,
     budget: Budget | None = None,
+    uses: str | tuple[str, ...] | None = None,
 ) -> _AgentDecorator:
     """A node that asks a model. The body returns the prompt; tools are plain typed functions, granted by being listed.
 
@@ -429,6 +431,7 @@ def agent(
             timeout=timeout,
             idle=idle,
             budget=budget,
+            uses=_names(uses),
             instructions=inspect.cleandoc(instructions),
             tools=tuple(tools),
             model=model,

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.breaker import Breaker
 from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import Chained, Edge, Path, Source, shown
@@ -26,6 +27,19 @@ from workflow_engine.spec.state import Field, State, fields_of
 from workflow_engine.spec.step import Step
 
 S = TypeVar("S", bound=BaseModel)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What the attempts of a node need to begin: a slot of each of these, and that these breakers let them pass."""
+
+    slots: Mapping[str, int]
+    breakers: Mapping[str, Breaker]
+
+
+def _of(table: Mapping[str, T], names: Iterable[str]) -> Mapping[str, T]:
+    return {name: table[name] for name in names if name in table}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +53,8 @@ class Workflow(Generic[S]):
     resources: Mapping[type, Callable[..., Any]] = field(default_factory=dict, repr=False)
     timeout: timedelta | None = None
     budget: Budget | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
     clashes: tuple[str, ...] = ()
     where: str | None = None
     migrations: tuple[Migration, ...] = ()
@@ -70,7 +86,18 @@ class Workflow(Generic[S]):
     def guarded(self) -> frozenset[str]:
         """The nodes with policies beyond one attempt: only their steps pay for looking."""
         timed = (name for name, node in self.nodes.items() if within_of(node.retry) is not None)
-        return frozenset({*timed, *self.scopes})
+        return frozenset({*timed, *self.scopes, *self.sharing})
+
+    @cached_property
+    def sharing(self) -> Mapping[str, Sharing]:
+        """What each node shares with others by name, with the slots there are and the breakers that protect it."""
+        return MappingProxyType(
+            {
+                name: Sharing(_of(self.limits, node.uses), _of(self.breakers, node.uses))
+                for name, node in self.nodes.items()
+                if node.uses
+            }
+        )
 
     @cached_property
     def scopes(self) -> Mapping[str, tuple[str, ...]]:
@@ -137,14 +164,18 @@ def workflow(
     nodes: Sequence[Node] = (),
     timeout: timedelta | None = None,
     budget: Budget | None = None,
+    limits: Mapping[str, int] | None = None,
+    breakers: Mapping[str, Breaker] | None = None,
     migrations: Sequence[Migration] = (),
 ) -> Workflow[S]:
     """Put a state and a table of edges together.
 
     `resources` maps a type to a function returning an async context manager that opens it once per process. `nodes` is
     needed only where edges name their nodes by text. `timeout` is the time a run has from its creation on, waiting
-    included; `budget` is what it may use in all. `migrations` say what earlier versions called otherwise, in the order
-    in which that changed: `rename_node("deploy", "release")`, so that their runs can go on.
+    included; `budget` is what it may use in all. `limits` says how many attempts of all runs of a process may at one
+    moment hold what their nodes name by `uses=`, `breakers` when what is named so is left alone for a while.
+    `migrations` say what earlier versions called otherwise, in the order in which that changed: `rename_node("deploy",
+    "release")`, so that their runs can go on.
     """
     given: Any = state  # annotations do not stop anybody at run time
     if not (isinstance(given, type) and issubclass(given, BaseModel)):
@@ -179,10 +210,18 @@ def workflow(
         resources=MappingProxyType(dict(resources or {})),
         timeout=timeout,
         budget=budget,
+        limits=MappingProxyType(dict(_table("limits", limits, 'limits={"gpu": 1}'))),
+        breakers=MappingProxyType(dict(_table("breakers", breakers, 'breakers={"payments": Breaker(5)}'))),
         clashes=tuple(clashes),
         where=f"{caller.f_code.co_filename}:{caller.f_lineno}",
         migrations=listed(migrations),
     )
+
+
+def _table(name: str, given: Any, example: str) -> Mapping[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise DeclarationError(f"{name}={shown(given)} is no table", example)
+    return given or {}
 
 
 def _listed(name: str, given: Any, example: str) -> Iterable[Any]:

@@ -5,21 +5,30 @@ A step without such policies has no guard: `Workflow.guarded` names the nodes th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from workflow_engine.bodies.scene import Scene
-from workflow_engine.record.events import QuestionAnswered, RunClaimed
+from workflow_engine.errors import Unavailable
+from workflow_engine.ports.listener import Said
+from workflow_engine.record.events import EffectStarted, QuestionAnswered, RunClaimed
 from workflow_engine.record.usage import NOTHING, Spent
 from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.policies import within_of
+from workflow_engine.spec.workflow import Sharing
 from workflow_engine.steps.attempt import Attempt, attempts_spent
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.spending import must_be_priced, must_begin, usage_of
 
 T = TypeVar("T")
+
+
+class LetGo(Exception):
+    """The attempt has not begun, and none should any more: the step is still to be done."""
 
 
 @dataclass
@@ -45,16 +54,101 @@ class Guard:
         return max(self.live.around.clock.now() - self.began, timedelta(0))
 
     async def run(self, attempt: Attempt, act: Callable[[Scene], Awaitable[T]]) -> T:
-        """One attempt, if it may begin. Raises errors.StepError if it may not, and what the attempt raises."""
+        """One attempt, once it may begin. Raises errors.StepError if it may not, and what the attempt raises; LetGo if
+        none should begin any more.
+        """
+        sharing = self.live.workflow.sharing.get(self.node.name)
+        if sharing is None:
+            return await self._begun(attempt, partial(attempt.run, act))
+        slots = self.live.around.slots
+        coming = await self._let_in(sharing)
+        try:
+            await self._say_effect(attempt)
+            return await self._begun(attempt, partial(self._watched, sharing, attempt, act))
+        finally:
+            slots.give_back(sharing.slots, coming)
+
+    async def _let_in(self, sharing: Sharing) -> asyncio.Future[None]:
+        """The slots of an attempt, once it has them all and every breaker lets it pass. It holds none while it waits.
+
+        What was begun is finished, so that a further attempt waits on where a first one is let go of.
+        """
+        live, slots, circuits = self.live, self.live.around.slots, self.live.around.circuits
+        while True:
+            changed = circuits.changed
+            coming = slots.ask(sharing.slots)
+            try:
+                if not coming.done():
+                    self._say(f"waits for {' and '.join(sharing.slots)}")
+                    await live.until(coming)
+                    self._must_go_on()
+                wait = self._closed_for(sharing)
+                if wait is None:
+                    return coming
+            except BaseException:
+                slots.give_back(sharing.slots, coming)
+                raise
+            slots.give_back(sharing.slots, coming)
+            self._say(f"waits for {' and '.join(sharing.breakers)} to come back")
+            opening = asyncio.ensure_future(changed.wait())
+            try:
+                await live.until(opening, wait.total_seconds())
+            finally:
+                opening.cancel()
+            self._must_go_on()
+
+    async def _say_effect(self, attempt: Attempt) -> None:
+        """That an effect is about to happen, where it was not said before: it may have waited long to begin."""
+        live, name = self.live, self.node.name
+        if self.node.effect and attempt.item is None and name not in live.run.doubts:
+            key = live.run.key(name, self.visit)
+            await live.post([EffectStarted(live.around.clock.now(), name, self.visit, key)])
+
+    def _must_go_on(self) -> None:
+        if self.live.draining or self.live.cut or self.live.gave_up.is_set():
+            raise LetGo
+
+    def _say(self, words: str) -> None:
+        self.live.tell(Said(self.node.name, self.visit, words))
+
+    def _closed_for(self, sharing: Sharing) -> timedelta | None:
+        """How long a breaker lets nobody pass. Raises errors.Unavailable where it says not to wait for it."""
+        now, found = self.live.around.clock.now(), None
+        for name, breaker in sharing.breakers.items():
+            wait = self.live.around.circuits.standing(name).wait(breaker, now)
+            if wait is None:
+                continue
+            if breaker.meanwhile == "fail":
+                raise Unavailable(f"{self.node.name} uses {name}, which failed too often and is left alone for a while")
+            found = wait.time if found is None else max(found, wait.time)
+        return found
+
+    async def _watched(self, sharing: Sharing, attempt: Attempt, act: Callable[[Scene], Awaitable[T]]) -> T:
+        """An attempt whose end the breakers are told of."""
+        circuits, clock = self.live.around.circuits, self.live.around.clock
+        probes = {name: circuits.passed(name) for name in sharing.breakers}
+        error: BaseException | None = None
+        try:
+            return await attempt.run(act)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            for name, breaker in sharing.breakers.items():
+                # What fails of something else was answered by it; what is stopped tells nothing.
+                failed = isinstance(error, breaker.on) if error is None or isinstance(error, Exception) else None
+                circuits.told(name, breaker, clock.now(), failed, probe=probes[name])
+
+    async def _begun(self, attempt: Attempt, work: Callable[[], Awaitable[T]]) -> T:
         if self.within is not None:
             attempt.left = self.within - self.spent
             if attempt.left <= timedelta(0):
                 raise attempts_spent(self.node)
         if self.node.name in self.live.workflow.scopes:
-            return await self._paid(attempt, act)
-        return await attempt.run(act)
+            return await self._paid(work)
+        return await work()
 
-    async def _paid(self, attempt: Attempt, act: Callable[[Scene], Awaitable[T]]) -> T:
+    async def _paid(self, work: Callable[[], Awaitable[T]]) -> T:
         """An attempt that counts in budgets. Raises errors.BudgetSpent if they leave nothing to begin it with."""
         live, name = self.live, self.node.name
         must_begin(live, self.node)
@@ -62,7 +156,7 @@ class Guard:
         began = live.around.clock.now()
         told: Any = None
         try:
-            told = result = await attempt.run(act)
+            told = result = await work()
         except Exception as error:
             told = getattr(error, "so_far", None)
             raise

@@ -30,6 +30,8 @@ from workflow_engine.record.values import Value, Write, set_to
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
+from workflow_engine.steps.circuits import Circuits
+from workflow_engine.steps.slots import Slots
 
 if TYPE_CHECKING:
     from workflow_engine.steps.entering import Nest
@@ -49,6 +51,8 @@ class Surroundings:
     listeners: Sequence[Listener] = ()
     limits: RunLimits = RunLimits()
     graphs: Callable[[], GraphRunner] = no_graphs
+    slots: Slots = field(default_factory=Slots)
+    circuits: Circuits = field(default_factory=Circuits)
 
 
 @dataclass(eq=False)
@@ -59,7 +63,8 @@ class Live:
     `mail` says that letters may wait in its box, which nobody has looked into yet; `first` is the run as it was taken,
     by which `verb`, and whether changes of its code were accepted; `takes` counts attempts that spoke. `nest` drives
     the runs within it; `within` are those under way, by their nodes. `forsaken` says that the run around it failed.
-    `owing` is what steps under way have used so far, of nodes that count in a budget.
+    `gave_up` says that a step failed with nothing to catch it. `owing` is what steps under way have used so far, of
+    nodes that count in a budget.
     """
 
     workflow: Workflow[Any]
@@ -77,6 +82,7 @@ class Live:
     mail: bool = True
     cancelled_by: str | None = None
     owing: dict[str, Spent] = field(default_factory=dict)
+    gave_up: asyncio.Event = field(default_factory=asyncio.Event)
     takes: int = 0
     verb: str = "run"
     accepts: bool = False
@@ -116,6 +122,19 @@ class Live:
         waits = [asyncio.ensure_future(each) for each in (self.around.clock.sleep(seconds), self.halt.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def until(self, coming: asyncio.Future[Any], seconds: float | None = None) -> None:
+        """Wait for something before an attempt begins: for so long, or until none should begin any more."""
+        waits: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(each) for each in (self.halt.wait(), self.gave_up.wait())
+        ]
+        if seconds is not None:
+            waits.append(asyncio.ensure_future(self.around.clock.sleep(seconds)))
+        try:
+            await asyncio.wait([coming, *waits], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for each in waits:
                 each.cancel()

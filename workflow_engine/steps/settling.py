@@ -86,8 +86,10 @@ async def fail(
     if catches(live.workflow, name, "failed"):
         left = onward(live.workflow, live.run.frontier, name, "failed", live.state, cost)
         move = left.move
-    elif cost is not None:
-        spent = charged(live.workflow, live.run.frontier, name, cost)
+    else:
+        live.gave_up.set()
+        if cost is not None:
+            spent = charged(live.workflow, live.run.frontier, name, cost)
     event = StepFailed(
         at=now,
         node=name,

@@ -54,7 +54,7 @@ async def step(live: Live, name: str) -> None:
         known = await _in_doubt(live, node, visit, started)
         if known is not None:
             return
-    if effect:
+    if effect and name not in live.workflow.sharing:  # its guard says so once it may begin
         await live.post([EffectStarted(started, name, visit, live.run.key(name, visit))])
     live.cleared.discard(name)
     if isinstance(node, Subflow):

@@ -17,7 +17,7 @@ from workflow_engine.record.usage import Usage
 from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.policies import ONCE, GiveUp, Retry, rule_for
 from workflow_engine.steps.attempt import Attempt, failure_of
-from workflow_engine.steps.guard import Guard
+from workflow_engine.steps.guard import Guard, LetGo
 from workflow_engine.steps.live import Live
 
 T = TypeVar("T")
@@ -85,6 +85,8 @@ async def trying(
             return await settle(intent, Tries(number, attempt.words, paid))
         except (StoreError, Conflict, WorkflowChanged):
             raise
+        except LetGo:
+            return Released()
         except Exception as error:  # the body is the user's code: whatever it raises is the step's failure
             paid = paid.with_(getattr(error, "so_far", None))
             failure = failure_of(node.name, error, number)

@@ -23,6 +23,7 @@ from workflow_engine.verify.people import people
 from workflow_engine.verify.policies import policies
 from workflow_engine.verify.routes import routes
 from workflow_engine.verify.shape import names, reach
+from workflow_engine.verify.sharing import sharing
 from workflow_engine.verify.signatures import signatures
 from workflow_engine.verify.subflows import nesting, one_name, prefixed, subflows
 
@@ -77,6 +78,7 @@ def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
         trial.hold(partial(rule, course))
     trial.hold(partial(policies, graph))
     trial.hold(partial(budgets, graph))
+    trial.hold(partial(sharing, graph))
     trial.hold(partial(nesting, graph))
     trial.hold(partial(people, graph))
     if trial.state():
