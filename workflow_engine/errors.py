@@ -77,6 +77,10 @@ class QuestionNotFound(UsageError):
     """No open question has this id, or the run asks none or several."""
 
 
+class ScheduleNotFound(UsageError):
+    """No schedule has this name."""
+
+
 class AnswerRejected(UsageError):
     """An answer that does not fit the question's schema. The question stays open."""
 
@@ -104,6 +108,10 @@ class AlreadyAnswered(Conflict):
 def handed_over(question: str, to: str | None) -> Conflict:
     """The error for somebody who looked at a question before it was given to somebody else."""
     return Conflict(f"question {question} was just reassigned to {to}", "look at it once more: workflow inbox")
+
+
+class ScheduleTaken(Conflict):
+    """A schedule has this name already."""
 
 
 class RunEnded(Conflict):

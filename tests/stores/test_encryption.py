@@ -291,6 +291,7 @@ PLAIN = {
     "versions": "field op",
     "questions": "id",
     "letters": "id question",
+    "schedules": "name",
     "documents": "digest",
     "series": "id",
     "lines": "scope newest updated",

@@ -24,6 +24,7 @@ from workflow_engine.cli import (
     resume,
     run,
     runs,
+    schedule,
     show,
     signal,
     start,
@@ -73,6 +74,7 @@ app.command("claim")(reassign.claim)
 app.command("reassign")(reassign.reassign)
 app.command("doctor")(doctor.doctor)
 app.add_typer(people.group, name="people")
+app.add_typer(schedule.group, name="schedule")
 app.add_typer(model.group, name="model")
 app.add_typer(store.group, name="store")
 

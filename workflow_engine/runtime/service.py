@@ -36,6 +36,7 @@ from workflow_engine.runtime.logs import Spoken
 from workflow_engine.runtime.nested import Nested
 from workflow_engine.runtime.past import past
 from workflow_engine.runtime.replay import Replay
+from workflow_engine.runtime.schedules import Schedules
 from workflow_engine.runtime.signal import Sent
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
@@ -61,6 +62,7 @@ class Service:
         self._shop = Workshop(around, executors, executor, Nested, has_model)
         self._shop.known(executor)
         self._background: set[asyncio.Task[Any]] = set()
+        self.schedules = Schedules(self._shop)
         for each in workflows:
             if self._shop.workflows.setdefault(each.name, each) is not each:
                 raise UsageError(f"two workflows are called {each.name!r}", "a run finds its code by name: rename one")

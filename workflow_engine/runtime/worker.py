@@ -28,6 +28,7 @@ from workflow_engine.errors import (
 )
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import INTERRUPTED, Run
+from workflow_engine.runtime.firing import Firing
 from workflow_engine.runtime.lookout import LAG, Lookout, Ready
 from workflow_engine.runtime.resume import taken, to_recover
 from workflow_engine.runtime.workshop import Verb, Workshop
@@ -101,6 +102,7 @@ class _Worker:
 
     def __post_init__(self) -> None:
         self.lookout = Lookout(self.shop.ledger)
+        self.firing = Firing(self.shop, self._problem)
 
     async def work(self) -> Worked:
         self.shop.bells.add(self.bell)
@@ -131,14 +133,17 @@ class _Worker:
 
     async def _look(self) -> bool:
         """Fill the free seats; whether anything was found, or may be found later."""
+        now = self.shop.around.clock.now()
+        skip = _Skip(self)
+        asked = self.until != "stopped"
+        if await self.lookout.changed(now, skip):
+            self.more = self.firing.stale = True
+        await self.firing.fire(at_once=asked)
         free = self.at_once - len(self.driving)
         if free <= 0:
             return True
-        now = self.shop.around.clock.now()
         over = [run for run, (moment, _) in self.later.items() if moment <= time.monotonic()]
-        skip = _Skip(self)
-        asked = self.until != "stopped"
-        if not asked and not over and not await self.lookout.changed(now, skip) and not self.more:
+        if not asked and not over and not self.more:
             return False
         self.more = True  # so that a look the store cut short is made again
         found = await self.lookout.ready(list(self.shop.workflows), free, now, skip, at_once=asked)
@@ -235,10 +240,7 @@ class _Worker:
                 self._problem(some[0].run, UsageError(what, f"workflow worker {some[0].target or 'FILE.py'}"))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait for the bell; for a free seat alone it need not ring."""
-        if len(self.driving) >= self.at_once:
-            await self.bell.wait()
-            return
+        """Wait for the bell, and not longer than this: what others store and what time brings rings none."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.bell.wait()

@@ -15,6 +15,7 @@ from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
 from workflow_engine.record.logs import LogPart
 from workflow_engine.record.people import Person
 from workflow_engine.record.run import Run
+from workflow_engine.record.schedule import Schedule
 from workflow_engine.spec.document import Document
 
 _RUN: TypeAdapter[Run] = TypeAdapter(Run)
@@ -22,6 +23,7 @@ _LETTER: TypeAdapter[Letter] = TypeAdapter(Letter)
 _QUESTION: TypeAdapter[QuestionRecord] = TypeAdapter(QuestionRecord)
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 _PERSON: TypeAdapter[Person] = TypeAdapter(Person)
+_SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
 _LOG: TypeAdapter[LogPart] = TypeAdapter(LogPart)
 
 
@@ -63,6 +65,11 @@ def person_text(person: Person) -> str:
     return _text(_PERSON, person, f"person {person.name}")
 
 
+def schedule_text(schedule: Schedule) -> str:
+    """A schedule as JSON."""
+    return _text(_SCHEDULE, schedule, f"schedule {schedule.name}")
+
+
 def document_text(document: Mapping[str, Any], run: str) -> str:
     """A workflow's document as JSON."""
     try:
@@ -89,6 +96,11 @@ def question_of_text(text: str | bytes) -> QuestionRecord:
 def answer_of_text(text: str | bytes) -> Answer:
     """The answer of a text."""
     return _ANSWER.validate_json(text)
+
+
+def schedule_of_text(text: str | bytes) -> Schedule:
+    """The schedule of a text."""
+    return _SCHEDULE.validate_json(text)
 
 
 def log_of_text(text: str | bytes) -> LogPart:

@@ -31,6 +31,7 @@ from workflow_engine.record.run import FINAL
 from workflow_engine.record.values import Value, Write, lent
 from workflow_engine.stores.memory.box import Box, Question
 from workflow_engine.stores.memory.police import come_back, told_right, unchanged
+from workflow_engine.stores.memory.schedules import MemorySchedules
 from workflow_engine.stores.texts import (
     answer_of_text,
     answer_text,
@@ -60,6 +61,7 @@ class MemoryLedger:
         self._owners: dict[RunId, int] = {}
         self._people: dict[str, str] = {}
         self._changes = 1
+        self.schedules = MemorySchedules(self._change)
 
     async def create(self, batch: Batch) -> Fence:
         run = batch.run.id
@@ -74,6 +76,9 @@ class MemoryLedger:
         self._boxes[run] = box
         self._owners[run] = box.epoch
         return Fence(run, box.epoch)
+
+    def _change(self) -> None:
+        self._changes += 1
 
     def _shared(self, shared: Shared, batch: Batch) -> dict[str, Value]:
         assert not {each.field for each in batch.writes} & set(shared.fields), "what is written is not shared"

@@ -37,6 +37,7 @@ COVERED: Mapping[str, frozenset[str]] = {
     "questions": frozenset({"seal", "fate", "fate_seal", "text"}),
     "letters": frozenset({"seal", "text"}),
     "logs": frozenset({"seal", "text"}),
+    "schedules": frozenset({"seal", "text"}),
     "documents": frozenset({"text"}),
     "people": frozenset({"seal", "text"}),
     "series": frozenset({"seal"}),

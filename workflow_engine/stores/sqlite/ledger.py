@@ -29,6 +29,7 @@ from workflow_engine.stores.sqlite.opening import prepare
 from workflow_engine.stores.sqlite.owners import Owners
 from workflow_engine.stores.sqlite.reader import Reader
 from workflow_engine.stores.sqlite.rows import RunRow
+from workflow_engine.stores.sqlite.schedules import SqliteSchedules
 from workflow_engine.stores.sqlite.transaction import Owned
 from workflow_engine.stores.sqlite.writer import Writer
 from workflow_engine.stores.sqlite.writing import fence_lost
@@ -92,6 +93,7 @@ class SqliteLedger:
         self._mine: dict[RunId, Owned] = {}
         self._locked: set[RunId] = set()
         self.checkpoints = SqliteCheckpoints(writer, reader)
+        self.schedules = SqliteSchedules(writer, reader)
 
     @property
     def transactions(self) -> int:

@@ -238,6 +238,21 @@ INSERT OR REPLACE INTO people (number, seal, text) VALUES (?, ?, ?);
 -- name: drop_person
 DELETE FROM people WHERE number = ?;
 
+-- name: schedules
+SELECT name, seal, text FROM schedules ORDER BY name;
+
+-- name: schedule
+SELECT name, seal, text FROM schedules WHERE name = ?;
+
+-- name: insert_schedule
+INSERT INTO schedules (name, seal, text) VALUES (?, ?, ?);
+
+-- name: update_schedule
+UPDATE schedules SET seal = ?, text = ? WHERE name = ?;
+
+-- name: delete_schedule
+DELETE FROM schedules WHERE name = ?;
+
 -- name: trait
 SELECT text FROM traits WHERE name = ?;
 

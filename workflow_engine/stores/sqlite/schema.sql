@@ -111,6 +111,13 @@ CREATE TABLE people (
     text TEXT NOT NULL
 );
 
+-- When runs are begun by themselves (record/schedule.py).
+CREATE TABLE schedules (
+    name TEXT PRIMARY KEY,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+) WITHOUT ROWID;
+
 -- What holds for the store as a whole, such as how its texts are encrypted.
 CREATE TABLE traits (
     name TEXT PRIMARY KEY,

@@ -30,6 +30,7 @@ from workflow_engine.testing.ledger.order import OrderContract
 from workflow_engine.testing.ledger.ownership import OwnershipContract
 from workflow_engine.testing.ledger.people import PeopleContract
 from workflow_engine.testing.ledger.queue import QueueContract
+from workflow_engine.testing.ledger.schedules import SchedulesContract
 from workflow_engine.testing.ledger.state import StateContract
 from workflow_engine.testing.ledger.waits import WaitsContract
 
@@ -41,6 +42,7 @@ class LedgerContract(
     ForksContract,
     ListsContract,
     QueueContract,
+    SchedulesContract,
     InboxContract,
     PeopleContract,
     WaitsContract,

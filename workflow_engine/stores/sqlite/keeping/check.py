@@ -16,7 +16,7 @@ from workflow_engine.errors import StoreDamaged
 from workflow_engine.ports.keeping import Harm, Health
 from workflow_engine.record.events import RunCreated, RunForked, read_event
 from workflow_engine.record.ids import RunId
-from workflow_engine.stores.sqlite import logs, opening, people
+from workflow_engine.stores.sqlite import logs, opening, people, schedules
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.keeping import foreign
 from workflow_engine.stores.sqlite.keeping.connecting import LOGS, Stop, looking, moment, schema_of, size
@@ -99,6 +99,8 @@ def _rows(db: sqlite3.Connection, seen: _Seen, told: Callable[[int], None] | Non
     if seen.schema >= LOGS:
         with _noted(seen, "who it knows"), moment(db):
             seen.harms += _people(db)
+        with _noted(seen, "its schedules"), moment(db):
+            seen.harms += _schedules(db)
     for table, what in _OWN.items():
         with _noted(seen, f"its {what}"), moment(db):
             seen.harms += _orphans(db, table, what)
@@ -185,6 +187,14 @@ def _logs(db: sqlite3.Connection) -> Iterator[Harm]:
     for row in db.execute(SQL["every_log"]):
         if isinstance(name := row[0], str) and logs.unsound(*row):
             yield Harm(RunId(name), f"a part of what run {name} said is damaged: it does not fit its seal", _SAID)
+
+
+def _schedules(db: sqlite3.Connection) -> Iterator[Harm]:
+    for row in db.execute(SQL["schedules"]):
+        try:
+            schedules.sound(*row)
+        except StoreDamaged as error:
+            yield Harm(None, error.what, error.cure or _PAGES)
 
 
 def _orphans(db: sqlite3.Connection, table: str, what: str) -> Iterator[Harm]:

@@ -82,3 +82,8 @@ UPDATE runs SET due = (
 )
 WHERE status IN ('running', 'waiting') AND json_valid(text);
 CREATE INDEX runs_queued ON runs (workflow, key) WHERE status = 'queued';
+CREATE TABLE schedules (
+    name TEXT PRIMARY KEY,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+) WITHOUT ROWID;
