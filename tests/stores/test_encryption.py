@@ -299,6 +299,7 @@ PLAIN = {
     "pieces": "kind",
     "pending": "checkpoint task",
     "traits": "name text",
+    "publications": "name",
 }
 
 

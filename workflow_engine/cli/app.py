@@ -20,6 +20,7 @@ from workflow_engine.cli import (
     logs,
     model,
     people,
+    publish,
     reassign,
     resume,
     run,
@@ -70,6 +71,7 @@ app.command("fork")(fork.fork)
 app.command("inbox")(inbox.inbox)
 app.command("answer")(answer.answer)
 app.command("signal")(signal.signal)
+app.command("publish")(publish.publish)
 app.command("claim")(reassign.claim)
 app.command("reassign")(reassign.reassign)
 app.command("doctor")(doctor.doctor)

@@ -133,6 +133,7 @@ async def _dead(engine: Engine, codes: list[Exit]) -> list[Run]:
     One that cannot be read is told, and its exit code added to `codes`.
     """
     found: list[Run] = []
+    await engine.deliver()
     overdue = set(await engine.due())
     page: list[Listed] = []
     while True:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from workflow_engine.ports.queue import Queue
+from workflow_engine.ports.topics import Topics
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
@@ -106,7 +107,7 @@ class Page:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Ledger(Queue, Protocol):
+class Ledger(Queue, Topics, Protocol):
     """Keeps runs. Every method may raise errors.StoreError; none runs code or imports anything that a store names.
 
     Ownership: `create` and `claim` make the caller the owner of a run until `release`, `close`, or the death of its
@@ -206,10 +207,6 @@ class Ledger(Queue, Protocol):
 
     async def next_due(self, after: datetime) -> datetime | None:
         """When the next question or wait of any such run is over, later than `after`: until then a worker may sleep."""
-        ...
-
-    async def listening(self, topic: str) -> Sequence[RunId]:
-        """Runs not ended that wait for what is published to a topic, oldest first. Found without reading any run."""
         ...
 
     async def questions(self, run: RunId | None = None) -> Sequence[Standing]:

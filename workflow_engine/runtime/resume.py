@@ -15,6 +15,7 @@ from workflow_engine.runtime import code
 from workflow_engine.runtime.cancel import cancel, ended_with
 from workflow_engine.runtime.look import find, view_of
 from workflow_engine.runtime.nested import outermost
+from workflow_engine.runtime.publish import deliver
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Verb, Workshop
 from workflow_engine.spec.document import document_of
@@ -121,6 +122,7 @@ async def _must_fit_within(shop: Workshop, run: Run, workflow: Workflow[Any], ac
 async def recover(shop: Workshop, on_problem: Callable[[RunId, WorkflowError], None] | None) -> list[RunView[Any]]:
     """Go on with every run that was left behind; one run's problem stops no other."""
     ledger = shop.ledger
+    await deliver(shop)
     left = dict.fromkeys([*await ledger.unfinished(), *await ledger.due(shop.around.clock.now())])
     found = [run for run in left if not await ledger.owned(run)]
 

@@ -25,6 +25,7 @@ from workflow_engine.runtime import (
     logs,
     look,
     people,
+    publish,
     reassign,
     replay,
     resume,
@@ -35,6 +36,7 @@ from workflow_engine.runtime.flight import Fit, in_flight
 from workflow_engine.runtime.logs import Spoken
 from workflow_engine.runtime.nested import Nested
 from workflow_engine.runtime.past import past
+from workflow_engine.runtime.publish import Published
 from workflow_engine.runtime.replay import Replay
 from workflow_engine.runtime.schedules import Schedules
 from workflow_engine.runtime.signal import Sent
@@ -244,6 +246,30 @@ class Service:
         which it does not fit, and for one too many; errors.RunEnded, errors.RunNotFound.
         """
         return await signal.signal(self._shop, run, name, payload, id, by)
+
+    async def publish(
+        self,
+        topic: str,
+        payload: Any = None,
+        labels: Mapping[str, str] | None = None,
+        /,
+        *,
+        id: str | None = None,
+        by: str = "unknown",
+    ) -> Published:
+        """Publish to a topic: a signal for every run that waits on it now, and the beginning of a run of each of this
+        engine's workflows that `starts_on` it, left to a worker.
+
+        Kept before anybody gets it, and each has it once however often it is published under one `id`; `recover`
+        delivers what its publisher did not live to. What goes wrong with one is in `failed`, and the others have it.
+        A topic that nobody listens to is no error: then it woke and started none. `labels` are remembered by the runs
+        it begins, by workflow, as where their code was found.
+        """
+        return await publish.publish(self._shop, topic, payload, id, by, labels or {})
+
+    async def deliver(self) -> list[Published]:
+        """Deliver what was published and may not have reached everybody, because its publisher died."""
+        return await publish.deliver(self._shop)
 
     # Looking
 

@@ -63,7 +63,7 @@ async def send(shop: Workshop, run: Run, name: str, payload: Any, id: str, by: s
     if not awaited and not run.ended:
         await _room(shop.ledger, run, name, id)
     letter = Letter(
-        f"{run.id}.signal.{name}.{id}",
+        f"{run.id}.signal.{name}.{id}" if topic is None else f"{run.id}.topic.{topic}.{name}.{id}",
         run.id,
         "signal",
         by,

@@ -30,6 +30,7 @@ from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import INTERRUPTED, Run
 from workflow_engine.runtime.firing import Firing
 from workflow_engine.runtime.lookout import LAG, Lookout, Ready
+from workflow_engine.runtime.publish import deliver
 from workflow_engine.runtime.resume import taken, to_recover
 from workflow_engine.runtime.workshop import Verb, Workshop
 
@@ -146,6 +147,7 @@ class _Worker:
         if not asked and not over and not self.more:
             return False
         self.more = True  # so that a look the store cut short is made again
+        await deliver(self.shop)
         found = await self.lookout.ready(list(self.shop.workflows), free, now, skip, at_once=asked)
         self.more = len(found) == free
         for ready in found:

@@ -58,6 +58,7 @@ class Workflow(Generic[S]):
     clashes: tuple[str, ...] = ()
     where: str | None = None
     migrations: tuple[Migration, ...] = ()
+    starts_on: Mapping[str, str | None] = field(default_factory=dict)
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
@@ -167,6 +168,7 @@ def workflow(
     limits: Mapping[str, int] | None = None,
     breakers: Mapping[str, Breaker] | None = None,
     migrations: Sequence[Migration] = (),
+    starts_on: Mapping[str, str | None] | None = None,
 ) -> Workflow[S]:
     """Put a state and a table of edges together.
 
@@ -176,6 +178,8 @@ def workflow(
     moment hold what their nodes name by `uses=`, `breakers` when what is named so is left alone for a while.
     `migrations` say what earlier versions called otherwise, in the order in which that changed: `rename_node("deploy",
     "release")`, so that their runs can go on.
+    `starts_on` subscribes to topics: what is published to one begins a run, {"orders": "order"} with it in that input,
+    {"orders": None} with each of its fields in the input of that name.
     """
     given: Any = state  # annotations do not stop anybody at run time
     if not (isinstance(given, type) and issubclass(given, BaseModel)):
@@ -214,6 +218,7 @@ def workflow(
         breakers=MappingProxyType(dict(_table("breakers", breakers, 'breakers={"payments": Breaker(5)}'))),
         clashes=tuple(clashes),
         where=f"{caller.f_code.co_filename}:{caller.f_lineno}",
+        starts_on=MappingProxyType(dict(starts_on or {})),
         migrations=listed(migrations),
     )
 

@@ -14,6 +14,7 @@ from workflow_engine.record.events import write_event
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
 from workflow_engine.record.logs import LogPart
 from workflow_engine.record.people import Person
+from workflow_engine.record.publication import Publication
 from workflow_engine.record.run import Run
 from workflow_engine.record.schedule import Schedule
 from workflow_engine.spec.document import Document
@@ -21,6 +22,7 @@ from workflow_engine.spec.document import Document
 _RUN: TypeAdapter[Run] = TypeAdapter(Run)
 _LETTER: TypeAdapter[Letter] = TypeAdapter(Letter)
 _QUESTION: TypeAdapter[QuestionRecord] = TypeAdapter(QuestionRecord)
+_PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 _PERSON: TypeAdapter[Person] = TypeAdapter(Person)
 _SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
@@ -106,6 +108,16 @@ def schedule_of_text(text: str | bytes) -> Schedule:
 def log_of_text(text: str | bytes) -> LogPart:
     """The part of a log of a text."""
     return _LOG.validate_json(text)
+
+
+def publication_text(publication: Publication) -> str:
+    """A publication as JSON."""
+    return _text(_PUBLICATION, publication, f"publication {publication.id}")
+
+
+def publication_of_text(text: str | bytes) -> Publication:
+    """The publication of a text."""
+    return _PUBLICATION.validate_json(text)
 
 
 def nothing_left(letter: Letter) -> str:

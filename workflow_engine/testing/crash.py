@@ -4,9 +4,9 @@ Two acts, two words. `crash_after` lets a ledger in memory die within the test's
 answered any more, as if the process that drove the runs were gone. `kill_after` sends a real SIGKILL to the process it
 stands in, which is for a child that a test started, and works with every ledger.
 
-A write is what changes the store or who owns a run: `create`, `claim`, `commit`, `send` and `release`. They are counted
-in the order in which they are asked for, from 1. "before" means that the write does not happen, "after" that it is
-durable and nobody was told so: the two sides between which a promise is kept or broken.
+A write is what changes the store or who owns a run: `create`, `claim`, `commit`, `send`, `publish`, `delivered` and
+`release`. They are counted in the order in which they are asked for, from 1. "before" means that the write does not
+happen, "after" that it is durable and nobody was told so: the two sides between which a promise is kept or broken.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from workflow_engine.errors import UsageError
 from workflow_engine.ports.ledger import Batch, Fence, Ledger, Snapshot
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Letter
+from workflow_engine.record.publication import Publication
 
 T = TypeVar("T")
 When = Literal["before", "after"]
@@ -122,6 +123,12 @@ class _Mortal:
 
     async def send(self, letter: Letter) -> bool:
         return await self._written(lambda: self._ledger.send(letter))
+
+    async def publish(self, publication: Publication) -> tuple[Publication, bool]:
+        return await self._written(lambda: self._ledger.publish(publication))
+
+    async def delivered(self, publication: Publication) -> None:
+        await self._written(lambda: self._ledger.delivered(publication))
 
     async def release(self, fence: Fence) -> None:
         await self._written(lambda: self._ledger.release(fence))

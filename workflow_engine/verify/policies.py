@@ -16,7 +16,7 @@ from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.waits import Wait
 from workflow_engine.verify.finding import Finding
 from workflow_engine.verify.graph import Graph, has_code, is_count
-from workflow_engine.verify.waits import one_meaning, wait
+from workflow_engine.verify.waits import one_meaning, subscriptions, wait
 
 
 def policies(graph: Graph) -> Iterator[Finding]:
@@ -47,6 +47,7 @@ def policies(graph: Graph) -> Iterator[Finding]:
                 what = f"is a bare {type(node).__name__}"
                 yield graph.finding("W520", name, what, "use @function, @agent, @human, @route or wait(...)")
     yield from one_meaning(graph)
+    yield from subscriptions(graph)
 
 
 def _retries(graph: Graph, name: str, node: Node) -> Iterator[Finding]:

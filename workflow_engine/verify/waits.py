@@ -13,7 +13,7 @@ from workflow_engine.spec.state import required
 from workflow_engine.spec.waits import SIGNAL, Wait
 from workflow_engine.verify.accepts import accepts
 from workflow_engine.verify.carried import lost
-from workflow_engine.verify.finding import Finding, called
+from workflow_engine.verify.finding import Finding, called, near
 from workflow_engine.verify.graph import Graph, has_code, has_types
 
 
@@ -41,6 +41,23 @@ def one_meaning(graph: Graph) -> Iterator[Finding]:
             if kind != before:
                 what = f"waits for signal {each!r} with {_kind(kind)}, and {other} waits for it with {_kind(before)}"
                 yield graph.finding("W564", name, what, "give it one type everywhere, or another name")
+
+
+def subscriptions(graph: Graph) -> Iterator[Finding]:
+    """The topics that begin a run: what is published there must be able to."""
+    workflow = graph.workflow
+    for topic, into in workflow.starts_on.items():
+        place = str(workflow.name)
+        if not _is_word(topic):
+            what = f"starts on the topic {topic!r:.60}, which is no word"
+            yield graph.finding("W566", place, what, f"1 to {SIGNAL} characters on one line")
+        inputs = {name for name, field in workflow.fields.items() if field.required}
+        if into is not None and into not in workflow.fields:
+            cure = near(into, workflow.fields) + f'starts_on={{"{topic}": "field"}} names a field of the state'
+            yield graph.finding("W566", place, f"starts on {topic} with {into!r}, which is no field", cure)
+        elif into is not None and (others := sorted(inputs - {into})):
+            what = f"starts on {topic} with '{into}', and a run needs {', '.join(map(repr, others))} besides"
+            yield graph.finding("W566", place, what, f'starts_on={{"{topic}": None}}: its fields are the inputs')
 
 
 def _ways(graph: Graph, name: str, node: Wait) -> Iterator[Finding]:
@@ -125,4 +142,4 @@ def _kind(kind: Any) -> str:
     return "nothing" if kind is None else called(kind)
 
 
-__all__ = ["one_meaning", "wait"]
+__all__ = ["one_meaning", "subscriptions", "wait"]

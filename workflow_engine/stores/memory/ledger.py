@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
 from workflow_engine.record.people import Person
+from workflow_engine.record.publication import Publication
 from workflow_engine.record.run import FINAL
 from workflow_engine.record.values import Value, Write, lent
 from workflow_engine.stores.memory.box import Box, Question
@@ -44,6 +46,8 @@ from workflow_engine.stores.texts import (
     nothing_left,
     person_of_text,
     person_text,
+    publication_of_text,
+    publication_text,
     question_of_text,
     question_text,
     run_text,
@@ -57,6 +61,8 @@ class MemoryLedger:
         self._boxes: dict[RunId, Box] = {}
         self._questions: dict[QuestionId, Question] = {}
         self._sent: dict[str, str] = {}
+        self._published: dict[tuple[str, str], str] = {}
+        self._undelivered: dict[tuple[str, str], None] = {}
         self._answered: dict[QuestionId, str] = {}
         self._owners: dict[RunId, int] = {}
         self._people: dict[str, str] = {}
@@ -253,6 +259,22 @@ class MemoryLedger:
 
     async def listening(self, topic: str) -> Sequence[RunId]:
         return [run for run, box in self._boxes.items() if topic in box.run.topics]
+
+    async def publish(self, publication: Publication) -> tuple[Publication, bool]:
+        name = (publication.topic, publication.id)
+        if name not in self._published:
+            kept = replace(publication, runs=tuple(await self.listening(publication.topic)))
+            self._published[name] = publication_text(kept)
+            self._undelivered[name] = None
+            self._changes += 1
+        return publication_of_text(self._published[name]), name in self._undelivered
+
+    async def undelivered(self) -> Sequence[Publication]:
+        return [publication_of_text(self._published[name]) for name in self._undelivered]
+
+    async def delivered(self, publication: Publication) -> None:
+        self._undelivered.pop((publication.topic, publication.id), None)
+        self._changes += 1
 
     async def queued(self, workflows: Collection[str], limit: int, after: int = 0) -> Sequence[Queued]:
         runs = [(place, box.run) for place, box in enumerate(self._boxes.values(), 1) if place > after]

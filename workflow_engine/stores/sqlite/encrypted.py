@@ -45,6 +45,7 @@ COVERED: Mapping[str, frozenset[str]] = {
     "checkpoints": frozenset({"seal", "text"}),
     "pieces": frozenset({"seal", "data"}),
     "pending": frozenset({"seal", "text"}),
+    "publications": frozenset({"seal", "text"}),
 }
 """The columns that are encrypted. Others are what rows are found, ordered and counted by."""
 TRAIT = "encryption"

@@ -19,8 +19,9 @@ from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
 from workflow_engine.record.people import Person
+from workflow_engine.record.publication import Publication
 from workflow_engine.record.values import Value, Write
-from workflow_engine.stores.sqlite import inbox, listing, logs, looking, people, reading, writing
+from workflow_engine.stores.sqlite import inbox, listing, logs, looking, people, reading, topics, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.encrypted import Cipher, admit
 from workflow_engine.stores.sqlite.faults import fault
@@ -235,6 +236,19 @@ class SqliteLedger:
 
     async def listening(self, topic: str) -> Sequence[RunId]:
         return await self._reader.read(partial(listing.listening, topic=topic))
+
+    async def publish(self, publication: Publication) -> tuple[Publication, bool]:
+        kept: tuple[Publication, bool] = await asyncio.shield(
+            self._writer.put(partial(topics.publish, publication=publication), topics.published)
+        )
+        return kept
+
+    async def undelivered(self) -> Sequence[Publication]:
+        return await self._reader.read(topics.undelivered)
+
+    async def delivered(self, publication: Publication) -> None:
+        done = partial(topics.noted, publication=publication)
+        await asyncio.shield(self._writer.put(partial(topics.delivered, publication=publication), done))
 
     async def queued(self, workflows: Collection[str], limit: int, after: int = 0) -> Sequence[Queued]:
         return await self._reader.read(partial(listing.queued, workflows=workflows, limit=limit, after=after))

@@ -132,6 +132,24 @@ SELECT min(due) FROM runs WHERE due > ?;
 -- name: listening
 SELECT key FROM runs INDEXED BY runs_by_topics WHERE topics IS NOT NULL AND instr(topics, ?) ORDER BY key;
 
+-- name: insert_publication
+INSERT INTO publications (name, at, seal, text) VALUES (?, ?, ?, ?);
+
+-- name: publication
+SELECT name, seal, text, done FROM publications WHERE name = ?;
+
+-- name: undelivered
+SELECT name, seal, text, done FROM publications WHERE done IS NULL ORDER BY number;
+
+-- name: publications
+SELECT name, seal, text, done FROM publications ORDER BY number;
+
+-- name: deliver_publication
+UPDATE publications SET done = 1 WHERE name = ? AND done IS NULL;
+
+-- name: forget_publications
+DELETE FROM publications WHERE done IS NOT NULL AND at <= ?;
+
 -- name: found_by
 SELECT due, topics FROM runs WHERE key = ?;
 

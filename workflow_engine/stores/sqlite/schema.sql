@@ -181,3 +181,14 @@ CREATE TABLE pending (
     text TEXT NOT NULL,
     PRIMARY KEY (line, checkpoint, task, slot)
 ) WITHOUT ROWID;
+
+-- What was published, by topic and id; `at` as `due` above. `done` once everybody who listened has it.
+CREATE TABLE publications (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,
+    done INTEGER,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX publications_undelivered ON publications (number) WHERE done IS NULL;

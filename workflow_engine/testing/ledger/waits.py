@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from workflow_engine.errors import RunEnded
 from workflow_engine.ports.ledger import Ledger
+from workflow_engine.record.inbox import Letter, SignalRecord
+from workflow_engine.record.publication import Publication
 from workflow_engine.testing.tale import Tale
 
 AT = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -80,6 +87,47 @@ class WaitsContract:
         assert await elsewhere.listening("orders/eu") == ["r2"]
         assert await elsewhere.listening("order") == []
         assert await elsewhere.listening("") == []
+
+    async def test_a_publication_is_kept_once_with_those_who_listen(self, ledger: Ledger, elsewhere: Ledger) -> None:
+        tale = Tale("r1")
+        fence = await ledger.create(tale.begun())
+        await ledger.commit(fence, tale.waits("paid", topic="orders"))
+        said = Publication("orders", "p1", "ann", AT, {"n": "ü 🙂"}, {"ship": None})
+        kept, open_ = await elsewhere.publish(said)
+        assert (kept.payload, kept.runs, kept.starts, open_) == ({"n": "ü 🙂"}, ("r1",), {"ship": None}, True)
+        later = Tale("r2")
+        fence = await ledger.create(later.begun())
+        await ledger.commit(fence, later.waits("paid", topic="orders"))
+        again, open_ = await ledger.publish(replace(said, payload="other"))
+        assert (again, open_) == (kept, True)
+        assert await ledger.undelivered() == [kept]
+        for each in (ledger, elsewhere):
+            await each.delivered(kept)
+            assert await each.undelivered() == []
+            assert await each.publish(said) == (kept, False)
+        other, open_ = await ledger.publish(replace(said, topic="payments"))
+        assert (other.runs, open_) == ((), True)
+
+    async def test_of_many_publications_at_once_each_is_kept_once(self, ledger: Ledger, elsewhere: Ledger) -> None:
+        said = [Publication("orders", f"p{number % 5}", "ann", AT) for number in range(40)]
+        await asyncio.gather(*((ledger, elsewhere)[at % 2].publish(each) for at, each in enumerate(said)))
+        assert sorted(each.id for each in await ledger.undelivered()) == ["p0", "p1", "p2", "p3", "p4"]
+
+    async def test_a_signal_of_one_id_is_sent_once_and_said_so(self, ledger: Ledger, elsewhere: Ledger) -> None:
+        tale = Tale("r1")
+        fence = await ledger.create(tale.begun())
+        await ledger.commit(fence, tale.waits("paid"))
+        letter = Letter("r1.signal.paid.e1", tale.id, "signal", "ann", AT, signal=SignalRecord("paid", "e1", {"n": 1}))
+        outcomes = await asyncio.gather(*((ledger, elsewhere)[at % 2].send(letter) for at in range(20)))
+        assert outcomes.count(True) == 1
+        assert await elsewhere.letters(tale.id) == [letter]
+        await ledger.commit(fence, tale.signalled(taken=[letter.id]))
+        assert await ledger.letters(tale.id) == []
+        assert not await elsewhere.send(letter)
+        await ledger.commit(fence, tale.succeeded())
+        assert not await elsewhere.send(letter)
+        with pytest.raises(RunEnded, match="nothing waits"):
+            await elsewhere.send(replace(letter, id="r1.signal.paid.e2"))
 
 
 __all__ = ["WaitsContract"]

@@ -16,10 +16,10 @@ from workflow_engine.errors import StoreDamaged
 from workflow_engine.ports.keeping import Harm, Health
 from workflow_engine.record.events import RunCreated, RunForked, read_event
 from workflow_engine.record.ids import RunId
-from workflow_engine.stores.sqlite import logs, opening, people, schedules
+from workflow_engine.stores.sqlite import logs, opening, people, schedules, topics
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.keeping import foreign
-from workflow_engine.stores.sqlite.keeping.connecting import LOGS, Stop, looking, moment, schema_of, size
+from workflow_engine.stores.sqlite.keeping.connecting import LOGS, TOPICS, Stop, looking, moment, schema_of, size
 from workflow_engine.stores.sqlite.keeping.examining import CURE, Tally, harms
 from workflow_engine.stores.sqlite.keeping.statements import SQL
 from workflow_engine.stores.sqlite.library import known_against, version
@@ -34,6 +34,7 @@ FOREIGN = 2
 _PAGES = "restore it from a backup; what can still be read: workflow store export RUN"
 _INDEX = "no run is lost by it, but lists may lack some: workflow store backup PATH writes a copy with new indexes"
 _ORPHANS = "take the run from a backup; workflow store prune --status damaged removes what is left of it here"
+_PUBLISHED = "whom it was for has it or not; publish it again under another id if not"
 _SAID = "the run itself is whole; exported and imported again (workflow store export RUN) it is without that part"
 _OWN = {"journal": "events", "versions": "versions of fields", "questions": "questions", "letters": "letters"}
 
@@ -92,6 +93,12 @@ def _rows(db: sqlite3.Connection, seen: _Seen, told: Callable[[int], None] | Non
                 seen.tally.series += 1
                 seen.harms += [] if harm is None else [harm]
             seen.harms += foreign.strays(db)
+    if seen.schema >= TOPICS:
+        with _noted(seen, "what was published"), moment(db):
+            for name in topics.unsound(db):
+                topic, _, id = name.partition("\n")
+                what = f"publication {id} to {topic} is damaged: it does not fit its seal"
+                seen.harms.append(Harm(None, what, _PUBLISHED))
     if seen.schema >= LOGS:
         with _noted(seen, "what its attempts said"), moment(db):
             seen.harms += _logs(db)

@@ -28,6 +28,7 @@ CIPHER: ContextVar[Cipher | None] = ContextVar("CIPHER", default=None)
 
 
 LOGS = 2
+TOPICS = 2
 """The first schema that keeps what attempts said."""
 
 

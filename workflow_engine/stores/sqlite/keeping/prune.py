@@ -23,7 +23,7 @@ from workflow_engine.stores.sqlite.keeping.lending import hand_over
 from workflow_engine.stores.sqlite.keeping.room import give_back
 from workflow_engine.stores.sqlite.keeping.statements import SQL
 from workflow_engine.stores.sqlite.owners import Owners
-from workflow_engine.stores.sqlite.rows import RunRow, run_row
+from workflow_engine.stores.sqlite.rows import RunRow, micros, run_row
 from workflow_engine.stores.sqlite.transaction import begin, impatient
 
 ROWS, RUNS = 5000, 100
@@ -66,6 +66,8 @@ def prune(path: Path, retention: Retention, now: datetime, stop: Stop, *, dry: b
             time.sleep(PAUSE)
         begin(db)
         db.execute(SQL["drop_documents"])
+        if retention.older_than is not None and retention.workflow is None:  # its id is known for as long as its runs
+            db.execute(SQL["forget_publications"], (micros(now - retention.older_than),))
         db.execute("COMMIT")
         spare, notes = give_back(db, owners, stop)
     return Pruned(tuple(done.runs), tuple(done.owned), tuple(done.hurt), before, size(path), spare, notes)

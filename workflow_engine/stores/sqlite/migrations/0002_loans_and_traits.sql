@@ -87,3 +87,12 @@ CREATE TABLE schedules (
     seal BLOB NOT NULL,
     text TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE publications (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,
+    done INTEGER,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX publications_undelivered ON publications (number) WHERE done IS NULL;
