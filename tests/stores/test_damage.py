@@ -266,7 +266,7 @@ async def test_a_damaged_page_is_never_silently_wrong(path: Path, harm: Callable
     await ledger.close()
     whole, chance = path.read_bytes(), random.Random(harm.__name__)
     noticed = 0
-    for _ in range(12):
+    for _ in range(20):
         content = bytearray(whole)
         harm(content, chance)
         for file in path.parent.iterdir():

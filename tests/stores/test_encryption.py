@@ -287,7 +287,7 @@ async def test_a_damaged_trait_is_told_and_opens_nothing(two: Keys, opened: Open
 # ------------------------------------------------------------------------------------------------ statements
 
 PLAIN = {
-    "runs": "id workflow status created updated document fields topics",
+    "runs": "id workflow status created updated document fields topics within",
     "versions": "field op",
     "questions": "id",
     "letters": "id question",

@@ -257,6 +257,8 @@ def test_no_statement_scans_where_it_could_look_up() -> None:
     whole = {
         "page_of_runs",
         "last_run",
+        "last_root",
+        "keys_within",
         "ids",
         "questions_open",
         "run_unindexed",

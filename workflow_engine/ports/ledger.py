@@ -81,7 +81,9 @@ class Whole:
 
 @dataclass(frozen=True)
 class Listed:
-    """A run in a list. `letters` says that something from outside waits to be taken; a fork has a `parent`."""
+    """A run in a list. `letters` says that something from outside waits to be taken; a fork has a `parent`, and a run
+    that is a subflow lies `within` another.
+    """
 
     run: RunId
     workflow: str
@@ -93,17 +95,22 @@ class Listed:
     letters: bool = False
     target: str | None = None
     parent: tuple[RunId, int] | None = None
+    within: RunId | None = None
 
 
 @dataclass(frozen=True)
 class Page:
-    """Which runs to list: newest first, `before` a run for the next page. None means any."""
+    """Which runs to list: newest first, `before` a run for the next page. None means any.
+
+    Those that lie within others are among them only if `children` says so.
+    """
 
     workflow: str | None = None
     status: str | None = None
     limit: int = 50
     before: RunId | None = None
     prefix: str = ""
+    children: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -192,7 +199,9 @@ class Ledger(Queue, Topics, Protocol):
         ...
 
     async def find(self, prefix: str) -> Sequence[RunId]:
-        """Up to three runs whose id begins with `prefix`; "@last" is the run created last."""
+        """Up to three runs whose id begins with `prefix`; "@last" is the run created last. One that lies within another
+        is meant only where no other fits.
+        """
         ...
 
     async def unfinished(self) -> Sequence[RunId]:

@@ -187,8 +187,10 @@ def advance(run: Run, event: Any) -> Run:
             return run
         case e.RunClaimed():
             deaths = _deaths(run) if event.verb == "recover" else run.deaths
+            # A step that failed is tried again by request only: whose process died before it could end goes on to that.
+            failed = run.failed if event.verb == "recover" and run.status == "running" else {}
             run = _with(
-                run, status="running", reason=None, error=None, failed={}, deaths=deaths, deadline=event.deadline
+                run, status="running", reason=None, error=None, failed=failed, deaths=deaths, deadline=event.deadline
             )
         case e.CodeChanged():
             run = _with(run, bodies=event.bodies, shape=event.shape or run.shape)
@@ -281,6 +283,7 @@ def _left(run: Run, event: e.StepFinished | e.StepFailed) -> Run:
         steps=run.steps + 1,
         doubts=_without_items(run.doubts, event.node),
         deaths=_without(run.deaths, event.node),
+        failed=_without(run.failed, event.node),
         caught=_without(run.caught, event.node),
         # A step that failed with nothing to catch it goes on with the items that are missing when it is resumed, and
         # nobody is asked again what was answered.

@@ -48,7 +48,7 @@ class Fit:
 async def in_flight(shop: Workshop, workflow: Workflow[Any]) -> AsyncIterator[Fit]:
     """Every run of the workflow that is not over, newest first. Raises errors.InvalidWorkflow for a broken version."""
     prove(workflow)
-    for each in await shop.ledger.runs(Page(limit=MANY)):
+    for each in await shop.ledger.runs(Page(limit=MANY, children=True)):
         if each.status == "damaged" and each.workflow in ("", workflow.name):
             yield Fit(each.run, "damaged", each.status, why=await _harm(shop, each.run))
         elif each.workflow == workflow.name and each.status in ("queued", "running", "waiting", "failed"):

@@ -11,7 +11,7 @@ from typing import Any
 from workflow_engine.errors import AmbiguousRun, RunNotFound, StoreError
 from workflow_engine.ports.ledger import Ledger, Recorded
 from workflow_engine.record.history import history
-from workflow_engine.record.ids import RunId
+from workflow_engine.record.ids import RunId, around
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
 from workflow_engine.runtime.past import past, past_of
@@ -26,7 +26,7 @@ async def find(ledger: Ledger, prefix: str) -> RunId:
         raise RunNotFound(
             "there is no run yet" if prefix == "@last" else f"no run begins with {prefix!r}", "workflow runs"
         )
-    if len(found) > 1 and prefix not in found:
+    if len(found) > 1 and prefix not in found and not all(around(found[0], each) for each in found[1:]):
         raise AmbiguousRun(
             f"{prefix!r} is the beginning of several runs: {', '.join(found)}", "type one more character"
         )

@@ -278,10 +278,16 @@ class Service:
         return await look.get(self._shop, run)
 
     async def runs(
-        self, *, workflow: str | None = None, status: str | None = None, limit: int = 50, before: RunId | None = None
+        self,
+        *,
+        workflow: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        before: RunId | None = None,
+        children: bool = False,
     ) -> list[Listed]:
-        """A page of runs, newest first."""
-        return list(await self._shop.ledger.runs(Page(workflow, status, limit, before)))
+        """A page of runs, newest first; those that lie within others only with `children`."""
+        return list(await self._shop.ledger.runs(Page(workflow, status, limit, before, children=children)))
 
     async def replay(
         self,

@@ -226,6 +226,7 @@ class MemoryLedger:
             self._box(page.before)
             newest = newest[newest.index(page.before) + 1 :]
         listed = [self._listed(run) for run in newest if run.startswith(page.prefix)]
+        listed = [each for each in listed if page.children or each.within is None]
         fits = [
             each for each in listed if page.workflow in (None, each.workflow) and page.status in (None, each.status)
         ]
@@ -235,12 +236,18 @@ class MemoryLedger:
         box = self._boxes[run]
         r = box.run
         mail = bool(box.letters)
-        return Listed(r.id, r.workflow, r.status, r.reason, r.created, r.updated, r.steps, mail, r.target, r.parent)
+        around = None if r.within is None else r.within.run
+        return Listed(
+            r.id, r.workflow, r.status, r.reason, r.created, r.updated, r.steps, mail, r.target, r.parent, around
+        )
 
     async def find(self, prefix: str) -> Sequence[RunId]:
         if prefix == "@last":
-            return list(self._boxes)[-1:]
-        return sorted(run for run in self._boxes if run.startswith(prefix))[:3]
+            return [run for run, box in self._boxes.items() if box.run.within is None][-1:]
+        found = sorted(run for run in self._boxes if run.startswith(prefix))
+        if prefix in found:
+            return found[:3]
+        return ([run for run in found if self._boxes[run].run.within is None] or found)[:3]
 
     async def unfinished(self) -> Sequence[RunId]:
         runs = [(box.run, bool(box.letters)) for box in self._boxes.values()]

@@ -18,7 +18,7 @@ from typing import get_args
 from workflow_engine.errors import RunNotFound, StoreDamaged
 from workflow_engine.ports.ledger import Listed, Page
 from workflow_engine.ports.queue import Queued
-from workflow_engine.record.ids import RunId
+from workflow_engine.record.ids import WITHIN, RunId
 from workflow_engine.record.run import Status
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.queries import SQL
@@ -42,7 +42,7 @@ def runs(db: sqlite3.Connection, page: Page) -> list[Listed]:
         query = "page_of_runs_with_status"
     elif page.workflow is not None and page.status is None:
         query = "page_of_runs_of_workflow"
-    values = {"before": before, "status": status, "workflow": page.workflow}
+    values = {"before": before, "status": status, "workflow": page.workflow, "children": page.children}
     try:
         if query == "page_of_runs":
             return _complete(db, page, before, db.execute(SQL[query], values))
@@ -68,6 +68,8 @@ def _complete(db: sqlite3.Connection, page: Page, before: int, rows: Iterable[Ro
     known = {
         key for status in get_args(Status) for (key,) in db.execute(SQL["keys_with_status"], (status, until, before))
     }
+    if not page.children and known > seen.keys():
+        known -= {key for (key,) in db.execute(SQL["keys_within"], (until, before))}
     if known <= seen.keys():
         return fitting
     names = dict(db.execute(SQL["ids"], (before,)).fetchall())
@@ -82,6 +84,7 @@ def _fitting(page: Page, each: Iterable[Listed]) -> list[Listed]:
         if page.status in (None, run.status)
         and page.workflow in (None, run.workflow)
         and run.run.startswith(page.prefix)
+        and (page.children or run.within is None)
     )
     return list(islice(fits, page.limit))
 
@@ -111,22 +114,33 @@ def _lost(name: str, workflow: str, letters: bool) -> Listed:
 
 
 def find(db: sqlite3.Connection, prefix: str) -> list[RunId]:
-    """Up to three runs by prefix, or the last one."""
+    """Up to three runs by prefix, or the last one. One that lies within another is meant only where no other fits."""
     if prefix == "@last":
         return _last(db)
+    ends = (prefix, prefix + "\U0010ffff")
     try:
-        return [RunId(each) for (each,) in db.execute(SQL["runs_with_prefix"], (prefix, prefix + "\U0010ffff"))]
+        found = [RunId(each) for (each,) in db.execute(SQL["runs_with_prefix"], ends)]
+        if len(found) > 1 and prefix not in found and any(WITHIN in each for each in found):
+            return [RunId(each) for (each,) in db.execute(SQL["roots_with_prefix"], ends)] or found
     except UnicodeEncodeError:
         return []
+    return found
 
 
 def _last(db: sqlite3.Connection) -> list[RunId]:
     """The run created last. Raises StoreDamaged rather than name another one."""
     found = db.execute(SQL["last_run"]).fetchone()
+    within: set[int] = set()
+    if found is not None and run_row(found).within is not None:
+        found = db.execute(SQL["last_root"]).fetchone()
+        within = {key for (key,) in db.execute(SQL["keys_within"], (0, 2**62))}
     kept = None if found is None else run_row(found)
     after = 0 if kept is None else kept.key + 1
-    if any(db.execute(SQL["keys_with_status"], (each, after, 2**62)).fetchone() for each in get_args(Status)):
-        raise StoreDamaged("the run created last is damaged: its own row is missing", "name another run: workflow runs")
+    for status in get_args(Status):
+        if any(key not in within for (key,) in db.execute(SQL["keys_with_status"], (status, after, 2**62))):
+            raise StoreDamaged(
+                "the run created last is damaged: its own row is missing", "name another run: workflow runs"
+            )
     return [] if kept is None else [kept.id]
 
 

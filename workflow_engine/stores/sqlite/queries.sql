@@ -2,9 +2,9 @@
 
 -- name: insert_run
 INSERT INTO runs (id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text,
-    due, topics)
+    due, topics, within)
 VALUES (:id, :workflow, :status, :reason, :created, :updated, :steps, :target, :epoch, :seq, :document, :seal, :fields, :text,
-    :due, :topics);
+    :due, :topics, :within);
 
 -- The fence is the WHERE: nothing is written for an owner who was superseded or whose journal has moved on.
 -- name: advance
@@ -81,7 +81,9 @@ SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch
     EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters,
     (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
 FROM runs
-WHERE key < :before
+WHERE key < :before AND (:children OR NOT EXISTS (
+    SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id
+))
 ORDER BY key DESC;
 
 -- name: page_of_runs_with_status
@@ -89,7 +91,9 @@ SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch
     EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters,
     (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
 FROM runs
-WHERE status = :status AND key < :before
+WHERE status = :status AND key < :before AND (:children OR NOT EXISTS (
+    SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id
+))
 ORDER BY key DESC;
 
 -- name: page_of_runs_of_workflow
@@ -97,7 +101,9 @@ SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch
     EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters,
     (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
 FROM runs
-WHERE workflow = :workflow AND key < :before
+WHERE workflow = :workflow AND key < :before AND (:children OR NOT EXISTS (
+    SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id
+))
 ORDER BY key DESC;
 
 -- Read from an index alone: what it says is there and the table does not show was lost.
@@ -121,6 +127,21 @@ UNION ALL
 SELECT id, key FROM runs
 WHERE key IN (SELECT run FROM letters WHERE taken IS NULL) AND status = 'waiting'
 ORDER BY key;
+
+-- Runs that lie within others stand beside the others in an index of their own.
+-- name: roots_with_prefix
+SELECT id FROM runs WHERE id >= ? AND id < ?
+    AND NOT EXISTS (SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id)
+ORDER BY id LIMIT 3;
+
+-- name: last_root
+SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text
+FROM runs
+WHERE NOT EXISTS (SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id)
+ORDER BY key DESC LIMIT 1;
+
+-- name: keys_within
+SELECT key FROM runs INDEXED BY runs_within WHERE within IS NOT NULL AND key >= ? AND key < ?;
 
 -- name: due
 SELECT id FROM runs WHERE due <= ? ORDER BY due, key;
@@ -151,7 +172,7 @@ UPDATE publications SET done = 1 WHERE name = ? AND done IS NULL;
 DELETE FROM publications WHERE done IS NOT NULL AND at <= ?;
 
 -- name: found_by
-SELECT due, topics FROM runs WHERE key = ?;
+SELECT due, topics, within FROM runs WHERE key = ?;
 
 -- name: queued
 SELECT id, workflow, key, target FROM runs INDEXED BY runs_queued

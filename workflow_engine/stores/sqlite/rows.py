@@ -74,9 +74,16 @@ class RunRow:
         """What it listens to, each topic between line ends."""
         return "\n".join(["", *sorted(self.run.topics), ""]) if self.run.topics else None
 
+    @property
+    def within(self) -> RunId | None:
+        """The run that it lies within."""
+        # Few runs do, and reading the others for it would take most of a list's time.
+        around = self.run.within if '"within":{' in self.text else None
+        return None if around is None else around.run
+
     def stored(self) -> dict[str, Any]:
         """All columns: the sealed ones, and those by which the run is found and which its text says as well."""
-        return {**self.sealed(), "due": self.due, "topics": self.topics}
+        return {**self.sealed(), "due": self.due, "topics": self.topics, "within": self.within}
 
     def sealed(self) -> dict[str, Any]:
         """The columns as they are sealed."""
@@ -129,7 +136,17 @@ class RunRow:
         # Few runs are forks, and reading all of them for their parents would take most of a list's time.
         parent = self.run.parent if '"parent":[' in self.text else None
         return Listed(
-            self.id, self.workflow, self.status, self.reason, created, updated, self.steps, letters, self.target, parent
+            self.id,
+            self.workflow,
+            self.status,
+            self.reason,
+            created,
+            updated,
+            self.steps,
+            letters,
+            self.target,
+            parent,
+            self.within,
         )
 
     def _time(self, text: str) -> datetime:

@@ -6,7 +6,7 @@
 
 -- One row a run: where it stands. `fields` counts the versions of each field, so that a lost version is missed.
 -- `due` is when the first of its questions or waits is over (microseconds since 1970), `topics` what it listens to (each
--- between line ends): both as its text says, here to be found by. They came later than the text, and stand behind it as SQLite
+-- between line ends), `within` the run around it: all as its text says, here to be found by. They came later than the text, and stand behind it as SQLite
 -- writes an added column down.
 CREATE TABLE runs (
     key INTEGER PRIMARY KEY,
@@ -24,11 +24,12 @@ CREATE TABLE runs (
     seal BLOB NOT NULL,
     fields TEXT NOT NULL,
     text TEXT NOT NULL
-, due INTEGER, topics TEXT);
+, due INTEGER, topics TEXT, within TEXT);
 CREATE INDEX runs_by_workflow ON runs (workflow, key);
 CREATE INDEX runs_by_status ON runs (status, key);
 CREATE INDEX runs_by_due ON runs (due, key) WHERE due IS NOT NULL;
 CREATE INDEX runs_by_topics ON runs (topics, key) WHERE topics IS NOT NULL;
+CREATE INDEX runs_within ON runs (id, within) WHERE within IS NOT NULL;
 -- The queue: what nobody took yet, so that the length of the list of runs does not matter to it.
 CREATE INDEX runs_queued ON runs (workflow, key) WHERE status = 'queued';
 

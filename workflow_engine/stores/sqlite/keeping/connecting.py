@@ -30,6 +30,8 @@ CIPHER: ContextVar[Cipher | None] = ContextVar("CIPHER", default=None)
 LOGS = 2
 TOPICS = 2
 """The first schema that keeps what attempts said."""
+NESTED = 2
+"""The first schema in which runs lie within others."""
 
 
 class Stop:

@@ -16,6 +16,7 @@ from workflow_engine.record.run import Run, advance, begin
 from workflow_engine.stores.sqlite import reading
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.keeping.lending import is_lent
+from workflow_engine.stores.sqlite.keeping.nesting import must_be_around
 from workflow_engine.stores.sqlite.keeping.statements import SQL
 from workflow_engine.stores.sqlite.lending import SHARED
 from workflow_engine.stores.sqlite.rows import RunRow, checked, damaged, decoded, run_row
@@ -74,6 +75,7 @@ def harms(db: sqlite3.Connection, key: int, name: str | None, tally: Tally) -> I
         lambda: _journal(db, row, told, tally),
         lambda: _versions(db, row, tally),
         lambda: _document(db, row, tally),
+        lambda: must_be_around(db, row),
     ):
         yield from _caught(part, row.id)
     if told.run is not None:  # else the journal is known to be damaged, and says too little
@@ -114,8 +116,8 @@ def _fitting(kept: RunRow, run: Run, found_by: tuple[Any, ...] | None) -> None:
     columns = (kept.id, kept.workflow, kept.status, kept.reason, kept.steps, kept.target, kept.seq)
     if columns != (run.id, run.workflow, run.status, run.reason, run.steps, run.target, run.seq):
         raise damaged(kept.id, "its own row", "says two things in its columns and its text")
-    if found_by not in (None, (kept.due, kept.topics)):
-        raise damaged(kept.id, "its own row", "says two things of what it waits for")
+    if found_by not in (None, (kept.due, kept.topics, kept.within)):
+        raise damaged(kept.id, "its own row", "says two things of what it waits for or lies within")
 
 
 def _found_by(db: sqlite3.Connection, key: int) -> tuple[Any, ...] | None:

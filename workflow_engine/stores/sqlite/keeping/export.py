@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from workflow_engine.errors import StoreDamaged
+from workflow_engine.errors import StoreDamaged, UsageError
 from workflow_engine.record.events import write_event
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.values import plain
@@ -17,21 +17,39 @@ from workflow_engine.stores.sqlite.keeping import graphs, page
 from workflow_engine.stores.sqlite.keeping.connecting import LOGS, Stop, looking, moment, schema_of
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
 from workflow_engine.stores.sqlite.keeping.lending import own
+from workflow_engine.stores.sqlite.keeping.nesting import runs_within
 from workflow_engine.stores.sqlite.keeping.statements import SQL
 from workflow_engine.stores.sqlite.rows import RunRow, checked, decoded
 from workflow_engine.stores.texts import letter_of_text, letter_text, log_text, run_text
 
 
 def export(path: Path, run: RunId, stop: Stop) -> str:
-    """The page of a run. Raises RunNotFound, StoreDamaged: a run with any harm is not exported."""
+    """The page of a run and of those within it. Raises RunNotFound, StoreDamaged: a run with any harm is not exported,
+    and UsageError for one that lies within another.
+    """
     with looking(path, stop) as db:
         schema = schema_of(db, path)
         with moment(db):
-            kept = reading.row(db, run)
-            for harm in harms(db, kept.key, run, Tally()):
-                raise StoreDamaged(harm.what, "export it from a backup; workflow store check tells all that is wrong")
-            more = {"logs": list(_logs(db, kept)), "graphs": list(graphs.written(db, run))} if schema >= LOGS else {}
-            return page.written({**parts(db, kept), **more})
+            kept = _unharmed(db, run)
+            if kept.within is not None:
+                raise UsageError(
+                    f"run {run} lies within run {kept.within}, and goes where that goes",
+                    f"workflow store export {kept.within}",
+                )
+            within = [_whole(db, _unharmed(db, name), schema) for _, name in runs_within(db, run)]
+            return page.written({**_whole(db, kept, schema), "within": within})
+
+
+def _unharmed(db: sqlite3.Connection, run: RunId) -> RunRow:
+    kept = reading.row(db, run)
+    for harm in harms(db, kept.key, run, Tally()):
+        raise StoreDamaged(harm.what, "export it from a backup; workflow store check tells all that is wrong")
+    return kept
+
+
+def _whole(db: sqlite3.Connection, kept: RunRow, schema: int) -> dict[str, Any]:
+    more = {"logs": list(_logs(db, kept)), "graphs": list(graphs.written(db, kept.id))} if schema >= LOGS else {}
+    return {**parts(db, kept), "logs": [], "graphs": [], **more}
 
 
 def parts(db: sqlite3.Connection, kept: RunRow) -> dict[str, Any]:

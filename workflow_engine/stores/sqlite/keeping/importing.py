@@ -23,7 +23,7 @@ from workflow_engine.stores.texts import letter_text
 def take(path: Path, text: str, stop: Stop) -> RunId:
     """The run of a page. Raises InputError, Conflict, StoreError."""
     told = replay(text)
-    packed = packed_whole(told)
+    every = [(each, packed_whole(each)) for each in (told, *told.within)]
     run = told.run.id
     with writing(path, stop, create=True) as (db, owners):
         if not owners.take(run):
@@ -31,7 +31,12 @@ def take(path: Path, text: str, stop: Stop) -> RunId:
         impatient(db)
         begin(db)
         try:
-            _keep(db, told, packed)
+            keys = [_keep(db, each, packed) for each, packed in every]
+            for key, (each, _) in zip(keys, every, strict=True):
+                for harm in harms(db, key, each.run.id, Tally()):
+                    raise InputError(
+                        f"the document cannot be imported: {harm.what}", "export the run once more where it is"
+                    )
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
@@ -61,7 +66,7 @@ def packed_whole(told: Replay) -> rows.Packed:
     )
 
 
-def _keep(db: sqlite3.Connection, told: Replay, packed: rows.Packed) -> None:
+def _keep(db: sqlite3.Connection, told: Replay, packed: rows.Packed) -> int:
     run = told.run.id
     if db.execute(SQL["key_of_run"], (run,)).fetchone() is not None:
         raise Conflict(f"run {run} is in this store already", "import it elsewhere: --store PATH")
@@ -79,5 +84,4 @@ def _keep(db: sqlite3.Connection, told: Replay, packed: rows.Packed) -> None:
             f"the document cannot be imported: something of run {run} is in this store under that name ({error})",
             "import it elsewhere: --store PATH",
         ) from error
-    for harm in harms(db, key, run, Tally()):
-        raise InputError(f"the document cannot be imported: {harm.what}", "export the run once more where it is")
+    return key

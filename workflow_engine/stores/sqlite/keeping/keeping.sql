@@ -74,6 +74,9 @@ UPDATE versions SET op = ?, seal = ?, text = ? WHERE run = ? AND field = ? AND v
 -- name: candidates
 SELECT key, id, workflow, status, updated FROM runs WHERE key < ? ORDER BY key DESC LIMIT 500;
 
+-- name: runs_within
+SELECT key, id, within FROM runs INDEXED BY runs_within WHERE within IS NOT NULL AND id >= ? AND id < ? ORDER BY id;
+
 -- name: drop_journal
 DELETE FROM journal WHERE run = ?;
 

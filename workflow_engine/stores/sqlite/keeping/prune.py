@@ -20,6 +20,7 @@ from workflow_engine.stores.sqlite.keeping import graphs
 from workflow_engine.stores.sqlite.keeping.connecting import Stop, size, writing
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
 from workflow_engine.stores.sqlite.keeping.lending import hand_over
+from workflow_engine.stores.sqlite.keeping.nesting import runs_within
 from workflow_engine.stores.sqlite.keeping.room import give_back
 from workflow_engine.stores.sqlite.keeping.statements import SQL
 from workflow_engine.stores.sqlite.owners import Owners
@@ -45,6 +46,7 @@ class _Due:
     key: int
     gone: Gone
     rows: int
+    within: tuple[tuple[int, Gone], ...] = ()
 
 
 def prune(path: Path, retention: Retention, now: datetime, stop: Stop, *, dry: bool) -> Pruned:
@@ -57,7 +59,8 @@ def prune(path: Path, retention: Retention, now: datetime, stop: Stop, *, dry: b
         impatient(db)
         due = _due(db, retention, now, done)
         if dry:
-            done.runs += [each.gone for each in due if not _owned(each, owners, done)]
+            going = [each for each in due if not _owned(each, owners, done)]
+            done.runs += [gone for each in going for gone in (each.gone, *(gone for _, gone in each.within))]
             return Pruned(tuple(done.runs), tuple(done.owned), tuple(done.hurt), before, before)
         for batch in _batches(due):
             if stop:
@@ -105,14 +108,30 @@ def _due(db: sqlite3.Connection, retention: Retention, now: datetime, done: _Don
             except (StoreDamaged, ValueError):
                 done.hurt.append(RunId(name))
                 continue
-            if row is None or updated is None:
+            if row is None or updated is None or row.within is not None:  # one within another goes with that
                 continue
             kept += 1
             if retention.keep is not None and kept <= retention.keep:
                 continue
             if retention.older_than is not None and updated > now - retention.older_than:
                 continue
-            yield _Due(key, Gone(row.id, row.workflow, row.status, updated), row.seq + sum(row.fields.values()))
+            gone = Gone(row.id, row.workflow, row.status, updated)
+            within, more = _within(db, row.id)
+            yield _Due(key, gone, row.seq + sum(row.fields.values()) + more, within)
+
+
+def _within(db: sqlite3.Connection, run: RunId) -> tuple[tuple[tuple[int, Gone], ...], int]:
+    """The runs that go with one, however they stand, and how many rows they have about."""
+    found: list[tuple[int, Gone]] = []
+    rows = 0
+    for key, name in runs_within(db, run):
+        try:
+            row = run_row(db.execute(SQL["run_by_key"], (key,)).fetchone())
+            found.append((key, Gone(name, row.workflow, row.status, datetime.fromisoformat(row.updated))))
+            rows += row.seq + sum(row.fields.values())
+        except (StoreDamaged, ValueError):
+            found.append((key, Gone(name, "", "damaged", None)))
+    return tuple(found), rows
 
 
 def _ended(db: sqlite3.Connection, key: int, retention: Retention) -> RunRow | None:
@@ -166,8 +185,12 @@ def _remove(db: sqlite3.Connection, owners: Owners, batch: list[_Due], retention
                 if each.gone.status != "damaged" and _ended(db, each.key, retention) is None:
                     continue  # what was read before the lock was taken does not hold any more
                 try:
+                    for key, _ in each.within:
+                        hand_over(db, key)
                     _drop(db, each.key)
-                    removed.append(each.gone)
+                    for key, _ in each.within:
+                        _drop(db, key)
+                    removed += [each.gone, *(gone for _, gone in each.within)]
                 except StoreDamaged:
                     hurt.append(each.gone.run)
             db.execute("COMMIT")

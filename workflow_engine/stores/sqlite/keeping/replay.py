@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from workflow_engine.errors import InputError
 from workflow_engine.ports.ledger import Batch
 from workflow_engine.record.events import read_event
+from workflow_engine.record.ids import around
 from workflow_engine.record.inbox import Letter
 from workflow_engine.record.logs import LogPart
 from workflow_engine.record.run import Run, advance, fold
@@ -24,6 +25,7 @@ from workflow_engine.stores.texts import letter_of_text, log_of_text, run_of_tex
 
 T = TypeVar("T")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}")
+_LONG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,4095}")
 _CURE = "nothing was imported; export the run once more where it is"
 
 
@@ -37,13 +39,30 @@ class Replay:
     letters: Sequence[tuple[Letter, int | None]]
     logs: Sequence[LogPart] = ()
     graphs: Sequence[Mapping[str, Any]] = ()
+    within: Sequence[Replay] = ()
 
 
 def replay(text: str) -> Replay:
     """What a page tells. Raises InputError."""
     parts = page.read(text)
+    told = _told(parts)
+    within = []
+    for each in parts["within"]:
+        if not {"run", "epoch", "document", "journal", "versions", "letters", "logs", "graphs"} == set(each):
+            raise _wrong("a run within it has other parts than it should")
+        within.append(_told(each))
+    known = {told.run.id}
+    for each_run in (each.run for each in within):
+        around_it = each_run.within.run if each_run.within else None
+        if around_it is None or around_it not in known or not around(around_it, each_run.id) or each_run.id in known:
+            raise _wrong(f"run {each_run.id[:80]!r} does not lie within it")
+        known.add(each_run.id)
+    return replace(told, within=within)
+
+
+def _told(parts: Mapping[str, Any]) -> Replay:
     run = _record(run_of_text, parts["run"], "its run")
-    if not _ID.fullmatch(run.id):
+    if not (_ID if run.within is None else _LONG).fullmatch(run.id):
         raise _wrong(f"{run.id[:40]!r} is no name for a run")
     epoch = parts["epoch"]
     if type(epoch) is not int or not 0 < epoch < 2**62:

@@ -67,8 +67,10 @@ CREATE TABLE pending (
 ) WITHOUT ROWID;
 ALTER TABLE runs ADD COLUMN due INTEGER;
 ALTER TABLE runs ADD COLUMN topics TEXT;
+ALTER TABLE runs ADD COLUMN within TEXT;
 CREATE INDEX runs_by_due ON runs (due, key) WHERE due IS NOT NULL;
 CREATE INDEX runs_by_topics ON runs (topics, key) WHERE topics IS NOT NULL;
+CREATE INDEX runs_within ON runs (id, within) WHERE within IS NOT NULL;
 -- When the first open question of a run expires: 2026-01-02T03:04:05.678Z, as microseconds.
 UPDATE runs SET due = (
     SELECT min(
