@@ -22,6 +22,7 @@ from workflow_engine.cli import (
     people,
     publish,
     reassign,
+    replay,
     resume,
     run,
     runs,
@@ -68,6 +69,7 @@ app.command("resume")(resume.resume)
 app.command("recover")(resume.recover)
 app.command("cancel")(resume.cancel)
 app.command("fork")(fork.fork)
+app.command("replay")(replay.replay)
 app.command("inbox")(inbox.inbox)
 app.command("answer")(answer.answer)
 app.command("signal")(signal.signal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,16 +83,7 @@ def diff_document(before: Moment, after: Moment) -> dict[str, Any]:
         "run": after.run,
         "step": after.step,
         "other": {"run": before.run, "step": before.step},
-        "changes": [
-            {
-                "field": each.field,
-                "path": list(each.path),
-                "change": each.kind,
-                "before": each.before,
-                "after": each.after,
-            }
-            for each in differences(before.state, after.state)
-        ],
+        "changes": [change_document(each) for each in differences(before.state, after.state)],
     }
 
 
@@ -104,10 +95,24 @@ def diff_lines(before: Moment, after: Moment, *, full: bool = False) -> list[str
     changes = differences(before.state, after.state)
     if not changes:
         return [*lines, painted("  nothing differs", DIM, out)]
-    broad = min(30, max(len(each.place) for each in changes))
-    for each in changes:
-        lines += _change_lines(each, broad, full)
-    return lines
+    return [*lines, *change_lines(changes, full=full)]
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    """One change as JSON."""
+    return {
+        "field": change.field,
+        "path": list(change.path),
+        "change": change.kind,
+        "before": change.before,
+        "after": change.after,
+    }
+
+
+def change_lines(changes: Sequence[Change], *, full: bool = False) -> list[str]:
+    """Changes as lines, their places below one another."""
+    broad = min(30, max((len(each.place) for each in changes), default=0))
+    return [text for each in changes for text in _change_lines(each, broad, full)]
 
 
 def _change_lines(change: Change, broad: int, full: bool) -> Iterator[str]:

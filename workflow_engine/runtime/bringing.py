@@ -16,6 +16,7 @@ from workflow_engine.record.events import RunMigrated
 from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.renaming import moved
+from workflow_engine.record.usage import Spent
 from workflow_engine.record.values import Value, Write
 from workflow_engine.runtime.carrying import Known, known_of
 from workflow_engine.runtime.past import Past, Position
@@ -116,6 +117,11 @@ class Bringing:
     def outcome(self, seq: int, node: str, outcome: str | None) -> str | None:
         """What a word by which a node was left is called now."""
         return None if outcome is None else way_after(Source(node, outcome), self.way(seq).making).outcome
+
+    def spent(self, seq: int, spent: Mapping[str, Spent]) -> Mapping[str, Spent]:
+        """What budgets counted, under the names of now."""
+        way = self.way(seq)
+        return {way.edges.get(key, way.nodes.get(key, key)): each for key, each in spent.items()}
 
     def frontier(self, seq: int, frontier: Frontier) -> Frontier:
         """Where the run stood, under the names of now."""

@@ -178,6 +178,7 @@ class _Again:
         if catching != caught:
             what = f"{name} failed, and its failure is {'caught' if catching else 'not caught'} now"
             return _differs(moment, "way", what, _entered(moment.event.move), None)
+        self.frontier = self.frontier.charged(up.spent(moment.seq, moment.event.spent))
         return None
 
     # What it comes to
@@ -348,6 +349,7 @@ class _Again:
         """Leave the step as it is left now; the difference to where it led."""
         recorded: Move = moment.event.move
         self.last = at
+        at = at.charged(up.spent(moment.seq, recorded.spent))
         try:
             left = onward(self.workflow, at, name, word, state)
         except StepError as error:
