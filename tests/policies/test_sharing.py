@@ -447,6 +447,7 @@ async def test_a_probe_that_is_cancelled_lets_another_one_try(opened: Any, clock
         await until(lambda: calls == [0, 1])
         await engine.cancel((await engine.runs())[0].run)
         assert (await probe).status == "cancelled"
+        assert engine._shop.around.circuits.standing("payments").opened is not None, "it told nothing"
         assert (await engine.run(flow, a=2)).status == "succeeded"
 
 
