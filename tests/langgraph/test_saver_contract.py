@@ -20,17 +20,24 @@ from workflow_engine.langgraph.saver import LedgerSaver
 from workflow_engine.stores.memory import MemoryLedger
 
 
-@pytest.fixture
-async def saver(tmp_path: Path) -> AsyncIterator[LedgerSaver]:
+@pytest.fixture(params=["file", "memory"])
+async def saver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LedgerSaver]:
+    if request.param == "memory":
+        yield LedgerSaver(MemoryLedger().checkpoints)
+        return
     async with open_saver(tmp_path / "runs.sqlite") as saver:
         yield saver
 
 
-async def test_langgraphs_own_conformance_suite_passes_with_everything_it_knows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["file", "memory"])
+async def test_langgraphs_own_conformance_suite_passes_with_everything_it_knows(tmp_path: Path, kind: str) -> None:
     numbers = count()
 
     @checkpointer_test(name="LedgerSaver")
     async def ours() -> Any:
+        if kind == "memory":
+            yield LedgerSaver(MemoryLedger().checkpoints)
+            return
         async with open_saver(tmp_path / f"{next(numbers)}.sqlite") as saver:
             yield saver
 
@@ -132,7 +139,9 @@ async def test_an_engine_lends_a_saver_on_its_own_store(tmp_path: Path) -> None:
         assert await engine.runs() == []
     async with open_saver(tmp_path / "runs.sqlite", create=False) as saver:
         assert [each.id for each in await saver.athreads()] == ["t"]
-    async with Engine.connect(ledger=MemoryLedger()) as engine:
+    only_runs = MemoryLedger()
+    del only_runs.checkpoints
+    async with Engine.connect(ledger=only_runs) as engine:
         with pytest.raises(UsageError, match="keeps no checkpoints"):
             engine.saver()
 
@@ -184,6 +193,7 @@ async def test_what_is_wrong_with_a_call_is_said(saver: LedgerSaver) -> None:
     assert await saver.aget_tuple(on("t")) is None
 
 
+@pytest.mark.parametrize("saver", ["file"], indirect=True)
 async def test_writes_are_on_disk_without_a_checkpoint_after_them(saver: LedgerSaver, tmp_path: Path) -> None:
     given = await saver.aput(on("t"), checkpoint({}), {}, {})
     await asyncio.wait_for(saver.aput_writes(given, [("n", 1)], "task"), 5)

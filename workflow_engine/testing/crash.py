@@ -4,9 +4,16 @@ Two acts, two words. `crash_after` lets a ledger in memory die within the test's
 answered any more, as if the process that drove the runs were gone. `kill_after` sends a real SIGKILL to the process it
 stands in, which is for a child that a test started, and works with every ledger.
 
+<<<<<<< HEAD
 A write is what changes the store or who owns a run: `create`, `claim`, `commit`, `send`, `publish`, `delivered` and
 `release`. They are counted in the order in which they are asked for, from 1. "before" means that the write does not
 happen, "after" that it is durable and nobody was told so: the two sides between which a promise is kept or broken.
+=======
+A write is what changes the store or who owns a run: `create`, `claim`, `commit`, `send` and `release`, and what foreign
+graphs write, `put` and `pend`. They are counted in the order in which they are asked for, from 1. "before" means that
+the write does not happen, "after" that it is durable and nobody was told so: the two sides between which a promise is
+kept or broken.
+>>>>>>> a893c25 (A ledger in memory keeps foreign checkpoints too, and dies at their writes)
 """
 
 from __future__ import annotations
@@ -133,6 +140,14 @@ class _Mortal:
     async def release(self, fence: Fence) -> None:
         await self._written(lambda: self._ledger.release(fence))
 
+    @property
+    def checkpoints(self) -> _Checkpoints:
+        """Those of foreign graphs: what a graph writes is counted too."""
+        return _Checkpoints(self, self._ledger)
+
+    def _asked(self, read: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        return read()
+
     def _written(self, write: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         """The write, or death. It is asked for before this returns, so that commits keep their order."""
         self.writes += 1
@@ -154,6 +169,22 @@ class _Mortal:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
+
+
+class _Checkpoints:
+    """The checkpoints of a ledger that dies."""
+
+    def __init__(self, mortal: _Mortal, ledger: Any) -> None:
+        self._mortal, self._checkpoints = mortal, ledger.checkpoints
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._checkpoints, name)
+        act = self._mortal._written if name in ("put", "pend") else self._mortal._asked
+
+        async def ask(*args: Any, **named: Any) -> Any:
+            return await act(lambda: found(*args, **named))
+
+        return ask
 
 
 class _Crashing(_Mortal):
@@ -197,6 +228,9 @@ class _Crashing(_Mortal):
 
     def _written(self, write: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         return asyncio.ensure_future(self._gone()) if self.crashed else super()._written(write)
+
+    def _asked(self, read: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        return asyncio.ensure_future(self._gone()) if self.crashed else read()
 
     async def _gone(self) -> Any:
         await self._buried.wait()

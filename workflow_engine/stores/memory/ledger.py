@@ -32,6 +32,7 @@ from workflow_engine.record.publication import Publication
 from workflow_engine.record.run import FINAL
 from workflow_engine.record.values import Value, Write, lent
 from workflow_engine.stores.memory.box import Box, Question
+from workflow_engine.stores.memory.checkpoints import MemoryCheckpoints
 from workflow_engine.stores.memory.police import come_back, told_right, unchanged
 from workflow_engine.stores.memory.schedules import MemorySchedules
 from workflow_engine.stores.texts import (
@@ -67,7 +68,11 @@ class MemoryLedger:
         self._owners: dict[RunId, int] = {}
         self._people: dict[str, str] = {}
         self._changes = 1
+<<<<<<< HEAD
         self.schedules = MemorySchedules(self._change)
+=======
+        self.checkpoints = MemoryCheckpoints()
+>>>>>>> a893c25 (A ledger in memory keeps foreign checkpoints too, and dies at their writes)
 
     async def create(self, batch: Batch) -> Fence:
         run = batch.run.id
