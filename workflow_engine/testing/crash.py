@@ -4,16 +4,10 @@ Two acts, two words. `crash_after` lets a ledger in memory die within the test's
 answered any more, as if the process that drove the runs were gone. `kill_after` sends a real SIGKILL to the process it
 stands in, which is for a child that a test started, and works with every ledger.
 
-<<<<<<< HEAD
 A write is what changes the store or who owns a run: `create`, `claim`, `commit`, `send`, `publish`, `delivered` and
-`release`. They are counted in the order in which they are asked for, from 1. "before" means that the write does not
-happen, "after" that it is durable and nobody was told so: the two sides between which a promise is kept or broken.
-=======
-A write is what changes the store or who owns a run: `create`, `claim`, `commit`, `send` and `release`, and what foreign
-graphs write, `put` and `pend`. They are counted in the order in which they are asked for, from 1. "before" means that
-the write does not happen, "after" that it is durable and nobody was told so: the two sides between which a promise is
-kept or broken.
->>>>>>> a893c25 (A ledger in memory keeps foreign checkpoints too, and dies at their writes)
+`release`, and what foreign graphs write, `put` and `pend`. They are counted in the order in which they are asked for,
+from 1. "before" means that the write does not happen, "after" that it is durable and nobody was told so: the two sides
+between which a promise is kept or broken.
 """
 
 from __future__ import annotations

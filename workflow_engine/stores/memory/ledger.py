@@ -68,11 +68,8 @@ class MemoryLedger:
         self._owners: dict[RunId, int] = {}
         self._people: dict[str, str] = {}
         self._changes = 1
-<<<<<<< HEAD
         self.schedules = MemorySchedules(self._change)
-=======
         self.checkpoints = MemoryCheckpoints()
->>>>>>> a893c25 (A ledger in memory keeps foreign checkpoints too, and dies at their writes)
 
     async def create(self, batch: Batch) -> Fence:
         run = batch.run.id
