@@ -153,7 +153,7 @@ _CHANGING = (
     (r"\b(in )?\d+(\.\d+)? (ms|s|m|h|d)( \d+ (s|m|h))?( ago)?(?= |$|\))", "TIME"),
     (r"(?<=[ ,])now(?= |$)", "TIME"),
     (r"\b[0-9a-f]{16}(-[0-9a-f]{8})?\b", "HASH"),
-    (r"\b[0-9a-hjkmnp-tv-z]{12}\b", "RUN"),
+    (r"\b[0-9a-hjkmnp-tv-z]{12}([0-9a-hjkmnp-tv-z]{4})?\b", "RUN"),
     (r'"seconds": [\d.]+', '"seconds": N'),
     (r"\b\d+(\.\d+)? (B|KB|MB|GB)\b", "SIZE"),
     (r"[ \t]+", " "),

@@ -164,6 +164,7 @@ class _Told:
         self.codes: set[Exit] = set()
         self.lines = self.before = 0
         self.stopped = False
+        self.failed: str | None = None
 
     def tell(self, number: int, became: Line, wrong: str | None) -> None:
         """Write one result; `wrong` is what was found to be wrong with the line itself."""
@@ -172,6 +173,8 @@ class _Told:
         self.statuses[became.status] = self.statuses.get(became.status, 0) + 1
         self.codes.add(_EXITS[became.status])
         refusal, error = became.refusal, became.error
+        if became.status == "failed" and self.failed is None:
+            self.failed = became.run
         if refusal is not None and exit_of_error(refusal) is Exit.UNSOUND:
             self.codes.add(Exit.UNSOUND)
         told: dict[str, str | None] | None = None
@@ -197,8 +200,12 @@ def _summed_up(told: _Told, count: int, order: Order, manner: Manner) -> Exit:
     say(f"{several(told.lines, 'line')}: {', '.join(parts)}" if parts else "no line was driven")
     if told.before:
         say(f"{told.before:,} of them had come to rest before; --batch-id NAME begins them anew")
+    ways: list[tuple[str, str]] = []
     if told.statuses.get("waiting"):
-        point(("answer", typed("inbox", store=manner.store)))
+        ways.append(("answer", typed("inbox", store=manner.store)))
+    if told.failed is not None:
+        ways.append(("look", typed("show", told.failed, store=manner.store)))
+    point(*ways)
     if told.stopped or told.lines < count or told.statuses.get("interrupted"):
         left = count - told.lines + told.statuses.get("interrupted", 0)
         what = "the same input and --batch-id" if order.source is None and order.key else "the same command"

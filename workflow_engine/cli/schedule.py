@@ -199,12 +199,25 @@ def _document(schedule: Schedule, due: datetime | None) -> dict[str, Any]:
 
 
 def _when(schedule: Schedule) -> str:
-    from workflow_engine.cli.figures import duration, line
+    from workflow_engine.cli.figures import line
 
     if schedule.every is not None:
-        return f"every {duration(schedule.every)}"
+        return f"every {_span(schedule.every)}"
     zone = "" if schedule.timezone == "UTC" else f" {line(schedule.timezone, 40)}"
     return f"{line(schedule.cron or '', 40)}{zone}"
+
+
+def _span(seconds: float) -> str:
+    """A duration as `--every` takes it.
+
+    >>> _span(900), _span(5400), _span(86401.5)
+    ('15m', '1h30m', '1d1.5s')
+    """
+    parts = ""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        number, seconds = divmod(seconds, size)
+        parts += f"{number:.0f}{unit}" if number else ""
+    return parts + (f"{seconds:g}s" if seconds or not parts else "")
 
 
 def _moment(due: datetime | None) -> str:

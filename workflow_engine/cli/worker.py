@@ -108,6 +108,7 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
         say(f"{left} {'run was' if left == 1 else 'runs were'} let go of in the middle, for any worker to go on with")
     if until == "stopped":
         return Exit.INTERRUPTED if left else Exit.DONE
+    point(("look", typed("runs", store=manner.store)))
     return gravest(codes)
 
 
