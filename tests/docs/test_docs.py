@@ -21,6 +21,7 @@ import pytest
 
 from tests.docs.pages import HOUSE, PAGES, Block, Page, Typed
 from workflow_engine.cli.app import call
+from workflow_engine.targets import load
 
 HELLO = (HOUSE / "graphs" / "hello.py").read_text(encoding="utf-8")
 
@@ -97,7 +98,10 @@ def test_every_session_is_what_a_terminal_shows(name: str, folder: Path) -> None
     last = 0
     for part in Page(name).session:
         if isinstance(part, Block):
+            edited = (folder / str(part.file)).exists()
             (folder / str(part.file)).write_text(part.text, encoding="utf-8")
+            if edited:
+                load(str(part.file), fresh=True)  # each command of a real session is a process of its own
             continue
         code, output = (last, f"{last}\n") if part.command == "echo $?" else _type(part, folder)
         assert _alike(part.output, output), f"{name}:{part.line}: $ {part.command}\n{output}"
