@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from workflow_engine import END, START, Question, State, function, human, workflow
+from workflow_engine import END, START, Question, State, function, human, subflow, wait, workflow
 from workflow_engine.errors import InputError, StoreError, UsageError, WorkflowError
 from workflow_engine.testing.clock import FakeClock
 
@@ -76,6 +76,19 @@ SLOW = workflow("slow", state=Count, edges=[START >> slowly >> again >> END])
 BAD = workflow("bad", state=Count, edges=[START >> failing >> END])
 CHANGED = workflow("flow", state=Count, edges=[START >> note.named("renamed") >> END])
 ASKING = workflow("asking", state=Asked, edges=[START >> ask, ask["yes"] >> END, ask.expired >> END])
+
+
+class Outer(State):
+    n: int
+    got: int | None = None
+    word: str | None = None
+
+
+INNER = subflow(SLOW, name="inner", reads="n", writes={"got": "there"})
+NESTED = workflow("nested", state=Outer, edges=[START >> INNER >> END])
+PAUSE = wait(timedelta(days=1), name="pause")
+WORD = wait("word", str, writes="word")
+SLEEPING = workflow("sleeping", state=Outer, edges=[START >> PAUSE >> WORD >> END])
 
 
 @pytest.fixture(autouse=True)
@@ -349,3 +362,56 @@ async def test_a_worker_without_seats_is_refused(opened: Any, wrong: Any) -> Non
             await engine.work(at_once=wrong)
         with pytest.raises(UsageError, match="until"):
             await engine.work(until="never")
+
+
+async def test_a_run_sleeps_and_waits_without_a_seat_and_is_woken(opened: Any, clock: FakeClock) -> None:
+    heard: asyncio.Queue[tuple[str, str, str | None]] = asyncio.Queue()
+    async with opened(SLEEPING) as engine, opened() as other:
+        run = await engine.start(SLEEPING, n=1)
+        working = asyncio.create_task(
+            engine.work(at_once=1, on_rest=lambda run: heard.put_nowait((run.id, run.status, run.reason)))
+        )
+        assert await asyncio.wait_for(heard.get(), 5) == (run, "waiting", "time")
+        clock.advance(timedelta(days=1).total_seconds())
+        assert await asyncio.wait_for(heard.get(), 5) == (run, "waiting", "signal")
+        await other.signal(run, "word", "go")
+        assert await asyncio.wait_for(heard.get(), 5) == (run, "succeeded", None)
+        engine.drain()
+        await working
+        assert (await engine.get(run)).values["word"] == "go"
+
+
+async def test_a_run_within_a_run_is_taken_over_with_the_one_around_it(opened: Any, ledger: Any) -> None:
+    async with opened(NESTED) as engine:
+        run = await engine.start(NESTED, n=7)
+        dying = asyncio.create_task(engine.work())
+        await GATE[-1].reached.acquire()
+        ledger.abandon()
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+    GATE[-1].open.set()
+    async with opened(NESTED) as engine:
+        worked = await engine.work(until="idle")
+        assert worked.rested == {"succeeded": 1}
+        assert (await engine.get(run)).values["got"] == 8
+        assert DONE == [7]
+
+
+async def test_what_is_there_to_go_on_with_and_goes_nowhere_is_not_tried_again_and_again(
+    opened: Any, ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(ASKING) as engine:
+        run = await engine.start(ASKING)
+        await engine.work(until="idle")
+
+        async def due(self: Any, now: Any) -> Any:
+            return [run]
+
+        monkeypatch.setattr(type(ledger), "due", due)
+        assert (await engine.work(until="idle")).rested == {}
+        assert len(await engine.journal(run)) <= 5
+        working = asyncio.create_task(engine.work())
+        await asyncio.sleep(0.5)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        assert len(await engine.journal(run)) <= 10

@@ -99,6 +99,8 @@ class _Worker:
     rested: Counter[str] = field(default_factory=Counter)
     problems: int = 0
     more: bool = True
+    published: bool = True
+    _delivered: float = float("-inf")
     _named: float = float("-inf")
 
     def __post_init__(self) -> None:
@@ -138,7 +140,10 @@ class _Worker:
         skip = _Skip(self)
         asked = self.until != "stopped"
         if await self.lookout.changed(now, skip):
-            self.more = self.firing.stale = True
+            self.more = self.firing.stale = self.published = True
+        if self.published and (asked or time.monotonic() - self._delivered >= LONGEST):
+            await deliver(self.shop)  # for a publisher that died; beside a living one it does no harm
+            self.published, self._delivered = False, time.monotonic()
         await self.firing.fire(at_once=asked)
         free = self.at_once - len(self.driving)
         if free <= 0:
@@ -147,7 +152,6 @@ class _Worker:
         if not asked and not over and not self.more:
             return False
         self.more = True  # so that a look the store cut short is made again
-        await deliver(self.shop)
         found = await self.lookout.ready(list(self.shop.workflows), free, now, skip, at_once=asked)
         self.more = len(found) == free
         for ready in found:
@@ -177,7 +181,6 @@ class _Worker:
             log.exception("run %s stopped by a mistake", ready.run)
             self._failed(ready, WorkflowError(f"{type(error).__name__}: {error}"), lasting=True)
             return
-        self.later.pop(ready.run, None)
         if run is not None:
             word = INTERRUPTED if run.status == "running" else run.status
             self.rested[word] += 1
@@ -194,7 +197,7 @@ class _Worker:
             if run is None:
                 return None
             if run.workflow not in shop.workflows:
-                self.refused.add(run.id)  # another worker's, or said with the queue it came from
+                self.refused.add(ready.run)  # another worker's
                 return None
             if run.status not in ("running", "waiting"):
                 return None
@@ -204,7 +207,17 @@ class _Worker:
         if refusal is not None:
             raise refusal
         live = await taken(shop, name, shop.executor, verb)
+        taken_at = live.run.seq
         await shop.driven(live, shop.executor)
+        if ready.place == "left" and live.run.seq == taken_at:
+            # It was there to be gone on with, and went nowhere: whatever it is, it is not tried again and again.
+            if self.until == "stopped":
+                tries = self.later.get(ready.run, (0.0, 0))[1] + 1
+                self.later[ready.run] = (time.monotonic() + min(POLL * 2**tries, LONGEST), tries)
+            else:
+                self.refused.add(ready.run)
+            return None
+        self.later.pop(ready.run, None)
         return live.run
 
     def _failed(self, ready: Ready, error: WorkflowError, *, lasting: bool) -> None:
