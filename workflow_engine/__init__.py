@@ -12,6 +12,7 @@ from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.each import Result, each
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
+from workflow_engine.spec.file import File
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.migrations import (
     add_field,
@@ -71,6 +72,7 @@ __all__ = [
     "Edge",
     "Engine",
     "Failure",
+    "File",
     "InvalidWorkflow",
     "Limits",
     "Principal",

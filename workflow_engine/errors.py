@@ -196,6 +196,30 @@ class Infrastructure(StepError):
     kind = "infrastructure"
 
 
+class FileMissing(StepError):
+    """A file's content is not beside the store."""
+
+    kind = "file"
+    retryable = False
+
+    def __init__(self, name: str, sha256: str) -> None:
+        what = f"the content of file {name!r} is missing" if name else "the content of a file is missing"
+        super().__init__(f"{what} (SHA-256 {sha256[:16]}…)", "take the store's folder of files from a backup")
+
+
+class FileDamaged(StepError):
+    """A file's content is not what its SHA-256 says."""
+
+    kind = "file"
+    retryable = False
+
+    def __init__(self, sha256: str, why: str) -> None:
+        super().__init__(
+            f"the content of a file is damaged: {why} (SHA-256 {sha256[:16]}…)",
+            "nothing of it was given; take the store's folder of files from a backup, or make the file anew",
+        )
+
+
 class AgentFailed(StepError):
     """The agent did not finish: kinds are rate_limit, timeout, validation, tool, infrastructure, model.
 

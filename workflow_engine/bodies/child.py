@@ -14,19 +14,21 @@ import os
 import pickle
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_process
+import anyio.to_thread
 from pydantic import TypeAdapter
 
 from workflow_engine.bodies import capture
 from workflow_engine.bodies.channel import Mouth, channel, opened
 from workflow_engine.errors import StepError, UsageError
 from workflow_engine.record.codec import encode
+from workflow_engine.spec.file import SHELF, LendingShelf, named
 from workflow_engine.spec.nodes import Function, Node
 
 
@@ -38,9 +40,10 @@ async def call_in_child(node: Function[Any, Any], given: Mapping[str, Any]) -> A
     place = (body.__module__, inspect.getsourcefile(body) or "", body.__qualname__)
     try:
         with channel(capture.ear()) as folder:
-            value, error = await anyio.to_process.run_sync(
-                _in_child, place, texts, folder, logging.getLogger().level, cancellable=True
-            )
+            async with _lent(texts.values()) as shelf:
+                value, error = await anyio.to_process.run_sync(
+                    _in_child, place, texts, folder, logging.getLogger().level, shelf, cancellable=True
+                )
     except anyio.BrokenWorkerProcess as broken:
         if broken.args:
             raise StepError(f"the process of {node.name} could not start: {broken.__cause__ or broken}") from broken
@@ -49,6 +52,24 @@ async def call_in_child(node: Function[Any, Any], given: Mapping[str, Any]) -> A
     if error is not None:
         raise _unpacked(error)
     return TypeAdapter(node.signature.returns).validate_json(value)
+
+
+@asynccontextmanager
+async def _lent(texts: Iterable[str]) -> AsyncIterator[LendingShelf | None]:
+    """The shelf of the child, with the files that its values name. To copy them may take a while."""
+    shelf = SHELF.get()
+    if shelf is None:
+        yield None
+        return
+    lending = shelf.lent([each for text in texts for each in named(text)])
+    lent = await anyio.to_thread.run_sync(lending.__enter__)
+    try:
+        yield lent
+    except BaseException as error:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(lending.__exit__, type(error), error, error.__traceback__)
+        raise
+    await anyio.to_thread.run_sync(lending.__exit__, None, None, None)
 
 
 def refuse_in_child() -> None:
@@ -62,9 +83,10 @@ def refuse_in_child() -> None:
 
 
 def _in_child(
-    place: tuple[str, str, str], texts: Mapping[str, str], folder: str | None, level: int
+    place: tuple[str, str, str], texts: Mapping[str, str], folder: str | None, level: int, shelf: LendingShelf | None
 ) -> tuple[str, bytes | None]:
     with _pipes_apart(folder), _heard(folder, level):
+        SHELF.set(shelf)
         try:
             node = _found(*place)
             types = {each.name: each.type for each in node.signature.parameters}

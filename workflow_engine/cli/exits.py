@@ -67,7 +67,7 @@ def exit_of_error(error: errors.WorkflowError) -> Exit:
             return Exit.UNSOUND
         case errors.Conflict():
             return Exit.CONFLICT
-        case errors.StoreError():
+        case errors.StoreError() | errors.FileMissing() | errors.FileDamaged():
             return Exit.STORE
         case errors.UsageError() | errors.DeclarationError():
             return Exit.USAGE

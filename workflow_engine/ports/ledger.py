@@ -41,7 +41,8 @@ class Batch:
     `events` are folded into `run` already, which is the run as of the last of them: their numbers are
     `run.seq - len(events) + 1 ... run.seq`. Questions asked, answered, expired and withdrawn are read off the events.
     `document` (the workflow as JSON) comes with the first batch of a run and after its shape changed. `shared` comes
-    with the first batch of a fork; its fields are none of those written.
+    with the first batch of a fork; its fields are none of those written. `files` are the contents that it names, each
+    by SHA-256 and size: a store that keeps files has them, and holds them as long as it has the run.
     """
 
     run: Run
@@ -50,6 +51,7 @@ class Batch:
     taken: Sequence[str] = ()
     document: Mapping[str, Any] | None = None
     shared: Shared | None = None
+    files: Sequence[tuple[str, int]] = ()
 
 
 @dataclass(frozen=True)

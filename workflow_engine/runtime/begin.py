@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workflow_engine.errors import InputError, StepError
@@ -20,6 +20,7 @@ from workflow_engine.spec.document import document_of
 from workflow_engine.spec.edges import START_NAME
 from workflow_engine.spec.subflow import nested
 from workflow_engine.spec.workflow import Workflow
+from workflow_engine.steps.filing import adopted, desk_of, named_in
 from workflow_engine.steps.live import Live, after
 from workflow_engine.steps.onward import onward
 
@@ -57,7 +58,8 @@ async def _begun(
     if not first.ended:  # routes alone may lead from START to an end, and an ended run takes no event any more
         events = (fact, shop.claimed("run", 1, executor, fact.deadline))
         first = advance(first, events[1])
-    fence = await around.ledger.create(Batch(first, events, writes, (), document_of(workflow)))
+    files = await filed(shop, workflow, writes)
+    fence = await around.ledger.create(Batch(first, events, writes, (), document_of(workflow), files=files))
     live = Live.of(workflow, around, fence, Snapshot(first, after({}, writes, first.seq)), mail=False)
     for event in events:
         live.tell(event)
@@ -72,10 +74,23 @@ async def started(
     _known(shop, workflow)
     ledger = shop.around.ledger
     fact, writes = _fact(shop, workflow, inputs, label, run_id)
-    fence = await ledger.create(Batch(begin(fact), (fact,), writes, (), document_of(workflow)))
+    files = await filed(shop, workflow, writes)
+    fence = await ledger.create(Batch(begin(fact), (fact,), writes, (), document_of(workflow), files=files))
     await ledger.release(fence)
     shop.ring()
     return fact.run
+
+
+async def filed(shop: Workshop, workflow: Workflow[Any], writes: Sequence[Write]) -> tuple[tuple[str, int], ...]:
+    """The contents that inputs or edits name, beside the store by now. Raises InputError for one that is nowhere."""
+    files = named_in(workflow, writes)
+    if files and (lost := await adopted(desk_of(shop.ledger), files)):
+        kept = "" if desk_of(shop.ledger) else f": {type(shop.ledger).__name__} keeps no files"
+        raise InputError(
+            f"the content of the file {lost[0][0][:16]}… is nowhere to be found{kept}",
+            "give File.of(path) as the input",
+        )
+    return files
 
 
 def _known(shop: Workshop, workflow: Workflow[Any]) -> None:

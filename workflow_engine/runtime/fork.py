@@ -20,6 +20,7 @@ from workflow_engine.record.people import choice_in
 from workflow_engine.record.run import Run, advance, begin
 from workflow_engine.record.values import Value, lent
 from workflow_engine.runtime import code
+from workflow_engine.runtime.begin import filed
 from workflow_engine.runtime.bringing import brought
 from workflow_engine.runtime.inputs import edited
 from workflow_engine.runtime.look import find
@@ -29,6 +30,7 @@ from workflow_engine.spec.document import document_of
 from workflow_engine.spec.edges import START_NAME
 from workflow_engine.spec.nodes import Human, Node, Route
 from workflow_engine.spec.workflow import Workflow
+from workflow_engine.steps.filing import adopted, desk_of, held_by
 from workflow_engine.steps.live import Live, after
 from workflow_engine.steps.onward import onward
 from workflow_engine.verify.change import fits
@@ -86,7 +88,10 @@ async def forked(shop: Workshop, run: str, at: int | None, edits: Mapping[str, A
         first = advance(first, events[1])
     own = {write.field for write in writes}
     shared = Shared(here.run, here.seq, tuple(each for each in held if each not in own))
-    fence = await ledger.create(Batch(first, events, writes, (), document_of(workflow), shared))
+    await filed(shop, workflow, writes)
+    files = held_by(workflow, state)
+    await adopted(desk_of(ledger), files)  # held from now on, should the parent go in this moment
+    fence = await ledger.create(Batch(first, events, writes, (), document_of(workflow), shared, files))
     begun = {name: lent(value, first.seq) for name, value in state.items()}
     live = Live.of(workflow, around, fence, Snapshot(first, begun), mail=False)
     for event in events:

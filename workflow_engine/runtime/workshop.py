@@ -15,6 +15,7 @@ from workflow_engine.errors import StoreError, UsageError, WorkflowError
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.record.events import RunClaimed, RunInterrupted
 from workflow_engine.record.ids import RunId, around
+from workflow_engine.spec.file import SHELF
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.entering import Nest
 from workflow_engine.steps.live import Live, Surroundings, log
@@ -74,6 +75,7 @@ class Workshop:
             live.drain()
         if self.ear is None or self.ear.done():
             self.ear = asyncio.create_task(self._hear(), name="letters from other processes")
+        shelf = SHELF.set(live.desk)
         try:
             await self.executors[executor](live)
         except asyncio.CancelledError:
@@ -83,6 +85,7 @@ class Workshop:
                     await live.post([RunInterrupted(self.around.clock.now())])
             raise
         finally:
+            SHELF.reset(shelf)
             self.lives.pop(run_id, None)
             await self.ledger.release(live.fence)
 

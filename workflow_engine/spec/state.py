@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from workflow_engine.spec.file import File
 
 
 class State(BaseModel):
@@ -52,6 +54,8 @@ class Field:
     reducer: Reducer | None
     adapter: TypeAdapter[Any]
     make_default: Callable[[], Any]
+    files: bool = False
+    """Whether it may name files."""
 
     @property
     def default(self) -> Any:
@@ -71,8 +75,40 @@ def fields_of(state: type[BaseModel]) -> Mapping[str, Field]:
             reducer=reducer,
             adapter=_adapter(info.annotation, tuple(each for each in info.metadata if not isinstance(each, Reducer))),
             make_default=partial(info.get_default, call_default_factory=True, validated_data={}),
+            files=names_files(info.annotation),
         )
     return found
+
+
+def names_files(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
+    """Whether a value of this type may hold a `File`, however deep.
+
+    >>> names_files(dict[str, list[File] | None]), names_files(dict[str, int])
+    (True, False)
+    """
+    if isinstance(annotation, type) and File in annotation.__mro__:
+        return True
+    try:
+        if annotation in _seen:
+            return False
+        seen = _seen | {annotation}
+    except TypeError:  # what cannot be hashed, as in Literal, is no type
+        return False
+    within = [*get_args(annotation), *_parts_of(annotation)]
+    return any(names_files(each, seen) for each in within)
+
+
+def _parts_of(annotation: Any) -> list[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [info.annotation for info in annotation.model_fields.values()]
+    if value := getattr(annotation, "__value__", None):  # what `type X = ...` declares
+        return [value]
+    if isinstance(annotation, type) and getattr(annotation, "__annotations__", None):
+        try:
+            return list(get_type_hints(annotation).values())
+        except Exception:  # names that mean nothing here
+            return []
+    return []
 
 
 def _adapter(annotation: Any, metadata: tuple[Any, ...]) -> TypeAdapter[Any]:

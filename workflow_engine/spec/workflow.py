@@ -65,6 +65,11 @@ class Workflow(Generic[S]):
         return MappingProxyType(dict(fields_of(self.state)))
 
     @cached_property
+    def filing(self) -> frozenset[str]:
+        """The fields that may name files: only runs that have such pay for looking."""
+        return frozenset(name for name, field in self.fields.items() if field.files)
+
+    @cached_property
     def out(self) -> Mapping[Source, Edge]:
         """The edge each way out is left by. Where two claim one way out, the first; `verify` reports the second."""
         found: dict[Source, Edge] = {}

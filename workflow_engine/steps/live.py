@@ -31,6 +31,7 @@ from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.circuits import Circuits
+from workflow_engine.steps.filing import Desk, desk_of, named_in
 from workflow_engine.steps.slots import Slots
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Live:
     the runs within it; `within` are those under way, by their nodes. `forsaken` says that the run around it failed.
     `gave_up` says that a step failed with nothing to catch it. `owing` is what steps under way have used so far, of
     nodes that count in a budget.
+    `desk` is where its bodies put files, if its fields may name any.
     """
 
     workflow: Workflow[Any]
@@ -89,13 +91,15 @@ class Live:
     nest: Nest | None = None
     within: dict[str, Live] = field(default_factory=dict)
     forsaken: bool = False
+    desk: Desk | None = None
 
     @classmethod
     def of(
         cls, workflow: Workflow[Any], around: Surroundings, fence: Fence, snapshot: Snapshot, *, mail: bool = True
     ) -> Live:
         run = snapshot.run
-        return cls(workflow, around, fence, run, dict(snapshot.state), run, run, mail=mail)
+        desk = desk_of(around.ledger) if workflow.filing else None
+        return cls(workflow, around, fence, run, dict(snapshot.state), run, run, mail=mail, desk=desk)
 
     @property
     def draining(self) -> bool:
@@ -192,8 +196,9 @@ class Live:
                 each.forsaken = True
                 each.drain()
         self.state = after(self.state, writes, run.seq)
+        files = named_in(self.workflow, writes, events)
         durable = self.around.ledger.commit(
-            self.fence, Batch(run, tuple(events), tuple(writes), tuple(taken), document)
+            self.fence, Batch(run, tuple(events), tuple(writes), tuple(taken), document, files=files)
         )
         return self._told(durable, run, events)
 

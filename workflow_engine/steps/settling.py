@@ -12,7 +12,9 @@ from workflow_engine.frontier.leave import catches, charged
 from workflow_engine.record.events import StepFailed, StepFinished
 from workflow_engine.record.usage import Spent
 from workflow_engine.record.values import Write
-from workflow_engine.spec.nodes import Node
+from workflow_engine.spec.nodes import Human, Node
+from workflow_engine.spec.waits import Wait
+from workflow_engine.steps.filing import must_be_there
 from workflow_engine.steps.live import Live, after
 from workflow_engine.steps.onward import onward
 from workflow_engine.steps.trying import Paid
@@ -51,6 +53,8 @@ def finish(
         within_write(write, f"{name} wrote {write.field!r}, reduced", live.around.limits)
     if writes:
         within_state(live.state, state, f"{name} wrote too much", live.around.limits)
+    if filed := [write.text for write in writes if write.field in live.workflow.filing]:
+        must_be_there(live, taken.node, filed, told=bool(letters) or isinstance(taken.node, Human | Wait))
     cost = live.owing.get(name) if live.owing else None
     left = onward(live.workflow, live.run.frontier, name, outcome, state, cost)
     live.owing.pop(name, None)

@@ -27,6 +27,7 @@ from workflow_engine.spec.each import Each
 from workflow_engine.spec.step import Step
 from workflow_engine.steps.asking import doubt_question
 from workflow_engine.steps.attempt import failure_of
+from workflow_engine.steps.filing import adopt_texts, must_be_there
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.settling import Taken, fail, finish
 from workflow_engine.steps.trying import GaveUp, Released, Tries, trying
@@ -179,6 +180,9 @@ class _Many:
         assert isinstance(intent, Wrote)
         value = next(iter(intent.values.values()), None)
         text = self.work.encoded(value, f"{self.node.name} wrote item {index} of {', '.join(self.node.writes)!r}")
+        if not self.live.workflow.filing.isdisjoint(self.node.writes):
+            await adopt_texts(self.live, [text])
+            must_be_there(self.live, self.node, [text])
         limits = self.live.around.limits
         if self.size + bytes_of(text) > limits.write:
             raise LimitExceeded(

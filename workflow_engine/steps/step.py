@@ -19,6 +19,7 @@ from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.waits import Wait
 from workflow_engine.steps.asking import deaths_question, doubt_question, human_question, tried_so_far
 from workflow_engine.steps.entering import enter, leave_behind, visit_of
+from workflow_engine.steps.filing import adopt_values
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.midway import going_on, questions
 from workflow_engine.steps.settling import Taken, fail, finish
@@ -88,6 +89,8 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
     async def settle(intent: Intent | None, tries: Tries) -> Any:
         if intent is None:
             return None
+        if live.workflow.filing and isinstance(intent, Wrote):
+            await adopt_values(live, intent.values)
         taken = Taken(node, visit, started, tries.number, tries.words or unsaid, tries.paid)
         tried = await tried_so_far(live) if isinstance(intent, Ask | Midway) else ()
         return _settle(live, taken, intent, tried)

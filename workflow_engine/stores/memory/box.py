@@ -35,6 +35,7 @@ class Box:
     letters: dict[str, str] = field(default_factory=dict)
     logs: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
     logged: int = 0
+    files: set[tuple[str, int]] = field(default_factory=set)
     lost: bool = False
 
     @property

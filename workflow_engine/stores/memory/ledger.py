@@ -31,8 +31,10 @@ from workflow_engine.record.people import Person
 from workflow_engine.record.publication import Publication
 from workflow_engine.record.run import FINAL
 from workflow_engine.record.values import Value, Write, lent
+from workflow_engine.spec.file import know
 from workflow_engine.stores.memory.box import Box, Question
 from workflow_engine.stores.memory.checkpoints import MemoryCheckpoints
+from workflow_engine.stores.memory.files import MemoryFiles
 from workflow_engine.stores.memory.police import come_back, told_right, unchanged
 from workflow_engine.stores.memory.schedules import MemorySchedules
 from workflow_engine.stores.texts import (
@@ -70,6 +72,8 @@ class MemoryLedger:
         self._changes = 1
         self.schedules = MemorySchedules(self._change)
         self.checkpoints = MemoryCheckpoints()
+        self.files = MemoryFiles()
+        know(f"memory {id(self)}", self.files, keep=False)
 
     async def create(self, batch: Batch) -> Fence:
         run = batch.run.id
@@ -144,6 +148,7 @@ class MemoryLedger:
         ]
         # Nothing is changed above this line, so a batch that fails leaves no trace.
         box.text = text
+        box.files.update(batch.files)
         box.document = document or box.document
         box.journal += lines
         box.seen += batch.events

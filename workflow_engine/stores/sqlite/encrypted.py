@@ -38,6 +38,7 @@ COVERED: Mapping[str, frozenset[str]] = {
     "letters": frozenset({"seal", "text"}),
     "logs": frozenset({"seal", "text"}),
     "schedules": frozenset({"seal", "text"}),
+    "files": frozenset({"seal"}),
     "documents": frozenset({"text"}),
     "people": frozenset({"seal", "text"}),
     "series": frozenset({"seal"}),

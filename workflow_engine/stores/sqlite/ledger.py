@@ -21,6 +21,8 @@ from workflow_engine.record.logs import LoggedPart, LogPage
 from workflow_engine.record.people import Person
 from workflow_engine.record.publication import Publication
 from workflow_engine.record.values import Value, Write
+from workflow_engine.spec.file import know
+from workflow_engine.stores.folder import FolderFiles, Sealing, files_of
 from workflow_engine.stores.sqlite import inbox, listing, logs, looking, people, reading, topics, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.encrypted import Cipher, admit
@@ -80,13 +82,15 @@ async def open_ledger(
         raise
     writer = Writer(where, connect)
     await writer.open(writing_line)
-    return SqliteLedger(where, owners, writer, Reader(where, connect, reading_line))
+    sealing = None if cipher is None else Sealing(cipher.codec, cipher.place)
+    files = FolderFiles(files_of(where), sealing)
+    return SqliteLedger(where, owners, writer, Reader(where, connect, reading_line), files)
 
 
 class SqliteLedger:
     """Implements ports.ledger.Ledger. Made by `open_ledger`; belongs to the event loop it was opened in."""
 
-    def __init__(self, path: Path, owners: Owners, writer: Writer, reader: Reader) -> None:
+    def __init__(self, path: Path, owners: Owners, writer: Writer, reader: Reader, files: FolderFiles) -> None:
         self.path = path
         self._owners = owners
         self._writer = writer
@@ -95,6 +99,8 @@ class SqliteLedger:
         self._locked: set[RunId] = set()
         self.checkpoints = SqliteCheckpoints(writer, reader)
         self.schedules = SqliteSchedules(writer, reader)
+        self.files = files
+        know(str(path), files, keep=not files.encrypted)
 
     @property
     def transactions(self) -> int:

@@ -119,6 +119,16 @@ CREATE TABLE schedules (
     text TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Which contents of files (beside the store, by their SHA-256) a run names, or named once: they stay as long as it does.
+CREATE TABLE files (
+    run INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    PRIMARY KEY (run, sha256)
+) WITHOUT ROWID;
+CREATE INDEX files_by_content ON files (sha256);
+
 -- What holds for the store as a whole, such as how its texts are encrypted.
 CREATE TABLE traits (
     name TEXT PRIMARY KEY,

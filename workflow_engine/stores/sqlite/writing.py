@@ -46,6 +46,7 @@ class Packed:
     closed: list[tuple[str, bytes, str]] = field(default_factory=list)
     taken: tuple[str, ...] = ()
     lent: Sequence[Lent] = ()
+    files: list[tuple[str, int, bytes]] = field(default_factory=list)
 
 
 def pack(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent] = ()) -> Packed:
@@ -89,6 +90,7 @@ def _packed(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent])
         documents=documents,
         taken=tuple(batch.taken),
         lent=lent,
+        files=[(sha256, size, file_seal(run.id, sha256, size)) for sha256, size in batch.files],
     )
     for seq, event in enumerate(batch.events, start=first):
         text = event_text(event, f"event {seq} of run {run.id}")
@@ -152,6 +154,8 @@ def _insert(db: sqlite3.Connection, key: int, packed: Packed) -> None:
         db.execute(SQL["insert_question"], (question, key, mark, text))
     for question, mark, fate in packed.closed:
         db.execute(SQL["close_question"], (fate, mark, question, key))
+    if packed.files:
+        db.executemany(SQL["name_file"], [(key, *rest) for rest in packed.files])
     for letter in packed.taken:
         db.execute(SQL["take_letter"], (packed.row.seq, letter, key))
 
@@ -235,6 +239,11 @@ def sent(db: sqlite3.Connection, _result: bool, letter: Letter) -> bool:
 def _sealed(db: sqlite3.Connection, query: str, mark: bytes, *place: str | int) -> bool:
     found = db.execute(SQL[query], place).fetchone()
     return found is not None and found[0] == mark
+
+
+def file_seal(run: str, sha256: str, size: int) -> bytes:
+    """The seal of a row that names a content."""
+    return seal("", run, "file", sha256, size)
 
 
 def fence_lost(run: str) -> FenceLost:

@@ -7,6 +7,7 @@ backup while the store is in use.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tempfile
 from contextlib import closing, suppress
@@ -15,9 +16,11 @@ from pathlib import Path
 
 from workflow_engine.errors import StoreDamaged, StoreError, UsageError
 from workflow_engine.ports.keeping import Health
+from workflow_engine.stores.folder import files_of
 from workflow_engine.stores.sqlite.faults import fault
+from workflow_engine.stores.sqlite.keeping import contents
 from workflow_engine.stores.sqlite.keeping.check import check
-from workflow_engine.stores.sqlite.keeping.connecting import Stop, connect, looking, schema_of
+from workflow_engine.stores.sqlite.keeping.connecting import FILES, Stop, connect, looking, schema_of
 
 
 def backup(path: Path, to: Path, stop: Stop) -> Health:
@@ -27,7 +30,7 @@ def backup(path: Path, to: Path, stop: Stop) -> Health:
     """
     _free(to)
     with looking(path, stop) as db:
-        schema_of(db, path)
+        schema = schema_of(db, path)
         try:
             # In the folder it will stay in, so that naming it is one step; made here for its mode.
             handle, name = tempfile.mkstemp(prefix=f".{to.name}.", suffix=".part", dir=to.parent)
@@ -37,17 +40,22 @@ def backup(path: Path, to: Path, stop: Stop) -> Health:
         part = Path(name)
         try:
             _write(db, path, part)
+            if schema >= FILES:
+                with looking(part, stop) as copied:
+                    contents.copy(copied, path, part, stop)
             health = _checked(path, part, stop)
             _settle(part, to)
         finally:
             with suppress(OSError):
                 part.unlink()
+            shutil.rmtree(files_of(part), ignore_errors=True)
     return replace(health, path=to)
 
 
 def _free(to: Path) -> None:
-    if os.path.lexists(to):
-        raise UsageError(f"{to} is there already", "name a new file: a backup writes over nothing")
+    for each in (to, files_of(to)):
+        if os.path.lexists(each):
+            raise UsageError(f"{each} is there already", "name a new file: a backup writes over nothing")
     if not to.parent.is_dir():
         raise UsageError(f"there is no folder {to.parent}", "make it, or name another file")
 
@@ -94,9 +102,12 @@ def _settle(part: Path, to: Path) -> None:
     """On disk first, then by its name, and the name on disk."""
     try:
         _sync(part)
+        if files_of(part).is_dir():  # before the store that names them
+            files_of(part).rename(files_of(to))
         try:
             os.link(part, to)  # unlike a rename, this writes over nothing
         except FileExistsError:
+            shutil.rmtree(files_of(to), ignore_errors=True)
             raise UsageError(f"{to} is there already", "name a new file: a backup writes over nothing") from None
         except OSError:
             part.rename(to)  # a file system without links

@@ -18,8 +18,17 @@ from workflow_engine.record.events import RunCreated, RunForked, read_event
 from workflow_engine.record.ids import RunId
 from workflow_engine.stores.sqlite import logs, opening, people, schedules, topics
 from workflow_engine.stores.sqlite.faults import code_of
-from workflow_engine.stores.sqlite.keeping import foreign
-from workflow_engine.stores.sqlite.keeping.connecting import LOGS, TOPICS, Stop, looking, moment, schema_of, size
+from workflow_engine.stores.sqlite.keeping import contents, foreign
+from workflow_engine.stores.sqlite.keeping.connecting import (
+    FILES,
+    LOGS,
+    TOPICS,
+    Stop,
+    looking,
+    moment,
+    schema_of,
+    size,
+)
 from workflow_engine.stores.sqlite.keeping.examining import CURE, Tally, harms
 from workflow_engine.stores.sqlite.keeping.statements import SQL
 from workflow_engine.stores.sqlite.library import known_against, version
@@ -58,7 +67,7 @@ def check(path: Path, stop: Stop, told: Callable[[int], None] | None = None) -> 
         with _noted(seen, "its pages"):
             seen.harms += _pages(db)
         if _known(db, path, seen):
-            _rows(db, seen, told)
+            _rows(db, path, seen, told, stop)
     against = known_against()
     if seen.harms and against is not None:  # where all is well, doctor tells it
         seen.notes.append(f"SQLite {version()} {against}")
@@ -78,7 +87,7 @@ def check(path: Path, stop: Stop, told: Callable[[int], None] | None = None) -> 
     )
 
 
-def _rows(db: sqlite3.Connection, seen: _Seen, told: Callable[[int], None] | None) -> None:
+def _rows(db: sqlite3.Connection, path: Path, seen: _Seen, told: Callable[[int], None] | None, stop: Stop) -> None:
     with _noted(seen, "its list of runs"):
         for key, name in _runs(db, seen):
             with moment(db):
@@ -108,6 +117,16 @@ def _rows(db: sqlite3.Connection, seen: _Seen, told: Callable[[int], None] | Non
             seen.harms += _people(db)
         with _noted(seen, "its schedules"), moment(db):
             seen.harms += _schedules(db)
+    if seen.schema >= FILES:
+        with _noted(seen, "its files"):
+            seen.harms += contents.harms(db, path, stop)
+            seen.harms += _orphans(db, "files", "names of files")
+            count, bytes_ = contents.nameless(db, path)
+            if count:
+                what = "file belongs to no run, or to one" if count == 1 else "files belong to no run, or to runs"
+                seen.notes.append(
+                    f"{count} {what} under way ({bytes_ / 2**20:.1f} MB); workflow store prune clears away old ones"
+                )
     for table, what in _OWN.items():
         with _noted(seen, f"its {what}"), moment(db):
             seen.harms += _orphans(db, table, what)

@@ -32,6 +32,8 @@ TOPICS = 2
 """The first schema that keeps what attempts said."""
 NESTED = 2
 """The first schema in which runs lie within others."""
+FILES = 2
+"""The first schema that keeps files."""
 
 
 class Stop:

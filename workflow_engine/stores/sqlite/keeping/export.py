@@ -13,8 +13,8 @@ from workflow_engine.record.events import write_event
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.values import plain
 from workflow_engine.stores.sqlite import logs, reading
-from workflow_engine.stores.sqlite.keeping import graphs, page
-from workflow_engine.stores.sqlite.keeping.connecting import LOGS, Stop, looking, moment, schema_of
+from workflow_engine.stores.sqlite.keeping import contents, graphs, page
+from workflow_engine.stores.sqlite.keeping.connecting import FILES, LOGS, Stop, looking, moment, schema_of
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
 from workflow_engine.stores.sqlite.keeping.lending import own
 from workflow_engine.stores.sqlite.keeping.nesting import runs_within
@@ -36,8 +36,8 @@ def export(path: Path, run: RunId, stop: Stop) -> str:
                     f"run {run} lies within run {kept.within}, and goes where that goes",
                     f"workflow store export {kept.within}",
                 )
-            within = [_whole(db, _unharmed(db, name), schema) for _, name in runs_within(db, run)]
-            return page.written({**_whole(db, kept, schema), "within": within})
+            within = [_whole(db, path, _unharmed(db, name), schema) for _, name in runs_within(db, run)]
+            return page.written({**_whole(db, path, kept, schema), "within": within})
 
 
 def _unharmed(db: sqlite3.Connection, run: RunId) -> RunRow:
@@ -47,9 +47,10 @@ def _unharmed(db: sqlite3.Connection, run: RunId) -> RunRow:
     return kept
 
 
-def _whole(db: sqlite3.Connection, kept: RunRow, schema: int) -> dict[str, Any]:
+def _whole(db: sqlite3.Connection, path: Path, kept: RunRow, schema: int) -> dict[str, Any]:
     more = {"logs": list(_logs(db, kept)), "graphs": list(graphs.written(db, kept.id))} if schema >= LOGS else {}
-    return {**parts(db, kept), "logs": [], "graphs": [], **more}
+    files = contents.told(db, path, kept.key, kept.id) if schema >= FILES else []
+    return {**parts(db, kept), "logs": [], "graphs": [], **more, "files": files}
 
 
 def parts(db: sqlite3.Connection, kept: RunRow) -> dict[str, Any]:

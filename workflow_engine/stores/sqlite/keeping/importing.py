@@ -10,7 +10,7 @@ from workflow_engine.errors import Conflict, InputError, RunOwned, StoreError
 from workflow_engine.record.ids import RunId
 from workflow_engine.stores.sqlite import logs
 from workflow_engine.stores.sqlite import writing as rows
-from workflow_engine.stores.sqlite.keeping import graphs
+from workflow_engine.stores.sqlite.keeping import contents, graphs
 from workflow_engine.stores.sqlite.keeping.connecting import Stop, writing
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
 from workflow_engine.stores.sqlite.keeping.replay import Replay, replay
@@ -29,6 +29,8 @@ def take(path: Path, text: str, stop: Stop) -> RunId:
         if not owners.take(run):
             raise RunOwned(f"run {run} is in this store, and is being driven", "import it elsewhere: --store PATH")
         impatient(db)
+        for each, _ in every:
+            contents.keep(path, each.files)
         begin(db)
         try:
             keys = [_keep(db, each, packed) for each, packed in every]
@@ -79,6 +81,8 @@ def _keep(db: sqlite3.Connection, told: Replay, packed: rows.Packed) -> int:
                 db.execute(SQL["take_letter"], (taken, letter.id, key))
         db.executemany(SQL["put_log"], logs.rows_of(told.run.id, key, told.logs))
         graphs.take(db, run, told.graphs)
+        named = (name for name, _ in told.files)
+        db.executemany(SQL["name_file"], [(key, *each, rows.file_seal(told.run.id, *each)) for each in named])
     except sqlite3.IntegrityError as error:
         raise InputError(
             f"the document cannot be imported: something of run {run} is in this store under that name ({error})",

@@ -52,6 +52,22 @@ SELECT run, count(*) FROM letters WHERE NOT EXISTS (SELECT 1 FROM runs WHERE key
 -- name: orphans_in_logs
 SELECT run, count(*) FROM logs WHERE NOT EXISTS (SELECT 1 FROM runs WHERE key = logs.run) GROUP BY run;
 
+-- name: orphans_in_files
+SELECT run, count(*) FROM files WHERE NOT EXISTS (SELECT 1 FROM runs WHERE key = files.run) GROUP BY run;
+
+-- name: every_file
+SELECT runs.id, files.sha256, files.size, files.seal FROM files JOIN runs ON runs.key = files.run
+ORDER BY files.sha256, files.run;
+
+-- name: files_named
+SELECT DISTINCT sha256, size FROM files ORDER BY sha256;
+
+-- name: files_of_run
+SELECT sha256, size, seal FROM files WHERE run = ? ORDER BY sha256;
+
+-- name: file_is_named
+SELECT 1 FROM files WHERE sha256 = ? LIMIT 1;
+
 -- name: every_log
 SELECT runs.id, logs.take, logs.part, logs.seal, logs.text
 FROM logs JOIN runs ON runs.key = logs.run ORDER BY logs.number;
@@ -91,6 +107,9 @@ DELETE FROM letters WHERE run = ?;
 
 -- name: drop_logs
 DELETE FROM logs WHERE run = ?;
+
+-- name: drop_files
+DELETE FROM files WHERE run = ?;
 
 -- name: drop_loans
 DELETE FROM loans WHERE lender = :run OR borrower = :run;

@@ -14,7 +14,7 @@ from typing import Any
 from workflow_engine.errors import InputError
 
 FORMAT, SCHEMA = "workflow-run", 1
-OPTIONAL = ("logs", "graphs", "within")
+OPTIONAL = ("logs", "graphs", "files", "within")
 """Lists that a page leaves out where they are empty, and that earlier versions did not know."""
 LISTS = ("journal", "versions", "letters", *OPTIONAL)
 PARTS = ("format", "schema", "run", "epoch", "document", *LISTS, "digest")

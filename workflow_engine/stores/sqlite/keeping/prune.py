@@ -18,6 +18,7 @@ from workflow_engine.ports.keeping import ENDED, Gone, Pruned, Retention
 from workflow_engine.record.ids import RunId
 from workflow_engine.stores.sqlite.keeping import graphs
 from workflow_engine.stores.sqlite.keeping.connecting import Stop, size, writing
+from workflow_engine.stores.sqlite.keeping.contents import clear
 from workflow_engine.stores.sqlite.keeping.examining import Tally, harms
 from workflow_engine.stores.sqlite.keeping.lending import hand_over
 from workflow_engine.stores.sqlite.keeping.nesting import runs_within
@@ -72,8 +73,15 @@ def prune(path: Path, retention: Retention, now: datetime, stop: Stop, *, dry: b
         if retention.older_than is not None and retention.workflow is None:  # its id is known for as long as its runs
             db.execute(SQL["forget_publications"], (micros(now - retention.older_than),))
         db.execute("COMMIT")
+        freed = clear(db, path, now, stop)
         spare, notes = give_back(db, owners, stop)
-    return Pruned(tuple(done.runs), tuple(done.owned), tuple(done.hurt), before, size(path), spare, notes)
+    return Pruned(
+        tuple(done.runs), tuple(done.owned), tuple(done.hurt), before, size(path), spare, notes + _cleared(freed)
+    )
+
+
+def _cleared(freed: int) -> tuple[str, ...]:
+    return (f"{freed / 2**20:.1f} MB of files that nothing names were cleared away",) if freed else ()
 
 
 def _sensible(retention: Retention) -> None:
@@ -150,7 +158,7 @@ def _damaged(db: sqlite3.Connection) -> Iterator[_Due]:
             name = db.execute(SQL["name_of_run"], (last,)).fetchone()[0]
             if any(True for _ in harms(db, last, name, Tally())):
                 yield _Due(last, Gone(RunId(str(name)), "", "damaged", None), ROWS)
-    for table in ("journal", "versions", "questions", "letters", "logs"):
+    for table in ("journal", "versions", "questions", "letters", "logs", "files"):
         for key, _ in db.execute(SQL[f"orphans_in_{table}"]).fetchall():
             yield _Due(key, Gone(RunId(f"number {key}"), "", "damaged", None), ROWS)
 
@@ -211,7 +219,7 @@ def _drop(db: sqlite3.Connection, key: int) -> None:
     found = db.execute(SQL["name_of_run"], (key,)).fetchone()
     if found is not None:
         graphs.drop(db, found[0])
-    for table in ("journal", "versions", "questions", "letters", "logs"):
+    for table in ("journal", "versions", "questions", "letters", "logs", "files"):
         db.execute(SQL[f"drop_{table}"], (key,))
     db.execute(SQL["drop_loans"], {"run": key})
     db.execute(SQL["drop_run"], (key,))

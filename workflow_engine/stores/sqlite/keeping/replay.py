@@ -19,7 +19,8 @@ from workflow_engine.record.inbox import Letter
 from workflow_engine.record.logs import LogPart
 from workflow_engine.record.run import Run, advance, fold
 from workflow_engine.record.values import Write
-from workflow_engine.stores.sqlite.keeping import page
+from workflow_engine.spec.file import Named
+from workflow_engine.stores.sqlite.keeping import contents, page
 from workflow_engine.stores.sqlite.lending import MOST
 from workflow_engine.stores.texts import letter_of_text, log_of_text, run_of_text
 
@@ -39,6 +40,7 @@ class Replay:
     letters: Sequence[tuple[Letter, int | None]]
     logs: Sequence[LogPart] = ()
     graphs: Sequence[Mapping[str, Any]] = ()
+    files: Sequence[tuple[Named, bytes]] = ()
     within: Sequence[Replay] = ()
 
 
@@ -48,7 +50,7 @@ def replay(text: str) -> Replay:
     told = _told(parts)
     within = []
     for each in parts["within"]:
-        if not {"run", "epoch", "document", "journal", "versions", "letters", "logs", "graphs"} == set(each):
+        if not {"run", "epoch", "document", "journal", "versions", "letters", "logs", "graphs", "files"} == set(each):
             raise _wrong("a run within it has other parts than it should")
         within.append(_told(each))
     known = {told.run.id}
@@ -81,7 +83,8 @@ def _told(parts: Mapping[str, Any]) -> Replay:
     logs = [_record(log_of_text, each, "a part of a log") for each in parts["logs"]]
     if any(not (0 < each.take < MOST and 0 < each.part < MOST) for each in logs):
         raise _wrong("a part of a log stands where it cannot stand")
-    return Replay(run, epoch, batches, [_letter(each, run) for each in parts["letters"]], logs, parts["graphs"])
+    letters = [_letter(each, run) for each in parts["letters"]]
+    return Replay(run, epoch, batches, letters, logs, parts["graphs"], contents.read(parts["files"]))
 
 
 def _record(read: Callable[[str], T], value: Any, place: str) -> T:

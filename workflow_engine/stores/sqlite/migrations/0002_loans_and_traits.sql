@@ -17,6 +17,14 @@ CREATE TABLE people (
     seal BLOB NOT NULL,
     text TEXT NOT NULL
 );
+CREATE TABLE files (
+    run INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    PRIMARY KEY (run, sha256)
+) WITHOUT ROWID;
+CREATE INDEX files_by_content ON files (sha256);
 CREATE TABLE traits (
     name TEXT PRIMARY KEY,
     text TEXT NOT NULL
