@@ -166,21 +166,26 @@ def test_a_type_tells_whether_it_may_name_files() -> None:
         below: list[Bare] = []
         word: Literal["a"] = "a"
 
-    for annotation in (File, File | None, list[File], dict[str, tuple[int, Report]], Annotated[File, "x"], Tree, Own):
-        assert names_files(annotation), annotation
-    for annotation in (int, str | None, list[int], Bare, Literal["a"], Any, dict[str, Any]):
-        assert not names_files(annotation), annotation
+    naming: list[Any] = [File, File | None, list[File], dict[str, tuple[int, Report]], Annotated[File, "x"], Tree, Own]
+    assert all(map(names_files, naming))
+    bare: list[Any] = [int, str | None, list[int], Bare, Literal["a"], Any, dict[str, Any]]
+    assert not any(map(names_files, bare))
 
 
 def test_a_workflow_with_files_keeps_every_law() -> None:
     @function(writes="archive")
-    def make(given: File) -> File: ...
+    def make(given: File) -> File:
+        return given
 
     @function(writes="report")
-    def pack(archive: File, parts: list[File]) -> Report: ...
+    def pack(archive: File, parts: list[File]) -> Report:
+        return Report(file=archive)
 
-    class Asked(Papers):
+    class Asked(State):
         given: File
+        archive: File | None = None
+        parts: list[File] = []
+        report: Report | None = None
 
     assert verify(workflow("papers", state=Asked, edges=[START >> make >> pack >> END])) == ()
 
@@ -424,6 +429,7 @@ async def test_a_content_that_was_harmed_fails_the_step_that_reads_it_and_no_oth
         content.write_bytes(before[:-1] + b"!") if harm == "changed" else content.unlink()
         forked = await engine.fork(first.id, at=0)
         assert forked.status == "failed"
+        assert forked.run.error is not None
         assert forked.run.error.kind == "file"
         content.write_bytes(before)
         assert (await engine.resume(forked.id)).status == "succeeded"

@@ -292,6 +292,7 @@ PLAIN = {
     "questions": "id",
     "letters": "id question",
     "schedules": "name",
+    "files": "sha256",
     "documents": "digest",
     "series": "id",
     "lines": "scope newest updated",

@@ -47,9 +47,6 @@ UPDATE letters SET taken = ? WHERE id = ? AND run = ?;
 -- name: name_file
 INSERT OR IGNORE INTO files (run, sha256, size, seal) VALUES (?, ?, ?, ?);
 
--- name: file_seal
-SELECT seal FROM files WHERE run = ? AND sha256 = ?;
-
 -- name: put_log
 INSERT OR REPLACE INTO logs (run, take, part, seal, text) VALUES (?, ?, ?, ?, ?);
 
