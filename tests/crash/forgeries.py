@@ -114,6 +114,19 @@ EVENTS: dict[str, Forge] = {
     "a step that was counted elsewhere": event_with(
         3, LENDER, move={"left": "x", "entered": ["__class__"], "counts": {"x": WIDE}, "arrived": {"x": ["y"]}}
     ),
+    "a migration to nodes that are not there": event_with(
+        3, LENDER, type="RunMigrated", nodes={"work": "__class__", "count": "work"}, edges={"x": "y"}, fields=["x"]
+    ),
+    "a migration of everything to one name": event_with(
+        3, LENDER, type="RunMigrated", nodes={"work": "a", "count": "a", "ask": "a"}, forgotten=["a"] * 1000
+    ),
+    "a migration that commands the terminal": event_with(
+        3, LENDER, type="RunMigrated", applied=[SCREEN, CLASSES], nodes={"work": SCREEN}, ways={"work": SCREEN}
+    ),
+    "a migration of no names": event_with(3, LENDER, type="RunMigrated", nodes={"work": WIDE}, edges=[["a", "b"]]),
+    "a change of code that commands the terminal": event_with(
+        3, LENDER, type="CodeChanged", bodies={SCREEN: SCREEN}, nodes=[SCREEN], how=[SCREEN], accepted=[SCREEN]
+    ),
     "a failure of an unknown kind": run_text(
         error={"node": SCREEN, "kind": "exploded", "message": SCREEN, "attempts": -1}
     ),
@@ -255,6 +268,14 @@ DOCUMENTS: dict[str, Forge] = {
     "a document that is a number": document("7"),
     "a document that names a class": document(CLASSES),
     "a document of strange shape": document('{"version": 1, "shape": [], "name": 7}'),
+    "a document of strange migrations": document(
+        '{"version": 1, "notes": {"migrations": 7, "bodies": 7}, "shape": {"nodes": {"ask": 7, "work": {"kind": 7}}, '
+        '"edges": [{"sources": [1]}, 7, {"sources": [["ask", "x"]], "targets": 7}], "fields": {"log": 7, "note": []}}}'
+    ),
+    "a document of migrations that are no texts": document(
+        '{"version": 1, "notes": {"migrations": [7, {"a": 1}]}, "shape": {"nodes": {"work": {"reads": 7, "writes": 7, '
+        '"kind": []}}, "edges": [], "fields": {"note": {"schema": 7}}}}'
+    ),
     "a document of strange nodes": document('{"version": 1, "shape": {"nodes": {"ask": {"writes": 7}}, "fields": 7}}'),
     "a document of fields that are not there": document(
         '{"version": 1, "shape": {"name": "draft", "nodes": {"ask": {"writes": ["x"]}}, "fields": {}, "edges": [1]}}'

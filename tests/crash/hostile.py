@@ -30,7 +30,7 @@ from pydantic import BaseModel
 
 from tests.crash.hostile_faults import plant
 from tests.crash.story import of_all, of_run
-from tests.crash.victims import ANSWERED, FLOW, LENDER, THREAD, VICTIM, WELL, strange
+from tests.crash.victims import ANSWERED, FLOW, LATER, LENDER, THREAD, VICTIM, WELL, strange
 from workflow_engine.cli import app
 from workflow_engine.cli.exits import Exit
 from workflow_engine.engine import Engine
@@ -89,9 +89,13 @@ class Doors:
             await self.tried("damaged runs", engine.runs, status="damaged")
             await self.tried("inbox", engine.inbox)
             await self.tried("last", engine.find, "@last")
+            for flow in (FLOW, LATER):
+                await self.tried("in flight", _flown, engine, flow)
             for run in (VICTIM, LENDER, ANSWERED):
                 await self.tried(f"get {run}", self._viewed, engine, run)
                 await self.tried(f"story of {run}", engine.story, run)
+                await self.tried(f"replay of {run}", engine.replay, run)
+                await self.tried(f"replay of {run} against its code", engine.replay, run, against=FLOW)
                 await self.tried(f"watch {run}", _watched, engine, run)
                 await self.tried(f"inbox of {run}", engine.inbox, run)
                 await self.tried(f"document of {run}", engine.document, run)
@@ -100,6 +104,11 @@ class Doors:
 
     async def driving(self) -> None:
         """The verbs that drive: with forged rows as with others, a body sees values of its types or none."""
+        async with Engine.connect(self.path, workflows=[LATER], create=False) as engine:
+            for step in (0, 1, 5):
+                await self.tried(f"fork {LENDER} later at {step}", engine.fork, LENDER, at=step)
+            await self.tried("resume later", engine.resume, ANSWERED, accept_changes=True)
+            await self.tried("replay against the later one", engine.replay, ANSWERED, against=LATER)
         async with Engine.connect(self.path, workflows=[FLOW], create=False) as engine:
             for run in (VICTIM, LENDER):
                 for step in (None, 0, 1, 5):
@@ -248,6 +257,11 @@ def _read(stream: io.TextIOWrapper) -> str:
 async def _claimed(ledger: Any, run: RunId) -> None:
     fence, _ = await ledger.claim(run)
     await ledger.release(fence)
+
+
+async def _flown(engine: Engine, flow: Any) -> None:
+    async for _ in engine.in_flight(flow):
+        pass
 
 
 async def _watched(engine: Engine, run: str) -> None:

@@ -33,6 +33,7 @@ DONE = 90
 FEW = (
     "an event with a huge number",
     "a fork of itself",
+    "a migration of everything to one name",
     "a run with endlessly many versions",
     "a value that is nested deeply",
     "values that share each other",

@@ -13,7 +13,19 @@ from typing import Annotated, Any, Literal
 
 from langgraph.checkpoint.base import Checkpoint, empty_checkpoint
 
-from workflow_engine import END, START, Question, State, append, at_most, function, human, workflow
+from workflow_engine import (
+    END,
+    START,
+    Question,
+    State,
+    append,
+    at_most,
+    change_field,
+    function,
+    human,
+    rename_node,
+    workflow,
+)
 from workflow_engine.engine import Engine
 from workflow_engine.record.ids import RunId
 from workflow_engine.store import Store
@@ -59,6 +71,15 @@ FLOW = workflow(
     "draft",
     state=Draft,
     edges=[START >> work >> count >> ask, ask["again"] >> at_most(3, work, then=END), ask["good"] >> END],
+)
+
+# The same, later: where its runs stand is called otherwise.
+_toil, _judge = work.named("toil"), ask.named("judge")
+LATER = workflow(
+    "draft",
+    state=Draft,
+    edges=[START >> _toil >> count >> _judge, _judge["again"] >> at_most(3, _toil, then=END), _judge["good"] >> END],
+    migrations=[rename_node("work", "toil"), rename_node("ask", "judge"), change_field("note", str)],
 )
 
 

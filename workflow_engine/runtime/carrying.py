@@ -6,10 +6,13 @@ is one batch: the migrations with their writes, the code that is new, the questi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from workflow_engine.bodies.human import answer_schema
 from workflow_engine.errors import StoreDamaged, StoreError
@@ -141,7 +144,7 @@ def carried(
         writes,
         findings,
         consequences,
-        changes(known.document, document_of(workflow), called) if reshaped and known.document else (),
+        _changes(known, called, workflow) if reshaped else (),
         migrated.applied,
         reshaped or bool(declared),
     )
@@ -178,8 +181,8 @@ def _new_code(
             accept.append(finding)
             withdrawn.append(QuestionWithdrawn(now, each.id, each.node, each.visit))
     how: tuple[str, ...] = ()
-    if reshaped and known.document:
-        told = changes(known.document, document_of(workflow), called)
+    if reshaped:
+        told = _changes(known, called, workflow)
         how = tuple(str(each) for each in told if each.parts != ("body",))
     code = CodeChanged(
         now,
@@ -193,6 +196,20 @@ def _new_code(
 
 
 _MOST_TOLD = 100
+# Thousands of runs in flight are of few versions, and ask few questions.
+_schema = lru_cache(64)(answer_schema)
+_COMPARED: WeakKeyDictionary[Workflow[Any], dict[str, tuple[Changed, ...]]] = WeakKeyDictionary()
+
+
+def _changes(known: Known, called: Names, workflow: Workflow[Any]) -> tuple[Changed, ...]:
+    """What changed between a run's version and this one; nothing where nobody knows its version."""
+    if not known.document:
+        return ()
+    compared = _COMPARED.setdefault(workflow, {})
+    version = json.dumps(known.document, sort_keys=True)
+    if version not in compared:
+        compared[version] = changes(known.document, document_of(workflow), called)
+    return compared[version]
 
 
 def _doubtful(run: Run, workflow: Workflow[Any], edited: Sequence[str]) -> Iterator[Finding]:
@@ -205,7 +222,7 @@ def _doubtful(run: Run, workflow: Workflow[Any], edited: Sequence[str]) -> Itera
 
 def _begun_otherwise(run: Run, workflow: Workflow[Any], known: Known, called: Names) -> Iterator[Finding]:
     """Steps in the middle of something, whose node was declared otherwise when they began it."""
-    told = changes(known.document, document_of(workflow), called) if known.document else ()
+    told = _changes(known, called, workflow)
     declared = {each.name: [part for part in each.parts if part != "body"] for each in told if each.what == "node"}
     begun = {each.node: words_of(each) for each in run.waits}
     begun |= {node: f"has done {each.done} items" for node, each in run.items.items()}
@@ -264,7 +281,7 @@ def _asked_otherwise(run: Run, workflow: Workflow[Any], known: Known) -> Iterato
             continue
         if tuple(asked.choices) != node.outcomes:
             what = f"its question offers {_words(asked.choices)}, and would offer {_words(node.outcomes)} now"
-        elif dict(asked.schema) != answer_schema(node):
+        elif dict(asked.schema) != _schema(node):
             what = "its question takes an answer of another form than it would now"
         elif each.due is not None and Source(node.name, EXPIRED) not in workflow.out:
             what = "its question expires, and no edge leaves by that now"

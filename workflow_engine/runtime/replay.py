@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -318,16 +320,20 @@ class _Again:
         return _Said(state, True, _differs(moment, "failure", what, list(moment.wrote), message))
 
     async def _within(self, node: Node, moment: Moment, before: Mapping[str, Value], act: Any) -> Any:
-        """Run a body in a scene like that of the recorded step, with a workspace of its own."""
-        with tempfile.TemporaryDirectory(prefix="workflow-replay-", ignore_cleanup_errors=True) as folder:
-            place = Path(folder).resolve()
+        """Run a body in a scene like that of the recorded step, with a workspace of its own if it asks for one."""
+        with ExitStack() as opened:
+
+            def workspace() -> Path:
+                folder = tempfile.TemporaryDirectory(prefix="workflow-replay-", ignore_cleanup_errors=True)
+                return Path(opened.enter_context(folder)).resolve()
+
             step = Step(
                 run=moment.run.id,
                 node=node.name,
                 visit=moment.visit,
                 attempt=moment.event.attempts,
                 key=moment.key,
-                workspace_at=lambda: place,
+                workspace_at=cache(workspace),
             )
             around = self.shop.around
             scene = Scene(self.workflow, before, step, around.resources, around.runner, moment.failure)

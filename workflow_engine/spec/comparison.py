@@ -58,6 +58,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], called: Names |
 def _between(
     what: Any, before: Mapping[str, Any], after: Mapping[str, Any], names: Mapping[str, str]
 ) -> Iterator[Changed]:
+    before = {name: each for name, each in before.items() if isinstance(each, Mapping)}
     then = {names.get(name, name): name for name in before}
     for name in sorted({*then, *after}):
         if name not in after:
@@ -78,16 +79,21 @@ def _nodes(document: Mapping[str, Any], bodies: Mapping[str, Any], names: Names)
     found: dict[str, dict[str, Any]] = {}
     for name, each in _part(document, "shape", "nodes").items():
         if isinstance(each, dict):
-            reads = sorted(names.fields.get(field, field) for field in each.get("reads", ()))
-            writes = [names.fields.get(field, field) for field in each.get("writes", ())]
+            reads = sorted(names.fields.get(field, field) for field in _texts(each.get("reads")))
+            writes = [names.fields.get(field, field) for field in _texts(each.get("writes"))]
             found[name] = {**each, "reads": reads, "writes": writes, "body": bodies.get(name)}
     return found
+
+
+def _texts(part: Any) -> list[str]:
+    return [each for each in part if isinstance(each, str)] if isinstance(part, list | tuple) else []
 
 
 def _edges(document: Mapping[str, Any], names: Names) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     shape = document.get("shape")
-    for each in shape.get("edges", ()) if isinstance(shape, dict) else ():
+    edges = shape.get("edges") if isinstance(shape, dict) else ()
+    for each in edges if isinstance(edges, list) else ():
         try:
             sources = " + ".join(node if word is None else f"{node}[{word}]" for node, word in each["sources"])
             key = f"{sources} > {' + '.join(each['targets'])}"
