@@ -11,6 +11,7 @@ from workflow_engine.cli.voice import AMBER, say
 from workflow_engine.errors import UsageError
 from workflow_engine.ports.sandbox import Sandbox
 from workflow_engine.settings import read_settings
+from workflow_engine.spec.subflow import agents_within, nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.targets import Loaded
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def choose_model(loaded: Loaded, model: str | None) -> ModelChoice | None:
     """The model for a workflow with agents, None for one without. Raises ModelMissing with both cures."""
-    if not loaded.workflow.agents:
+    if not agents_within(loaded.workflow):
         return None
     from workflow_engine import agents
 
@@ -43,7 +44,8 @@ async def choose_sandbox(
 
     Only an opener that takes `unsandboxed=` is spoken to, as `open_sandbox` and what is built on it do.
     """
-    opener = workflow.resources.get(Sandbox)
+    every = (workflow, *nested(workflow).values())
+    opener = next((each.resources[Sandbox] for each in every if Sandbox in each.resources), None)
     if opener is None or not _takes_policy(opener):
         return {}
     from workflow_engine import agents

@@ -6,15 +6,17 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
-from workflow_engine.cli.board import Board
-from workflow_engine.cli.figures import plain, width
+from workflow_engine.cli.board import Board, Row
+from workflow_engine.cli.figures import line, plain, width
 from workflow_engine.cli.table import board_lines, row_line
 from workflow_engine.cli.voice import console
 from workflow_engine.ports.ledger import Recorded
 from workflow_engine.ports.listener import Began, Said
-from workflow_engine.record.ids import RunId
+from workflow_engine.record.events import SubflowEntered
+from workflow_engine.record.ids import RunId, around
 from workflow_engine.spec.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -32,11 +34,31 @@ class Following:
         self.stream = stream
         self.board = Board(nodes)
         self.run: RunId | None = None
+        self._ways: dict[RunId, str] = {}
+        self._inner: dict[RunId, Board] = {}
 
     def hear(self, run: RunId, event: Any) -> None:
         """Show one fact."""
-        self.run = run
-        self.board.hear(event)
+        if not self.is_within(run):
+            self.run = run
+            self.board.hear(event)
+        elif (row := self._row_within(run, event)) is not None:
+            step, _, inner = row.node.partition("/")
+            self.board.row(step).words = line(f"{inner}: {row.standing} {row.words}")
+        self._note(run, event)
+
+    def is_within(self, run: RunId) -> bool:
+        """Whether a run lies within the one that is shown."""
+        return self.run is not None and around(self.run, run)
+
+    def _note(self, run: RunId, event: Any) -> None:
+        if isinstance(event, SubflowEntered):
+            self._ways[event.run] = f"{self._ways.get(run, '')}{event.node}/"
+
+    def _row_within(self, run: RunId, event: Any) -> Row | None:
+        """The row that a fact of a run within changed, under the way to it: `bill/charge`."""
+        row = self._inner.setdefault(run, Board()).hear(event)
+        return None if row is None else replace(row, node=f"{self._ways.get(run, '')}{row.node}")
 
     def recall(self, journal: Iterable[Recorded]) -> None:
         """Take in what happened before, without telling it again."""
@@ -54,10 +76,13 @@ class Lines(Following):
         self._width = max([12, *(min(28, width(name)) for name in self.board.rows)])
 
     def hear(self, run: RunId, event: Any) -> None:
-        self.run = run
-        board = self._boards.setdefault(run, Board()) if self.several_runs else self.board
-        row = board.hear(event)
-        if row is None or isinstance(event, Began | Said):
+        if not self.several_runs and self.is_within(run):
+            row = self._row_within(run, event)
+        else:
+            self.run = run
+            row = (self._boards.setdefault(run, Board()) if self.several_runs else self.board).hear(event)
+        self._note(run, event)
+        if row is None or isinstance(event, Began | Said | SubflowEntered):
             return
         text = row_line(row, self.stream, name_width=self._width)
         self.write(f"{run}  {text}" if self.several_runs else text)

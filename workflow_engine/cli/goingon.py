@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from workflow_engine.cli.driving import Manner, drive
 from workflow_engine.cli.opening import reading
 from workflow_engine.cli.typed import typed
+from workflow_engine.cli.voice import say
 from workflow_engine.errors import RunEnded, RunOwned, TargetError, UsageError
 from workflow_engine.targets import Label, Loaded, from_label, load
 
@@ -37,13 +38,29 @@ async def go_on(
         forking = typed("fork", run.id, "--at", "STEP", store=manner.store)
         cure = f"begin a new run, or go on from an earlier step of it: {forking}"
         raise RunEnded(f"run {run.id} {was}; there is nothing to resume", cure)
+    name, run = run.id, await _driven_for(run, manner)
     loaded = code_of(run, target, manner)
     manner = remembered(run, manner)
 
     async def act(engine: Engine) -> RunView[Any]:
-        return await engine.resume(run.id, executor=manner.executor, verb=verb, accept_changes=accept_changes)
+        return await engine.resume(name, executor=manner.executor, verb=verb, accept_changes=accept_changes)
 
     return await drive(loaded, manner, act, before=run.id)
+
+
+async def _driven_for(run: Run, manner: Manner) -> Run:
+    """The run itself, or the outermost one around it, which is driven so that this one goes on; it is said then."""
+    if run.within is None:
+        return run
+    async with reading(manner.store) as engine:
+        outer = await engine.outermost(run.id)
+    if outer.owned:
+        raise RunOwned(
+            f"run {outer.id}, around run {run.id}, is driven by a living process",
+            typed("watch", outer.id, store=manner.store),
+        )
+    say(f"run {run.id} does step {run.within.node} of run {run.within.run}: run {outer.id} goes on, and it with that")
+    return outer.run
 
 
 def go_on_or_say(run: RunId, manner: Manner) -> None:
@@ -55,7 +72,7 @@ def go_on_or_say(run: RunId, manner: Manner) -> None:
 
     from workflow_engine.cli.report import report
     from workflow_engine.cli.stopping import run_loop
-    from workflow_engine.cli.voice import AMBER, emit_json, point, say
+    from workflow_engine.cli.voice import AMBER, emit_json, point
 
     try:
         view = run_loop(go_on(run, manner, verb="answer"))

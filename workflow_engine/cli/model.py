@@ -37,14 +37,16 @@ def stub(
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import emit, point, say
     from workflow_engine.errors import UsageError
+    from workflow_engine.spec.subflow import nested
     from workflow_engine.targets import load
 
     loaded = load(target)
     prove(loaded.workflow)
-    agents = loaded.workflow.agents
-    if not agents:
+    flows = (loaded.workflow, *nested(loaded.workflow).values())
+    asked = [(node.name, output_of(node, flow)) for flow in flows for node in flow.agents]
+    if not asked:
         raise UsageError(f"{loaded.workflow.name} has no agents, so no model is needed", typed("run", loaded.label))
-    text = stub_playbook([(node.name, output_of(node, loaded.workflow)) for node in agents])
+    text = stub_playbook(asked)
     if out is not None and str(out) == "-":
         emit(text.rstrip())
         return

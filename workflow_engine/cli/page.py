@@ -34,7 +34,7 @@ def run_lines(view: RunView[Any], *, full: bool = False) -> list[str]:
         lines.append(painted(f"{behind}: taken by a run that can no longer be read", DIM, out))
     lines += [painted(each, DIM, out) for each in _change_lines(view)]
     lines += failure_lines(view)
-    steps = [_row(each) for each in view.history.steps] + _under_way(view)
+    steps = [_row(each) for each in view.history.steps if each.status != "running"] + _under_way(view)
     if steps:
         head = ["step", "", "node", "visit", "tries", "time", "tokens", "cost", "last word"]
         lines += ["", *grid(head, steps, out, room=room(out))]
@@ -109,11 +109,17 @@ def _under_way(view: RunView[Any]) -> list[list[Cell]]:
             Cell(line(node, 30)),
             Cell(str(run.frontier.visits.get(node, 1)), right=True),
             *[empty] * 4,
-            Cell("under way", DIM) if view.owned else _due(node in run.doubts),
+            _entered(run.entered[node])
+            if node in run.entered
+            else (Cell("under way", DIM) if view.owned else _due(node in run.doubts)),
         ]
         for node in run.frontier.due
         if node not in run.resting
     ]
+
+
+def _entered(within: str) -> Cell:
+    return Cell(f"as run {within}", DIM)
 
 
 def _due(doubted: bool) -> Cell:
@@ -125,4 +131,5 @@ def said(step: StepRecord) -> str:
     words = [word for _, word in step.routes]
     if step.outcome is not None and step.outcome not in step.words:
         words.insert(0, step.outcome)
-    return " ".join(part for part in (step.words, f"→ {', '.join(words)}" if words else "") if part)
+    run = f"run {step.run}" if step.run is not None and step.run not in step.words else ""
+    return " ".join(part for part in (step.words, run, f"→ {', '.join(words)}" if words else "") if part)

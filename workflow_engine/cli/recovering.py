@@ -137,17 +137,18 @@ async def _dead(engine: Engine, codes: list[Exit]) -> list[Run]:
     overdue = set(await engine.due())
     page: list[Listed] = []
     while True:
-        page = await engine.runs(limit=_PAGE, before=page[-1].run if page else None)
+        page = await engine.runs(limit=_PAGE, before=page[-1].run if page else None, children=True)
         for each in page:
             if each.status == "running" or (  # a queued one was left to a worker
                 each.status == "waiting" and (each.letters or each.run in overdue)
             ):
                 try:
-                    view = await engine.get(each.run)
+                    run = await engine.to_recover(each.run)
+                    view = None if run is None else await engine.get(run.id)
                 except StoreError as error:
                     codes.append(_problem(each.run, error))
                     continue
-                if not view.owned:
+                if view is not None and not view.owned and view.run not in found:
                     found.append(view.run)
         if len(page) < _PAGE:
             return found[::-1]

@@ -36,6 +36,7 @@ def runs(
     status: Annotated[StatusName | None, typer.Option("--status", help="only runs with this status")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="at most so many")] = 20,
     before: Annotated[str | None, typer.Option("--before", metavar="RUN", help="the page after this run")] = None,
+    children: Annotated[bool, typer.Option("--children", help="also those that do a subflow of another")] = False,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -44,7 +45,7 @@ def runs(
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import emit, emit_json, point, say
 
-    listed = run_loop(_listed(workflow, status, limit, before, store))
+    listed = run_loop(_listed(workflow, status, limit, before, store, children))
     if json:
         emit_json([_document(each) for each in listed])
     elif listed:
@@ -60,13 +61,13 @@ def runs(
 
 
 async def _listed(
-    workflow: str | None, status: str | None, limit: int, before: str | None, store: Path | None
+    workflow: str | None, status: str | None, limit: int, before: str | None, store: Path | None, children: bool
 ) -> list[Listed]:
     from workflow_engine.cli.opening import reading
 
     async with reading(store) as engine:
         after = None if before is None else await engine.find(before)
-        page = await engine.runs(workflow=workflow, status=status, limit=limit, before=after)
+        page = await engine.runs(workflow=workflow, status=status, limit=limit, before=after, children=children)
         return [await _as_it_stands(engine, each) for each in page]
 
 
@@ -88,7 +89,14 @@ def _document(listed: Listed) -> dict[str, Any]:
         "updated": listed.updated.isoformat(),
         "steps": listed.steps,
         **({} if listed.parent is None else {"parent": {"run": listed.parent[0], "step": listed.parent[1]}}),
+        **({} if listed.within is None else {"within": listed.within}),
     }
+
+
+def _from(listed: Listed) -> str:
+    if listed.within is not None:
+        return f"within {listed.within}"
+    return "" if listed.parent is None else f"{listed.parent[0]} at step {listed.parent[1]}"
 
 
 def _lines(listed: list[Listed]) -> list[str]:
@@ -110,7 +118,7 @@ def _lines(listed: list[Listed]) -> list[str]:
                 Cell(line(why, 40)),
                 Cell(several(each.steps, "step"), right=True),
                 Cell(ago(each.updated), "2", right=True),
-                Cell("" if each.parent is None else f"{each.parent[0]} at step {each.parent[1]}", "2"),
+                Cell(_from(each), "2"),
             ]
         )
     return grid(["", "run", "workflow", "status", "", "steps", "changed", "forked from"], rows, sys.stdout)

@@ -11,7 +11,7 @@ from workflow_engine.runtime.carrying import Carried, carried, known_of
 from workflow_engine.runtime.guessing import ways_on
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.nodes import Route
-from workflow_engine.spec.subflow import nested
+from workflow_engine.spec.subflow import agents_within
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import verify
 
@@ -33,7 +33,7 @@ def proved(shop: Workshop, workflow: Workflow[Any]) -> None:
 def ready(shop: Workshop, workflow: Workflow[Any]) -> None:
     """Raises errors.InvalidWorkflow, and errors.ModelMissing where agents have no model."""
     proved(shop, workflow)
-    if not shop.has_model and any(each.agents for each in (workflow, *nested(workflow).values())):
+    if not shop.has_model and agents_within(workflow):
         raise ModelMissing(
             f"{workflow.name} has agents and no model was chosen for them",
             "Engine.open(..., model=offline(Path('flow.playbook.toml'))) (offline: workflow_engine.agents); "

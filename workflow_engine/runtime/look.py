@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from workflow_engine.errors import AmbiguousRun, RunNotFound, StoreError
+from workflow_engine.errors import AmbiguousRun, RunNotFound, StoreDamaged, StoreError
 from workflow_engine.ports.ledger import Ledger, Recorded
 from workflow_engine.record.history import history
 from workflow_engine.record.ids import RunId, around
@@ -43,17 +43,33 @@ async def view_of(shop: Workshop, run: RunId) -> RunView[Any]:
     ledger = shop.ledger
     kept = await ledger.whole(run)
     workflow = shop.workflows.get(kept.run.workflow)
+    asked, letters = await _of_those_within(ledger, kept.run)
     return RunView(
         run=kept.run,
         values={name: value.json() for name, value in kept.state.items()},
         history=history(each.event for each in (await past_of(ledger, run, kept.journal)).events()),
-        questions=tuple(_under_its_name(each, kept.run) for each in kept.questions),
+        questions=(*(_under_its_name(each, kept.run) for each in kept.questions), *asked),
         owned=await ledger.owned(run),
-        letters=bool(kept.letters),
+        letters=bool(kept.letters) or letters,
         model=None if workflow is None else workflow.state,
         signalled=bool(kept.letters) and all(each.kind == "signal" for each in kept.letters),
         expects=await _expects(ledger, kept.run),
     )
+
+
+async def _of_those_within(ledger: Ledger, run: Run) -> tuple[list[Standing], bool]:
+    """The open questions of the runs within that it waits for, and whether one of them has letters."""
+    asked: list[Standing] = []
+    letters = False
+    ahead = [name for each in run.waits if each.on == "run" for name in each.names]
+    while ahead:
+        name = RunId(ahead.pop(0))
+        with suppress(RunNotFound, StoreDamaged):  # whoever goes on with the run hears of it
+            within = await ledger.whole(name)
+            asked += [each for each in within.questions if each.status == "open" and each.answer is None]
+            letters = letters or bool(within.letters)
+            ahead += [inner for each in within.run.waits if each.on == "run" for inner in each.names]
+    return asked, letters
 
 
 async def _expects(ledger: Ledger, run: Run) -> Mapping[str, Mapping[str, Any]]:
@@ -87,8 +103,12 @@ def _under_its_name(standing: Standing, run: Run) -> Standing:
 
 
 async def inbox(ledger: Ledger, run: str | None = None) -> list[Standing]:
-    """Questions that wait for an answer, oldest first; of all runs or of one."""
-    asked = await ledger.questions(None if run is None else await find(ledger, run))
+    """Questions that wait for an answer, oldest first; of all runs, or of one and of those within that it waits for."""
+    if run is None:
+        asked = list(await ledger.questions())
+    else:
+        name = await find(ledger, run)
+        asked = [*await ledger.questions(name), *(await _of_those_within(ledger, (await ledger.read(name)).run))[0]]
     return [each for each in asked if each.status == "open" and each.answer is None]
 
 

@@ -34,7 +34,7 @@ from workflow_engine.runtime import (
 )
 from workflow_engine.runtime.flight import Fit, in_flight
 from workflow_engine.runtime.logs import Spoken
-from workflow_engine.runtime.nested import Nested
+from workflow_engine.runtime.nested import Nested, outermost
 from workflow_engine.runtime.past import past
 from workflow_engine.runtime.publish import Published
 from workflow_engine.runtime.replay import Replay
@@ -344,6 +344,15 @@ class Service:
     async def due(self) -> list[RunId]:
         """Runs of which a question or a wait is over by now, the longest overdue first: `recover` goes on with them."""
         return list(await self._shop.ledger.due(self._shop.around.clock.now()))
+
+    async def outermost(self, run: str) -> RunView[Any]:
+        """The run that is driven so that this one goes on: itself, or the outermost of those it lies within."""
+        _, outer, _ = await outermost(self._shop.ledger, await self.find(run))
+        return await look.view_of(self._shop, outer.id)
+
+    async def to_recover(self, run: RunId) -> Run | None:
+        """The run that `recover` goes on with for one that was left; None where nobody needs to."""
+        return await resume.to_recover(self._shop, run)
 
     async def find(self, prefix: str) -> RunId:
         """The run a unique prefix or "@last" means. Raises errors.RunNotFound, errors.AmbiguousRun."""

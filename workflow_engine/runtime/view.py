@@ -119,6 +119,7 @@ class RunView(Generic[S]):
                     "started": None if each.started is None else each.started.isoformat(),
                     "seconds": None if each.seconds is None else round(each.seconds, 6),
                     "error": None if each.failure is None else each.failure.message,
+                    **({} if each.run is None else {"run": each.run}),
                 }
                 for each in self.history.steps
             ],
@@ -131,6 +132,11 @@ class RunView(Generic[S]):
             "answered_by": list(run.answered_by),
             **({"changes": changes} if (changes := [_change(each) for each in self.history.changes]) else {}),
             **({} if run.parent is None else {"parent": {"run": run.parent[0], "step": run.parent[1]}}),
+            **(
+                {}
+                if run.within is None
+                else {"within": {"run": run.within.run, "node": run.within.node, "visit": run.within.visit}}
+            ),
         }
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.edges import shown
-from workflow_engine.spec.nodes import Node, Parameter, Signature
+from workflow_engine.spec.nodes import Agent, Node, Parameter, Signature
 from workflow_engine.spec.policies import ONCE, Retry
 from workflow_engine.spec.workflow import Workflow
 
@@ -144,6 +144,11 @@ def subflows_of(workflow: Workflow[Any]) -> Iterator[Subflow]:
     for _, node in sorted(workflow.nodes.items(), key=lambda each: str(each[0])):
         if isinstance(node, Subflow):
             yield node
+
+
+def agents_within(workflow: Workflow[Any]) -> tuple[Agent[Any, Any], ...]:
+    """Its agents, and those of every workflow within it."""
+    return tuple(each for one in (workflow, *nested(workflow).values()) for each in one.agents)
 
 
 def nested(workflow: Workflow[Any]) -> Mapping[str, Workflow[Any]]:

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from workflow_engine.errors import TargetError
+from workflow_engine.spec.subflow import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.targets.importing import import_file
 from workflow_engine.targets.place import Place, find_place, near_names
@@ -49,7 +50,7 @@ def _declared_in(place: Place, workflow: Workflow[Any]) -> bool:
 def _choose(place: Place, found: dict[str, Workflow[Any]], module: ModuleType) -> tuple[str, Workflow[Any]]:
     if place.name is not None:
         return _named(place, place.name, found, module)
-    match list(found.items()):
+    match _outermost(found):
         case []:
             raise TargetError(
                 f"{place.path} holds no workflow",
@@ -60,6 +61,12 @@ def _choose(place: Place, found: dict[str, Workflow[Any]], module: ModuleType) -
         case several:
             listed = ", ".join(place.typed(name) for name, _ in several)
             raise TargetError(f"{place.path} holds {len(several)} workflows", f"name one: {listed}")
+
+
+def _outermost(found: dict[str, Workflow[Any]]) -> list[tuple[str, Workflow[Any]]]:
+    """Those that are no part of another one there: a file that declares a workflow and its subflows means the whole."""
+    within = {id(inner) for each in found.values() for inner in nested(each).values()}
+    return [(name, each) for name, each in found.items() if id(each) not in within] or list(found.items())
 
 
 def _named(place: Place, name: str, found: dict[str, Workflow[Any]], module: ModuleType) -> tuple[str, Workflow[Any]]:
