@@ -105,8 +105,8 @@ class Doors:
     async def driving(self) -> None:
         """The verbs that drive: with forged rows as with others, a body sees values of its types or none."""
         async with Engine.connect(self.path, workflows=[LATER], create=False) as engine:
-            for step in (0, 1, 5):
-                await self.tried(f"fork {LENDER} later at {step}", engine.fork, LENDER, at=step)
+            for place in (0, 1, 5):
+                await self.tried(f"fork {LENDER} later at {place}", engine.fork, LENDER, at=place)
             await self.tried("resume later", engine.resume, ANSWERED, accept_changes=True)
             await self.tried("replay against the later one", engine.replay, ANSWERED, against=LATER)
         async with Engine.connect(self.path, workflows=[FLOW], create=False) as engine:

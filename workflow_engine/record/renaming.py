@@ -6,7 +6,7 @@ Never raises: a fact that contradicts the run, which only a forger writes, gives
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,6 +65,17 @@ def moved(frontier: Frontier, event: RunMigrated) -> Frontier:
             if key not in event.forgotten
         },
     )
+
+
+def called_then(events: Sequence[Any], node: str) -> list[str]:
+    """What a node was called at each event of a journal; `node` is its name at the end of it."""
+    names = [node] * len(events)
+    for at in range(len(events) - 1, -1, -1):
+        names[at] = node
+        found = getattr(events[at], "nodes", None)
+        if isinstance(found, Mapping):  # of RunMigrated: what came before it was said under the former name
+            node = next((old for old, new in found.items() if new == node), node)
+    return names
 
 
 def _under(names: Mapping[str, str], kept: Mapping[str, T]) -> dict[str, T]:

@@ -17,6 +17,7 @@ from workflow_engine.runtime.code import damaged, prove, stands
 from workflow_engine.runtime.guessing import guesses
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.comparison import Changed
+from workflow_engine.spec.subflow import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.finding import Finding
 
@@ -46,13 +47,17 @@ class Fit:
 
 
 async def in_flight(shop: Workshop, workflow: Workflow[Any]) -> AsyncIterator[Fit]:
-    """Every run of the workflow that is not over, newest first. Raises errors.InvalidWorkflow for a broken version."""
+    """Every run of the workflow that is not over, and those within such runs, newest first.
+
+    Raises errors.InvalidWorkflow for a version that breaks laws.
+    """
     prove(workflow)
+    flows = {each.name: each for each in (*nested(workflow).values(), workflow)}
     for each in await shop.ledger.runs(Page(limit=MANY, children=True)):
         if each.status == "damaged" and each.workflow in ("", workflow.name):
             yield Fit(each.run, "damaged", each.status, why=await _harm(shop, each.run))
-        elif each.workflow == workflow.name and each.status in ("queued", "running", "waiting", "failed"):
-            fit = await _fit(shop, each.run, workflow)
+        elif each.workflow in flows and each.status in ("queued", "running", "waiting", "failed"):
+            fit = await _fit(shop, each.run, flows[each.workflow], alone=each.workflow == workflow.name)
             if fit is not None:
                 yield fit
 
@@ -65,13 +70,16 @@ async def _harm(shop: Workshop, run: RunId) -> str:
     return f"run {run} is damaged"
 
 
-async def _fit(shop: Workshop, run_id: RunId, workflow: Workflow[Any]) -> Fit | None:
-    """What becomes of one run; None for one that is over by now, or for good."""
+async def _fit(shop: Workshop, run_id: RunId, workflow: Workflow[Any], *, alone: bool) -> Fit | None:
+    """What becomes of one run; None for one that is over by now, or for good.
+
+    A run of a workflow within is driven with this version only where it lies within another run.
+    """
     ledger, around = shop.ledger, shop.around
     try:
         snapshot = await ledger.read(run_id)
         run = snapshot.run
-        if run.ended:
+        if run.ended or (not alone and run.within is None):
             return None
         if run.shape == workflow.shape and not stands(run, workflow):
             raise damaged(run, workflow)

@@ -19,6 +19,7 @@ from workflow_engine.errors import Failure, StepError, SubflowFailed
 from workflow_engine.ports.ledger import Snapshot
 from workflow_engine.record.events import AttemptFailed, StepFailed, SubflowEntered
 from workflow_engine.record.ids import RunId
+from workflow_engine.record.renaming import called_then
 from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.subflow import Subflow
@@ -66,9 +67,9 @@ async def visit_of(live: Live, node: str) -> Visit:
     visit = Visit(live.run.frontier.visits[node])
     if node not in live.run.entered:  # the usual case: nothing was begun
         return visit
-    for recorded in await live.around.ledger.journal(live.run.id):
-        event = recorded.event
-        if (getattr(event, "node", None), getattr(event, "visit", None)) != (node, visit.number):
+    events = [recorded.event for recorded in await live.around.ledger.journal(live.run.id)]
+    for event, name in zip(events, called_then(events, node), strict=True):
+        if (getattr(event, "node", None), getattr(event, "visit", None)) != (name, visit.number):
             continue
         match event:
             case SubflowEntered():

@@ -16,6 +16,7 @@ from workflow_engine.bodies.scene import Scene
 from workflow_engine.errors import Unavailable
 from workflow_engine.ports.listener import Said
 from workflow_engine.record.events import EffectStarted, QuestionAnswered, RunClaimed
+from workflow_engine.record.renaming import called_then
 from workflow_engine.record.usage import NOTHING, Spent
 from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.policies import within_of
@@ -177,12 +178,13 @@ async def _began(live: Live, name: str, visit: int, now: datetime) -> datetime:
     if name not in before.due or before.visits[name] != visit:
         return now
     began = now
-    for recorded in await live.around.ledger.journal(live.run.id):
-        match recorded.event:
+    events = [recorded.event for recorded in await live.around.ledger.journal(live.run.id)]
+    for each, then in zip(events, called_then(events, name), strict=True):
+        match each:
             case RunClaimed(verb="resume", at=at):
                 began = at
-            case QuestionAnswered(node=node, at=at) if node == name:
+            case QuestionAnswered(node=node, at=at) if node == then:
                 began = at
-            case event if (move := getattr(event, "move", None)) is not None and name in move.entered:
+            case event if (move := getattr(event, "move", None)) is not None and then in move.entered:
                 began = event.at
     return began
