@@ -25,6 +25,7 @@ import anyio.to_thread
 from pydantic import TypeAdapter
 
 from workflow_engine.bodies import capture
+from workflow_engine.bodies.apart import marked, stand_apart
 from workflow_engine.bodies.channel import Mouth, channel, opened
 from workflow_engine.errors import StepError, UsageError
 from workflow_engine.record.codec import encode
@@ -41,9 +42,7 @@ async def call_in_child(node: Function[Any, Any], given: Mapping[str, Any]) -> A
     try:
         with channel(capture.ear()) as folder:
             async with _lent(texts.values()) as shelf:
-                value, error = await anyio.to_process.run_sync(
-                    _in_child, place, texts, folder, logging.getLogger().level, shelf, cancellable=True
-                )
+                value, error = await _begun(place, texts, folder, shelf)
     except anyio.BrokenWorkerProcess as broken:
         if broken.args:
             raise StepError(f"the process of {node.name} could not start: {broken.__cause__ or broken}") from broken
@@ -72,6 +71,23 @@ async def _lent(texts: Iterable[str]) -> AsyncIterator[LendingShelf | None]:
     await anyio.to_thread.run_sync(lending.__exit__, None, None, None)
 
 
+async def _begun(
+    place: tuple[str, str, str], texts: Mapping[str, str], folder: str | None, shelf: LendingShelf | None
+) -> tuple[str, bytes | None]:
+    """The child's word. One that died before its body began is started once more: a Ctrl-C may have met it."""
+    level, parent = logging.getLogger().level, os.getpid()
+    for last in (False, True):
+        with marked() as mark:
+            try:
+                return await anyio.to_process.run_sync(
+                    _in_child, place, texts, folder, level, shelf, str(mark.path), parent, cancellable=True
+                )
+            except anyio.BrokenWorkerProcess:
+                if last or mark.group is not None:
+                    raise
+    raise AssertionError("the last try returns or raises")
+
+
 def refuse_in_child() -> None:
     """Raise errors.UsageError in a child that imports its parent's script only to find a body in it."""
     # anyio takes __main__ away while it runs the parent's script under another name.
@@ -83,8 +99,15 @@ def refuse_in_child() -> None:
 
 
 def _in_child(
-    place: tuple[str, str, str], texts: Mapping[str, str], folder: str | None, level: int, shelf: LendingShelf | None
+    place: tuple[str, str, str],
+    texts: Mapping[str, str],
+    folder: str | None,
+    level: int,
+    shelf: LendingShelf | None,
+    mark: str,
+    parent: int,
 ) -> tuple[str, bytes | None]:
+    stand_apart(mark, parent)
     with _pipes_apart(folder), _heard(folder, level):
         SHELF.set(shelf)
         try:

@@ -2,4 +2,5 @@
 
 from workflow_engine.cli.app import main
 
-main()
+if __name__ == "__main__":  # a body in a process of its own looks into the script that started it
+    main()

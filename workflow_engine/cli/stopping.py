@@ -1,4 +1,4 @@
-"""Stopping: Ctrl-C once finishes the steps under way, twice stops at once. Both leave a run that can be resumed."""
+"""Stopping: Ctrl-C or SIGTERM once finishes the steps under way, twice stops at once. Both leave a resumable run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from workflow_engine.cli.voice import AMBER, say
 
 T = TypeVar("T")
 PATIENCE = 2.0
-"""Seconds a second Ctrl-C gives the engine to let go of its run."""
+"""Seconds a second signal gives the engine to let go of its run."""
 ECHO = 0.1
-"""Seconds in which a second SIGINT is the first one's echo: some parents signal the child and then its whole group."""
+"""Seconds in which a second signal is the first one's echo: some parents signal the child and then its whole group."""
 
 
 class Stopped(Exception):
@@ -30,7 +30,7 @@ _leaving: list[threading.Timer] = []
 
 
 async def until_stopped(work: Coroutine[Any, Any, T], drain: Callable[[], None], parting: Callable[[], None]) -> T:
-    """Await `work`. SIGINT and SIGTERM drain; a second SIGINT cuts it off and raises Stopped; a third ends everything.
+    """Await `work`. SIGINT and SIGTERM drain; a second one cuts it off and raises Stopped; a third ends everything.
 
     If letting go takes longer than PATIENCE, `parting` is called and the process ends there and then.
     """
@@ -38,14 +38,14 @@ async def until_stopped(work: Coroutine[Any, Any, T], drain: Callable[[], None],
     first: float | None = None
     cut = False
 
-    def stop(interrupt: bool) -> None:
+    def stop(again: str) -> None:
         nonlocal first, cut
         now = time.monotonic()
         if first is None:
             first = now
-            say("stopping after the step under way; Ctrl-C again stops at once", AMBER)
+            say(f"stopping after the step under way; {again} stops at once", AMBER)
             drain()
-        elif not interrupt or now - first < ECHO:
+        elif now - first < ECHO:
             return
         elif cut:
             _end_now(Exit.INTERRUPTED)
@@ -55,8 +55,8 @@ async def until_stopped(work: Coroutine[Any, Any, T], drain: Callable[[], None],
             task.cancel()
 
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, stop, True)
-    loop.add_signal_handler(signal.SIGTERM, stop, False)
+    loop.add_signal_handler(signal.SIGINT, stop, "Ctrl-C again")
+    loop.add_signal_handler(signal.SIGTERM, stop, "a second SIGTERM")
     try:
         return await task
     except asyncio.CancelledError:
