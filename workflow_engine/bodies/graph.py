@@ -17,7 +17,10 @@ from workflow_engine.spec.nodes import Parameter
 
 
 async def run(node: Foreign, scene: Scene) -> Wrote | Midway:
-    """One attempt, or what remains of one. Raises what the graph's nodes raise."""
+    """One attempt, or what remains of one. Raises what the graph's nodes raise.
+
+    What a failed attempt used is told by `so_far` of what it raises, as far as that can be told.
+    """
     if node.graph is None:
         raise StepError(f"the graph of {node.name} is not here", "give it: langgraph_node(graph, ...)", retryable=False)
 
@@ -37,7 +40,7 @@ async def run(node: Foreign, scene: Scene) -> Wrote | Midway:
     )
     outcome = await scene.graphs().run(task)
     if isinstance(outcome, Ended):
-        return Wrote(await _written(node, scene, outcome.output))
+        return Wrote(await _written(node, scene, outcome.output), outcome.usage, outcome.answered_by)
     return Midway(tuple(asking(node.name, each) for each in outcome.pending), "graph")
 
 

@@ -48,8 +48,9 @@ def _first(shown: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
 
 
 def _evidence(value: Any, shown: Mapping[str, Any]) -> list[str]:
-    given = shown.get("evidence")
-    pieces = [each if isinstance(each, str) else _json(each) for each in given] if isinstance(given, list) else []
+    given = shown.get("evidence", [])
+    every = given if isinstance(given, list | tuple) else [given]
+    pieces = [each if isinstance(each, str) else _json(each) for each in every]
     said = {*_TEXTS, *_TITLES, "evidence", "choices", "schema", "node", "problem"}
     rest = {name: each for name, each in shown.items() if name not in said}
     if rest:

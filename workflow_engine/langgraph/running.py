@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -29,11 +29,14 @@ from langgraph.errors import EmptyInputError, GraphRecursionError, InvalidUpdate
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Interrupt
 
+from workflow_engine.bodies.intent import Wrote
 from workflow_engine.errors import BadWrite, StepError
 from workflow_engine.langgraph.given import GivenGraph
+from workflow_engine.langgraph.meter import Meter
 from workflow_engine.langgraph.saver import LedgerSaver, ValueRefused
 from workflow_engine.ports.checkpoints import Checkpoints
 from workflow_engine.ports.graphs import Ended, GraphTask, Outcome, Paused, Pending
+from workflow_engine.record.usage import Usage
 
 _CONTROL = frozenset({ERROR, INTERRUPT, RESUME, "__error_source_node__"})
 _STRUCTURE = "graph_structure"
@@ -53,20 +56,18 @@ class LangGraphRunner:
         graph, saver = self._own(given)
         # Whoever drives the engine within a graph of LangGraph's: this one is no part of that.
         var_child_runnable_config.set(None)
-        visit = _Visit(task, given, graph, saver, self._checkpoints)
+        replies = tuple((_Ref.of(each.ref), each.value) for each in task.replies)
+        visit = _Visit(task, given, graph, saver, self._checkpoints, Meter(), replies)
         try:
             return await visit.go()
-        except ValueRefused as error:
-            raise BadWrite(f"the graph of {task.node}: {error.what}", error.cure) from error
-        except GraphRecursionError as error:
-            raise StepError(
-                f"the graph of {task.node} took as many steps as it may without ending: {_first_line(error)}",
-                "langgraph_node(..., recursion_limit=...), or resume the run: it goes on for as many again",
-                kind="limit",
-                retryable=False,
-            ) from error
-        except (EmptyInputError, InvalidUpdateError) as error:
-            raise StepError(f"the graph of {task.node}: {_first_line(error)}", retryable=False) from error
+        except Exception as error:
+            failed = _told(task.node, error)
+            if visit.meter.usage.requests:
+                with suppress(AttributeError, TypeError):  # any class of the user's
+                    cast("Any", failed).so_far = Wrote(usage=visit.meter.usage, answered_by=tuple(visit.meter.models))
+            if failed is error:
+                raise
+            raise failed from error
 
     def _own(self, given: GivenGraph) -> tuple[Pregel[Any, Any, Any, Any], GraphSaver]:
         """The graph with a checkpointer on our store in the place of its own, if it has one."""
@@ -74,6 +75,24 @@ class LangGraphRunner:
             saver = GraphSaver(self._checkpoints, types=given.types)
             self._made[given] = given.graph.copy(update={"checkpointer": saver}), saver
         return self._made[given]
+
+
+def _told(node: str, error: Exception) -> Exception:
+    """What LangGraph finds wrong, in our words; what the graph's nodes raise stays as it is."""
+    match error:
+        case ValueRefused():
+            return BadWrite(f"the graph of {node}: {error.what}", error.cure)
+        case GraphRecursionError():
+            return StepError(
+                f"the graph of {node} took as many steps as it may without ending: {_first_line(error)}",
+                "langgraph_node(..., recursion_limit=...), or resume the run: it goes on for as many again",
+                kind="limit",
+                retryable=False,
+            )
+        case EmptyInputError() | InvalidUpdateError():
+            return StepError(f"the graph of {node}: {_first_line(error)}", retryable=False)
+        case _:
+            return error
 
 
 class GraphSaver(LedgerSaver):
@@ -102,13 +121,24 @@ class _Place:
     task: str
     answers: int
 
+
+@dataclass(frozen=True)
+class _Ref:
+    """What a question of a graph is found by again, and what the graph had used until it asked."""
+
+    place: _Place
+    usage: Usage
+    models: tuple[str, ...]
+
     @property
-    def ref(self) -> str:
-        return json.dumps([self.interrupt, self.scope, self.checkpoint, self.task, self.answers])
+    def text(self) -> str:
+        used = [self.usage.requests, self.usage.input_tokens, self.usage.output_tokens]
+        return json.dumps([list(vars(self.place).values()), used, self.models])
 
     @classmethod
-    def of(cls, ref: str) -> _Place:
-        return cls(*json.loads(ref))
+    def of(cls, text: str) -> _Ref:
+        place, used, models = json.loads(text)
+        return cls(_Place(*place), Usage(*used), tuple(models))
 
 
 @dataclass(frozen=True)
@@ -150,6 +180,18 @@ class _Visit:
     graph: Pregel[Any, Any, Any, Any]
     saver: GraphSaver
     checkpoints: Checkpoints
+    meter: Meter
+    replies: tuple[tuple[_Ref, Any], ...]
+
+    @property
+    def used(self) -> Usage:
+        """In this attempt, and before the graph asked."""
+        return self.meter.usage if not self.replies else self.replies[0][0].usage + self.meter.usage
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        before = () if not self.replies else self.replies[0][0].models
+        return tuple(dict.fromkeys((*before, *self.meter.models)))
 
     async def go(self) -> Outcome:
         begun = await self._standing("")
@@ -165,7 +207,7 @@ class _Visit:
                 raise
             return await self._asked_again(error)
         if not stopped:
-            return Ended(output)
+            return Ended(output, self.used if self.used.requests else None, self.models)
         pending = await self._pending()
         if not pending:
             raise StepError(
@@ -207,6 +249,7 @@ class _Visit:
         ours: RunnableConfig = {
             "configurable": {"thread_id": self.task.series},
             "metadata": {_STRUCTURE: self.given.anatomy.structure},
+            "callbacks": [self.meter],
         }
         if "recursion_limit" in settings:
             ours["recursion_limit"] = settings["recursion_limit"]
@@ -254,10 +297,9 @@ class _Visit:
     async def _answers(self) -> Command[Any] | None:
         """The answers that are still to be given, each to its own interrupt."""
         left = {}
-        for reply in self.task.replies:
-            place = _Place.of(reply.ref)
-            if await self._waits(place):
-                left[place.interrupt] = reply.value
+        for ref, value in self.replies:
+            if await self._waits(ref.place):
+                left[ref.place.interrupt] = value
         return Command(resume=left) if left else None
 
     async def _waits(self, place: _Place) -> bool:
@@ -273,7 +315,8 @@ class _Visit:
         assert outer is not None
         asked = [each for raised in outer.asking().values() for each in raised]
         places = await self._places(outer, asked)
-        return [Pending(places[each.id].ref, each.value, _schema(each)) for each in asked]
+        refs = (_Ref(places[each.id], self.used, self.models).text for each in asked)
+        return [Pending(ref, each.value, _schema(each)) for ref, each in zip(refs, asked, strict=True)]
 
     async def _places(self, outer: _Standing, asked: Iterable[Interrupt[Any]]) -> dict[str, _Place]:
         """The innermost place of each: a scope that a graph within has shows there what is shown around it too."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from workflow_engine.record.inbox import Reply
+from workflow_engine.record.usage import Usage
 from workflow_engine.spec.foreign import ForeignGraph
 
 
@@ -43,16 +44,21 @@ class Pending:
 
 @dataclass(frozen=True)
 class Paused:
-    """It cannot go on until people answered, and where it stands is on disk."""
+    """It cannot go on until people answered, and where it stands is on disk.
+
+    What it has used so far is told with what follows the answers.
+    """
 
     pending: tuple[Pending, ...]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """It came to its end, with this output."""
+    """It came to its end, with this output; what its models used, in this attempt and before it asked."""
 
     output: Any
+    usage: Usage | None = None
+    answered_by: tuple[str, ...] = ()
 
 
 Outcome: TypeAlias = Paused | Ended
