@@ -15,6 +15,7 @@ from workflow_engine.cli import (
     check,
     doctor,
     draw,
+    file,
     fork,
     inbox,
     logs,
@@ -65,6 +66,7 @@ app.command("runs")(runs.runs)
 app.command("show")(show.show)
 app.command("watch")(watch.watch)
 app.command("logs")(logs.logs)
+app.command("file")(file.file)
 app.command("resume")(resume.resume)
 app.command("recover")(resume.recover)
 app.command("cancel")(resume.cancel)

@@ -187,6 +187,9 @@ def _take_text(field: Field, text: str, plain: dict[str, Any], typed: dict[str, 
     if text.encode("utf-8", "replace").decode() != text:
         problems.append(f"{field.name}: holds bytes that are no UTF-8")
         return
+    if field.files and text.startswith("@"):
+        _take_file(field, text[1:], plain, typed, problems)
+        return
     try:
         value = strict_json(text)
     except ValueError:
@@ -195,7 +198,23 @@ def _take_text(field: Field, text: str, plain: dict[str, Any], typed: dict[str, 
     # like an object is told as one.
     if not _fits(field, value) and (not isinstance(value, dict | list) or _fits(field, text)):
         value = text
+    if field.files and value == text and not _fits(field, value):
+        problems.append(f"{field.name}: is a file, and is given like {field.name}=@{line(text, 60) or 'report.pdf'}")
+        return
     _take(field, value, plain, typed, problems)
+
+
+def _take_file(field: Field, path: str, plain: dict[str, Any], typed: dict[str, Any], problems: list[str]) -> None:
+    """The file of a path; a list of the one, where the field wants a list."""
+    from workflow_engine.errors import UsageError
+    from workflow_engine.spec.file import File
+
+    try:
+        named = json.loads(File.of(Path(path)).model_dump_json())
+    except UsageError as error:
+        problems.append(f"{field.name}: {error.what}")
+        return
+    _take(field, named if _fits(field, named) or not _fits(field, [named]) else [named], plain, typed, problems)
 
 
 def _fits(field: Field, value: Any) -> bool:

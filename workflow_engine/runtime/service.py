@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from pydantic import BaseModel
 
 from workflow_engine.errors import UsageError, WorkflowError
+from workflow_engine.ports.files import KeepsFiles
 from workflow_engine.ports.ledger import Listed, Page, Recorded
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
@@ -42,6 +43,7 @@ from workflow_engine.runtime.schedules import Schedules
 from workflow_engine.runtime.signal import Sent
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
+from workflow_engine.spec.file import File
 from workflow_engine.spec.subflow import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Surroundings
@@ -387,6 +389,16 @@ class Service:
         With `follow` it goes on until nobody drives the run any more. Raises errors.RunNotFound, errors.StoreDamaged.
         """
         return logs.logs(self._shop.ledger, run, follow=follow)
+
+    def open_file(self, file: File) -> BinaryIO:
+        """The content of a file that runs of this store hold, checked as a whole before its first byte.
+
+        Raises errors.FileMissing, errors.FileDamaged, and errors.UsageError for a ledger that keeps no files.
+        """
+        ledger = self._shop.ledger
+        if not isinstance(ledger, KeepsFiles):
+            raise UsageError(f"{type(ledger).__name__} keeps no files", "open the engine on a store")
+        return ledger.files.open(file.sha256, file.size)
 
     async def close(self) -> None:
         """Stop what runs in the background and let go of everything."""
