@@ -25,6 +25,7 @@ from workflow_engine import (
     human,
     route,
     subflow,
+    to_langgraph,
     workflow,
 )
 from workflow_engine.errors import RunEnded
@@ -530,3 +531,19 @@ async def test_draining_leaves_both_resumable(opened: Any) -> None:
     async with opened(order) as engine:
         [view] = await engine.recover()
         assert (view.status, done) == ("succeeded", ["pay 3", "send 3"])
+
+
+async def test_an_exported_graph_calls_the_graph_within() -> None:
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.types import Command
+
+    graph: Any = to_langgraph(ASKED_CAUGHT).compile(checkpointer=InMemorySaver())
+    for thread, word, expected in (
+        ("1", "yes", {"sent": "sent for 3"}),
+        ("2", "no", {"trouble": "error: asking reac"}),
+    ):
+        config = {"configurable": {"thread_id": thread}}
+        asked = await graph.ainvoke({"cart": "abc"}, config)
+        assert asked["__interrupt__"][0].value["message"] == "pay 3?"
+        ended = await graph.ainvoke(Command(resume=word), config)
+        assert {name: ended[name][:18] for name in expected} == expected

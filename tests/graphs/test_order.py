@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ class KeptLedger(MemoryLedger):
 
 
 @pytest.fixture
-def kept() -> Iterator[KeptLedger]:
-    yield KeptLedger()
+def kept() -> KeptLedger:
+    return KeptLedger()
 
 
 def engine(ledger: Any) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,10 @@ from workflow_engine.cli.options import Store
 
 if TYPE_CHECKING:
     from workflow_engine.draw import Diagram
+    from workflow_engine.draw.unfolding import Pictured
+    from workflow_engine.engine import Engine
+    from workflow_engine.runtime.view import RunView
+    from workflow_engine.spec.workflow import Workflow
 
 
 def draw(
@@ -20,6 +25,10 @@ def draw(
         typer.Option("-o", "--out", metavar="FILE", help=".svg .png .pdf .dot .mmd; without it Mermaid on stdout"),
     ] = None,
     dark: Annotated[bool, typer.Option("--dark", help="for a dark page")] = False,
+    unfold: Annotated[bool, typer.Option("--unfold", help="workflows within are drawn too, each in a box")] = False,
+    fold: Annotated[
+        list[str] | None, typer.Option("--fold", metavar="NODE", help="unfold all but this one (bill, bill/charge)")
+    ] = None,
     store: Store = None,
 ) -> None:
     """Draw a workflow, or a run on its workflow."""
@@ -29,7 +38,8 @@ def draw(
 
     if out is not None:
         format_of(out)
-    diagram = run_loop(_of_run(what, store)) if _is_run(what) else _of_target(what)
+    folded = frozenset(fold or ()) if unfold or fold else None
+    diagram = run_loop(_of_run(what, store, folded)) if _is_run(what) else _of_target(what, folded)
     if out is None:
         from workflow_engine.draw import picture
 
@@ -55,20 +65,52 @@ def _is_run(what: str) -> bool:
     return False
 
 
-def _of_target(what: str) -> Diagram:
+def _of_target(what: str, folded: frozenset[str] | None) -> Diagram:
     from workflow_engine.draw.extract import diagram_of
+    from workflow_engine.draw.unfolding import every, unfolded
     from workflow_engine.targets import load
 
-    return diagram_of(load(what).workflow)
+    workflow = load(what).workflow
+    diagram = diagram_of(workflow)
+    return diagram if folded is None else unfolded(workflow, diagram, every(folded))
 
 
-async def _of_run(what: str, store: Path | None) -> Diagram:
+async def _of_run(what: str, store: Path | None, folded: frozenset[str] | None) -> Diagram:
     """Without its code: a store keeps the workflow of each run as JSON."""
     from workflow_engine.cli.drawing import run_diagram
     from workflow_engine.cli.opening import reading
+    from workflow_engine.draw.unfolding import unfolded
     from workflow_engine.spec.document import from_document
 
     async with reading(store) as engine:
         view = await engine.get(what)
-        document = dict(await engine.document(view.id))
-    return run_diagram(from_document(document), view)
+        workflow = from_document(dict(await engine.document(view.id)))
+        within = {} if folded is None else await _within(engine, view)
+    diagram = run_diagram(workflow, view)
+    return diagram if folded is None else unfolded(workflow, diagram, _pictured(within, folded))
+
+
+async def _within(engine: Engine, view: RunView[Any], way: str = "") -> dict[str, RunView[Any]]:
+    """The runs within by the way to their nodes: of several visits, the last."""
+    from workflow_engine.errors import RunNotFound
+
+    found: dict[str, RunView[Any]] = {}
+    last = {each.node: each.run for each in view.history.steps if each.run is not None} | dict(view.run.entered)
+    for node, run in last.items():
+        with suppress(RunNotFound):
+            found[f"{way}{node}"] = inner = await engine.get(run)
+            found |= await _within(engine, inner, f"{way}{node}/")
+    return found
+
+
+def _pictured(within: dict[str, RunView[Any]], folded: frozenset[str]) -> Pictured:
+    from workflow_engine.cli.drawing import run_diagram
+    from workflow_engine.draw.unfolding import every
+
+    plain = every(folded)
+
+    def pictured(path: str, workflow: Workflow[Any]) -> Diagram | None:
+        made = plain(path, workflow)
+        return made if made is None or path not in within else run_diagram(workflow, within[path])
+
+    return pictured

@@ -20,6 +20,7 @@ from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source, is_end
 from workflow_engine.spec.nodes import FAILED, Node, Route
 from workflow_engine.spec.policies import Retry, Wait, attempts_of, rules_of
+from workflow_engine.spec.subflow import agents_within
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import broken, verify
 
@@ -44,6 +45,8 @@ def to_langgraph(
     `agents` runs the agents, if there are any (`workflow_engine.agents.open_runner`). `resources` replaces openers;
     what is opened stays open as long as the process. The graph is asynchronous: call `ainvoke` and `astream`.
 
+    A subflow is a graph called within its node; how deep one may lie within itself is not looked at.
+
     Items of an `each` node are done in one go, and kept when all of them are done.
 
     What is lost on the way: durability is your checkpointer's (between supersteps, not per step), and so is who may
@@ -56,7 +59,7 @@ def to_langgraph(
     findings = broken(verify(workflow))
     if findings:
         raise InvalidWorkflow(workflow.name, findings)
-    if agents is None and workflow.agents:
+    if agents is None and agents_within(workflow):
         raise ModelMissing(
             f"{workflow.name} has agents and no runner was given for them", "to_langgraph(..., agents=open_runner(...))"
         )
@@ -75,9 +78,19 @@ class _Export:
             return agents
 
         self.workflow = workflow
-        self.plain = Plain(workflow, Resources(resources), runner, self.ways)
+        self.plain = Plain(workflow, Resources(resources), runner, self.ways, self.within)
         whole, public = schemas_of(workflow)
         self.graph: StateGraph[Any, Any, Any, Any] = StateGraph(whole, input_schema=public, output_schema=public)
+
+        self._given = agents, resources
+        self._within: dict[int, Any] = {}
+
+    def within(self, workflow: Workflow[Any]) -> Any:
+        """The graph of a workflow within, compiled when it is first entered."""
+        if id(workflow) not in self._within:
+            agents, resources = self._given
+            self._within[id(workflow)] = to_langgraph(workflow, agents=agents, resources=resources).compile()
+        return self._within[id(workflow)]
 
     def built(self) -> StateGraph[Any, Any, Any, Any]:
         for node in self.workflow.nodes.values():

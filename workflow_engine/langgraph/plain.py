@@ -17,7 +17,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, interrupt
 from pydantic import TypeAdapter, ValidationError
 
-from workflow_engine.bodies import each
+from workflow_engine.bodies import each, subflow
 from workflow_engine.bodies.intent import Ask, Wrote
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.bodies.run import run as run_body
@@ -35,6 +35,7 @@ from workflow_engine.spec.edges import FAIL_PREFIX, START_NAME, Edge
 from workflow_engine.spec.nodes import FAILED, Human, Node
 from workflow_engine.spec.policies import ONCE, Wait, attempts_of, rule_for
 from workflow_engine.spec.step import Step
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.attempt import failure_of
 from workflow_engine.steps.live import log
@@ -56,6 +57,7 @@ class Plain:
     resources: Resources
     runner: Callable[[], AgentRunner]
     ways: Ways
+    within: Callable[[Workflow[Any]], Any]
     graphs: NestedGraphs = field(default_factory=NestedGraphs)
 
     def begin(self, seeds: Mapping[str, Any]) -> Any:
@@ -85,7 +87,7 @@ class Plain:
                     state.get(CAUGHT, {}).get(node.name),
                     graphs=lambda: self.graphs,
                 )
-                intent = await (_spread(node, scene) if isinstance(node, Each) else run_body(node, scene))
+                intent = await self._done(node, scene)
             if isinstance(intent, Ask):
                 assert isinstance(node, Human)
                 written, outcome = _answered(self.workflow, node, intent)
@@ -96,6 +98,15 @@ class Plain:
             return self._onward(left, {**written, VISITS: {node.name: visit}})
 
         return step
+
+    async def _done(self, node: Node, scene: Scene) -> Any:
+        if isinstance(node, Each):
+            return await _spread(node, scene)
+        if not isinstance(node, Subflow):
+            return await run_body(node, scene)
+        ended = await self.within(node.workflow).ainvoke(dict(subflow.run(node, scene).inputs))
+        fields = node.workflow.fields
+        return Wrote({mine: ended.get(theirs, fields[theirs].default) for mine, theirs in node.gives.items()})
 
     def caught(self, node: Node) -> Any:
         """What happens when a node gave up and has a failure edge."""
