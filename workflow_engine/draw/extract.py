@@ -13,6 +13,7 @@ from workflow_engine.draw.traffic import Traffic
 from workflow_engine.record.history import History, StepRecord
 from workflow_engine.record.run import Items, Run
 from workflow_engine.record.usage import Usage
+from workflow_engine.record.waiting import words_of
 from workflow_engine.spec.workflow import Workflow
 
 MESSAGE_COLUMNS = 72
@@ -150,6 +151,14 @@ def _items(now: Items | None, latest: StepRecord | None) -> Iterator[str]:
 
 
 def _asked(node: str, run: Run, latest: StepRecord | None) -> Iterator[str]:
+    waiting = run.wait(node)
+    if waiting is not None:
+        yield words_of(waiting)
+        if waiting.had:
+            yield f"came: {', '.join(each.name for each in waiting.had)}"
+        if waiting.until is not None and waiting.on != "time":
+            yield f"until {moment(waiting.until)}"
+        return
     question = run.question(node)
     match question.asks if question else "human":
         case "effect":

@@ -13,7 +13,7 @@ from workflow_engine.errors import DeclarationError, Failure
 from workflow_engine.spec.each import Each, Result, element_of, inputs_of, item_parameters, result_of
 from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
-from workflow_engine.spec.state import Field
+from workflow_engine.spec.state import Field, required
 from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
@@ -45,6 +45,8 @@ def means(workflow: Workflow[Any], parameter: Parameter) -> Meaning:
 def reads_of(workflow: Workflow[Any], node: Node) -> tuple[Read, ...]:
     """The fields its body reads, and those its `finish` or its probe read besides."""
     given = (each for _, each in _parameters(workflow, node) if means(workflow, each) == "field")
+    if isinstance(node, Wait):  # whether its field holds a time at all is another law's
+        return tuple(Read(each.name, required(workflow.fields[each.name].type)) for each in given)
     return tuple(Read(each.name, each.type) for each in given)
 
 
