@@ -40,6 +40,9 @@ def to_langgraph(
     answer that does not fit is asked for again, with the `problem`. Retries, time limits and `.failed` edges become
     LangGraph's own; FAIL raises `ReachedFail`.
 
+    A `wait` interrupts as well, with the names of its signals and the schema of what each carries: resume with {name:
+    what it carries}. Nothing is kept of what comes early, and a time is over when you resume it.
+
     A `langgraph_node` is a graph within the graph: your checkpointer keeps it, and its interrupts are LangGraph's.
 
     `agents` runs the agents, if there are any (`workflow_engine.agents.open_runner`). `resources` replaces openers;

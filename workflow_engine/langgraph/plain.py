@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -16,9 +17,15 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, interrupt
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
+<<<<<<< HEAD
 from workflow_engine.bodies import each, subflow
 from workflow_engine.bodies.intent import Ask, Wrote
+=======
+from workflow_engine.bodies import each
+from workflow_engine.bodies.intent import Ask, Await, Wrote
+>>>>>>> 248285a (Waits on plain LangGraph, in forks, in workers and in changed code)
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.bodies.run import run as run_body
 from workflow_engine.bodies.scene import Scene
@@ -30,6 +37,8 @@ from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import RunId, step_key
 from workflow_engine.record.people import choice_in
+from workflow_engine.spec import waits
+from workflow_engine.spec.document import carried_schema
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import FAIL_PREFIX, START_NAME, Edge
 from workflow_engine.spec.nodes import FAILED, Human, Node
@@ -91,6 +100,9 @@ class Plain:
             if isinstance(intent, Ask):
                 assert isinstance(node, Human)
                 written, outcome = _answered(self.workflow, node, intent)
+            elif isinstance(intent, Await):
+                assert isinstance(node, waits.Wait)
+                written, outcome = _awaited(self.workflow, node, intent)
             else:
                 assert isinstance(intent, Wrote)
                 written, outcome = checked(self.workflow, node.name, intent.values), None
@@ -184,6 +196,37 @@ async def _spread(node: Each[Any, Any], scene: Scene) -> Wrote:
     await asyncio.gather(*(one(index) for index in range(len(work.items))))
     whole = work.whole(known, failed, node.on_error)
     return Wrote({name: scene.workflow.fields[name].adapter.validate_json(whole) for name in node.writes})
+
+
+def _awaited(workflow: Workflow[Any], node: waits.Wait, told: Await) -> tuple[dict[str, Any], str | None]:
+    """Interrupt until the signals are given by name, all of them or the first; a time is over when somebody resumes."""
+    fields = workflow.fields
+    kinds = {name: node.payload(name, fields) for name in node.names}
+    asked: dict[str, Any] = {
+        "node": node.name,
+        "signals": [{"name": name, "schema": carried_schema(kind)} for name, kind in kinds.items()],
+        "first": node.first,
+        "until": None if told.until is None else told.until.isoformat(),
+    }
+    while True:
+        given = interrupt(asked)
+        if not node.signals:
+            return {}, None
+        wanted = f"resume with {{name: what it carries}} for {'one' if node.first else 'each'} of {', '.join(kinds)}"
+        if not isinstance(given, Mapping) or not (len(given) == 1 if node.first else set(given) == set(kinds)):
+            asked = {**asked, "problem": wanted}
+            continue
+        try:
+            values = {name: None if kinds[name] is None else _payload(kinds[name], given[name]) for name in given}
+        except (KeyError, ValidationError) as error:
+            asked = {**asked, "problem": wanted if isinstance(error, KeyError) else str(error)}
+            continue
+        written = {node.carried[name]: value for name, value in values.items() if name in node.carried}
+        return checked(workflow, node.name, written), next(iter(given)) if node.first else None
+
+
+def _payload(kind: Any, given: Any) -> Any:
+    return TypeAdapter(kind).validate_json(json.dumps(to_jsonable_python(given)))
 
 
 def _answered(workflow: Workflow[Any], node: Human[Any, Any], ask: Ask) -> tuple[dict[str, Any], str | None]:

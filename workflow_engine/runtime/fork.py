@@ -29,6 +29,7 @@ from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.document import document_of
 from workflow_engine.spec.edges import START_NAME
 from workflow_engine.spec.nodes import Human, Node, Route
+from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.filing import adopted, desk_of, held_by
 from workflow_engine.steps.live import Live, after
@@ -114,6 +115,8 @@ def _outcome(
         return here.outcome, here.failure
     if isinstance(node, Human):
         return _answered(workflow, here, node, state[written[0]], written[0]), None
+    if isinstance(node, Wait) and node.first:  # left by the signal whose field was edited
+        return next((signal for signal, field in node.carried.items() if field in written), here.outcome), None
     return None, None
 
 

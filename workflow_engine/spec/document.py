@@ -174,7 +174,7 @@ def _inner(node: Subflow) -> dict[str, Any]:
 def _wait(node: Wait, workflow: Workflow[Any]) -> dict[str, Any]:
     """What it waits for. With what each signal carries, so that one can be held against it without code."""
     return {
-        "signals": [[name, _schema(node.payload(name, workflow.fields))] for name in node.names],
+        "signals": [[name, carried_schema(node.payload(name, workflow.fields))] for name in node.names],
         "first": node.first,
         "until": node.until,
         "lasting": None if node.lasting is None else node.lasting.total_seconds(),
@@ -182,7 +182,8 @@ def _wait(node: Wait, workflow: Workflow[Any]) -> dict[str, Any]:
     }
 
 
-def _schema(payload: Any) -> dict[str, Any]:
+def carried_schema(payload: Any) -> dict[str, Any]:
+    """The JSON Schema of what a signal carries; of None, for one that carries nothing."""
     if payload is None:
         return dict(_NOTHING)
     if isinstance(payload, dict):  # of a document: its class is not here

@@ -64,12 +64,12 @@ class RunRow:
     text: str
     key: int = 0
 
-    @property
+    @cached_property
     def due(self) -> int | None:
         """When the first of its questions or waits is over, in microseconds since 1970."""
         return micros(self.run.due)
 
-    @property
+    @cached_property
     def topics(self) -> str | None:
         """What it listens to, each topic between line ends."""
         return "\n".join(["", *sorted(self.run.topics), ""]) if self.run.topics else None
