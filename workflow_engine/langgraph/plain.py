@@ -19,13 +19,8 @@ from langgraph.types import Command, Overwrite, interrupt
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-<<<<<<< HEAD
 from workflow_engine.bodies import each, subflow
-from workflow_engine.bodies.intent import Ask, Wrote
-=======
-from workflow_engine.bodies import each
 from workflow_engine.bodies.intent import Ask, Await, Wrote
->>>>>>> 248285a (Waits on plain LangGraph, in forks, in workers and in changed code)
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.bodies.run import run as run_body
 from workflow_engine.bodies.scene import Scene
