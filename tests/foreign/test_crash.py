@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.foreign.dying import FLOWS, go_on
+from tests.foreign.graphs import asking
+from tests.foreign.test_running import reporting
 from tests.processes import ended
 from workflow_engine import Engine
 
@@ -78,3 +81,33 @@ async def test_killed_at_any_write_it_ends_as_if_nobody_had_been(
             twice = word in before and word in again
             assert not twice or before[-1] == word, f"{when} write {at}: {before} {again}"
         at += 3
+
+
+def begin(folder: str) -> None:
+    flow = reporting(asking())
+
+    async def main() -> None:
+        async with Engine.connect(Path(folder) / "runs.sqlite", workflows=[flow]) as engine:
+            assert (await engine.run(flow, request="bees")).run.status == "waiting"
+
+    asyncio.run(main())
+
+
+def answer_backwards(folder: str) -> None:
+    """Without the code of the workflow: a question can be answered by itself."""
+
+    async def main() -> None:
+        async with Engine.connect(Path(folder) / "runs.sqlite") as engine:
+            for each in reversed(await engine.inbox()):
+                await engine.answer(each.question.id, f"to {each.question.message}")
+
+    asyncio.run(main())
+
+
+async def test_two_questions_answered_in_reverse_by_another_process_reach_their_own_interrupts(tmp_path: Path) -> None:
+    assert [ended(begin, str(tmp_path)), ended(answer_backwards, str(tmp_path))] == [0, 0]
+    flow = reporting(asking())
+    async with Engine.connect(tmp_path / "runs.sqlite", workflows=[flow]) as engine:
+        (view,) = await engine.recover()
+    said = "plan bees > legal: to may we publish it? > price: to what does it cost?"
+    assert (view.run.status, view.values["findings"]) == ("succeeded", said)

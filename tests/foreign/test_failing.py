@@ -306,3 +306,29 @@ async def test_a_second_visit_begins_the_graph_anew(tmp_path: Path) -> None:
         forked = await engine.fork(view.run.id, at=0, request="wasps")
         assert forked.values["findings"] == "plan wasps"
     assert DID == ["plan", "write"] * 4
+
+
+async def test_of_two_answers_only_the_one_the_graph_refuses_is_asked_for_again(tmp_path: Path) -> None:
+    async def priced(state: Research) -> dict[str, Any]:
+        return {"notes": [f"{interrupt('what does it cost?', response_schema=Price).eur} EUR"]}
+
+    async def named(state: Research) -> dict[str, Any]:
+        return {"notes": [interrupt("what is it called?")]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(Research)
+    for name, node in (("priced", priced), ("named", named)):
+        builder.add_node(name, node)
+        builder.add_edge(GRAPH_START, name)
+    builder.add_node("write", write)
+    builder.add_edge(["priced", "named"], "write")
+    flow = reporting(builder)
+    async with Engine.open(tmp_path / "runs.sqlite", workflows=[flow]) as engine:
+        run = (await engine.run(flow, request="bees")).run.id
+        for each in await engine.inbox():
+            await engine.answer(each.question.id, {"eur": 7} if "cost" in each.question.message else "honey")
+        assert (await engine.resume(run)).run.status == "waiting"
+        (asked,) = await engine.inbox()
+        assert "what does it cost?" not in asked.question.message or "whole tens only" in asked.question.message
+        await engine.answer(run, {"eur": 70})
+        view = await engine.resume(run)
+    assert sorted(view.values["findings"].split(" > ")) == ["70 EUR", "honey"]

@@ -115,3 +115,10 @@ def test_a_node_has_a_name() -> None:
     assert langgraph_node(builder.compile(name="digging"), reads="request").name == "digging"
     with pytest.raises(DeclarationError, match="has no name"):
         langgraph_node(RESEARCH, reads="question")
+
+
+def test_the_same_graph_stands_at_a_second_place() -> None:
+    again = node().named("again", writes={"request": "answer"})
+    assert (again.writes, again.channels, again.name) == (("request",), ("answer",), "again")
+    assert laws(again) == []
+    assert node(writes="findings", out=lambda output: "x").named("other", writes="request").channels == ()

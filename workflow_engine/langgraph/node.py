@@ -9,9 +9,10 @@ from typing import Any
 
 from workflow_engine.errors import DeclarationError
 from workflow_engine.langgraph.given import AnyGraph, GivenGraph
+from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.edges import shown
-from workflow_engine.spec.foreign import Foreign
-from workflow_engine.spec.policies import ONCE, Retry
+from workflow_engine.spec.foreign import Foreign, pairs_of
+from workflow_engine.spec.policies import ONCE, Retries
 
 _FORM = 'langgraph_node(graph, name="research", reads={"question": "request"}, writes={"findings": "answer"})'
 
@@ -24,8 +25,11 @@ def langgraph_node(
     into: Callable[..., Any] | None = None,
     writes: Mapping[str, str] | str | tuple[str, ...] | None = None,
     out: Callable[..., Any] | None = None,
-    retry: Retry = ONCE,
+    retry: Retries = ONCE,
     timeout: timedelta | None = None,
+    idle: timedelta | None = None,
+    budget: Budget | None = None,
+    uses: str | tuple[str, ...] = (),
     recursion_limit: int | None = None,
     config: Mapping[str, Any] | None = None,
     context: Any = None,
@@ -41,7 +45,8 @@ def langgraph_node(
     Its checkpoints are kept in the engine's store; a checkpointer it was compiled with is not used. After a crash, and
     at a further attempt, it goes on from the newest. Each `interrupt()` becomes a question in the inbox, and its answer
     goes to that interrupt and no other. `types` are classes of yours that its state holds besides those its schemas
-    name. `recursion_limit`, `config` and `context` are LangGraph's own; `timeout` limits one attempt.
+    name. `recursion_limit`, `config` and `context` are LangGraph's own; `timeout` limits one attempt, `idle` ends one
+    in which no node of the graph began and none said anything for so long, `budget` bounds what all visits use.
 
     Raises errors.DeclarationError.
     """
@@ -56,7 +61,7 @@ def langgraph_node(
         raise DeclarationError(
             f"{_called(name)} has out=, and writes= names channels", 'with out= name fields alone: writes="findings"'
         )
-    pairs = _pairs("writes", {} if writes is None else writes)
+    pairs = pairs_of("writes", {} if writes is None else writes)
     caller = sys._getframe(1)
     return Foreign(
         name=_named(graph, name),
@@ -64,8 +69,11 @@ def langgraph_node(
         writes=tuple(field for field, _ in pairs),
         retry=retry,
         timeout=timeout,
+        idle=idle,
+        budget=budget,
+        uses=(uses,) if isinstance(uses, str) else tuple(uses),
         graph=GivenGraph(graph, types),
-        reads=None if reads is None else _pairs("reads", reads),
+        reads=None if reads is None else pairs_of("reads", reads),
         channels=() if out is not None else tuple(channel for _, channel in pairs),
         out=out,
         settings={
@@ -91,18 +99,3 @@ def _named(graph: Any, name: str | None) -> str:
     if not isinstance(found, str) or found in ("LangGraph", "<lambda>"):
         raise DeclarationError("a langgraph_node has no name", _FORM)
     return found
-
-
-def _pairs(setting: str, given: Any) -> tuple[tuple[str, str], ...]:
-    """Names on the left and on the right; one that stands alone is both."""
-    if isinstance(given, Mapping):
-        pairs = tuple(given.items())
-    elif isinstance(given, str):
-        pairs = ((given, given),)
-    elif isinstance(given, Iterable):
-        pairs = tuple((each, each) for each in given)
-    else:
-        pairs = ((given, given),)
-    if not all(isinstance(each, str) for pair in pairs for each in pair):
-        raise DeclarationError(f"{setting}={shown(given)} names no fields and channels", _FORM)
-    return pairs

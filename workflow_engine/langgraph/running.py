@@ -3,19 +3,13 @@
 Where a graph stands is never concluded from `next`: it is empty between the end of a task and the checkpoint after it.
 It has ended when LangGraph, entered anew at the newest checkpoint, stops by itself and not at an interrupt.
 
-An answer is given to one interrupt of one task at one checkpoint, and only while that has not been answered. LangGraph
-takes the id of a task's first interrupt for any later one of its (as older versions had no other), and where a graph
-within a graph has used an answer, the outer one may still show the question: after a crash a used answer would answer
-the next question. So what tells is the innermost scope that asks: has its task been answered more often than then?
-
-A task that failed after it wrote something is taken for finished by LangGraph, and what should follow it is skipped:
-the failing condition of an edge would end the graph in silence. So what a failed task wrote is not handed back to it.
+An answer is given to one interrupt of one task at one checkpoint, and only while that has not been answered (see
+standing.py).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -23,8 +17,7 @@ from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs, var_child_runnable_config
-from langgraph.checkpoint.base import CheckpointTuple, PendingWrite
-from langgraph.checkpoint.serde.types import ERROR, INTERRUPT, RESUME
+from langgraph.checkpoint.serde.types import INTERRUPT
 from langgraph.errors import EmptyInputError, GraphRecursionError, InvalidUpdateError, is_invalid_resume
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Interrupt
@@ -33,12 +26,12 @@ from workflow_engine.bodies.intent import Wrote
 from workflow_engine.errors import BadWrite, StepError
 from workflow_engine.langgraph.given import GivenGraph
 from workflow_engine.langgraph.meter import Meter
-from workflow_engine.langgraph.saver import LedgerSaver, ValueRefused
+from workflow_engine.langgraph.saver import ValueRefused
+from workflow_engine.langgraph.standing import GraphSaver, Ref, Standing, places, standing
 from workflow_engine.ports.checkpoints import Checkpoints
 from workflow_engine.ports.graphs import Ended, GraphTask, Outcome, Paused, Pending
 from workflow_engine.record.usage import Usage
 
-_CONTROL = frozenset({ERROR, INTERRUPT, RESUME, "__error_source_node__"})
 _STRUCTURE = "graph_structure"
 _DUE = "branch:to:"
 
@@ -56,7 +49,7 @@ class LangGraphRunner:
         graph, saver = self._own(given)
         # Whoever drives the engine within a graph of LangGraph's: this one is no part of that.
         var_child_runnable_config.set(None)
-        replies = tuple((_Ref.of(each.ref), each.value) for each in task.replies)
+        replies = tuple((Ref.of(each.ref), each.value) for each in task.replies)
         visit = _Visit(task, given, graph, saver, self._checkpoints, Meter(), replies)
         try:
             return await visit.go()
@@ -95,82 +88,6 @@ def _told(node: str, error: Exception) -> Exception:
             return error
 
 
-class GraphSaver(LedgerSaver):
-    """Our store as the graph's checkpointer; of a task that failed it hands back only what that was told."""
-
-    async def _get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        found = await super()._get_tuple(config)
-        if found is None or not found.pending_writes:
-            return found
-        return found._replace(pending_writes=_unfailed(found.pending_writes))
-
-
-def _unfailed(writes: list[PendingWrite]) -> list[PendingWrite]:
-    caught = {task for task, channel, _ in writes if channel == "__error_source_node__"}
-    failed = {task for task, channel, _ in writes if channel == ERROR} - caught
-    return [each for each in writes if each[0] not in failed or each[1] in (RESUME, INTERRUPT)]
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where an interrupt was raised: in which scope, on which checkpoint, by which task, after how many answers."""
-
-    interrupt: str
-    scope: str
-    checkpoint: str
-    task: str
-    answers: int
-
-
-@dataclass(frozen=True)
-class _Ref:
-    """What a question of a graph is found by again, and what the graph had used until it asked."""
-
-    place: _Place
-    usage: Usage
-    models: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        used = [self.usage.requests, self.usage.input_tokens, self.usage.output_tokens]
-        return json.dumps([list(vars(self.place).values()), used, self.models])
-
-    @classmethod
-    def of(cls, text: str) -> _Ref:
-        place, used, models = json.loads(text)
-        return cls(_Place(*place), Usage(*used), tuple(models))
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """A scope at its newest checkpoint: what is pending there, by task."""
-
-    scope: str
-    newest: CheckpointTuple
-    tasks: Mapping[str, list[tuple[str, Any]]]
-
-    @property
-    def checkpoint(self) -> str:
-        return self.newest.checkpoint["id"]
-
-    def asking(self) -> dict[str, tuple[Interrupt[Any], ...]]:
-        """The interrupts of the tasks that are not finished."""
-        found: dict[str, tuple[Interrupt[Any], ...]] = {}
-        for task, writes in self.tasks.items():
-            if all(channel in _CONTROL for channel, _ in writes):
-                raised = [value for channel, value in writes if channel == INTERRUPT]
-                if raised:
-                    found[task] = tuple(raised[-1]) if isinstance(raised[-1], list | tuple) else (raised[-1],)
-        return found
-
-    def answers(self, task: str) -> int:
-        """How many answers a task has used."""
-        given = [value for channel, value in self.tasks.get(task, ()) if channel == RESUME]
-        if not given:
-            return 0
-        return len(given[-1]) if isinstance(given[-1], list) else 1
-
-
 @dataclass(frozen=True)
 class _Visit:
     """One visit of a node, in one attempt."""
@@ -181,7 +98,7 @@ class _Visit:
     saver: GraphSaver
     checkpoints: Checkpoints
     meter: Meter
-    replies: tuple[tuple[_Ref, Any], ...]
+    replies: tuple[tuple[Ref, Any], ...]
 
     @property
     def used(self) -> Usage:
@@ -194,21 +111,38 @@ class _Visit:
         return tuple(dict.fromkeys((*before, *self.meter.models)))
 
     async def go(self) -> Outcome:
-        begun = await self._standing("")
+        begun = await standing(self.saver, self.task.series, "")
         if begun is None:
-            value = await self.task.begin()
-        else:
-            self._fits(begun)
-            value = await self._answers()
+            return await self._outcome(*await self._streamed(await self.task.begin()), {})
+        self._fits(begun)
+        left = await self._left()
         try:
-            output, stopped = await self._streamed(value)
+            return await self._outcome(*await self._streamed(Command(resume=left) if left else None), {})
         except Exception as error:
             if not is_invalid_resume(error):
                 raise
-            return await self._asked_again(error)
+            return await self._one_by_one(left, error)
+
+    async def _one_by_one(self, left: Mapping[str, Any], error: Exception) -> Outcome:
+        """An answer did not fit what only the graph knows, and is asked for once more. The others are good ones."""
+        problems: dict[str, str] = {}
+        output, stopped = None, True
+        if len(left) == 1:
+            problems = dict.fromkeys(left, str(error))
+            left = {}
+        for id, value in left.items():
+            try:
+                output, stopped = await self._streamed(Command(resume={id: value}))
+            except Exception as each:
+                if not is_invalid_resume(each):
+                    raise
+                problems[id] = str(each)
+        return await self._outcome(output, stopped or bool(problems), problems)
+
+    async def _outcome(self, output: Any, stopped: bool, problems: Mapping[str, str]) -> Outcome:
         if not stopped:
             return Ended(output, self.used if self.used.requests else None, self.models)
-        pending = await self._pending()
+        pending = await self._pending(problems)
         if not pending:
             raise StepError(
                 f"the graph of {self.task.node} stopped without asking anything",
@@ -269,16 +203,7 @@ class _Visit:
 
     # Where it stands
 
-    async def _standing(self, scope: str) -> _Standing | None:
-        found = await self.saver.aget_tuple({"configurable": {"thread_id": self.task.series, "checkpoint_ns": scope}})
-        if found is None:
-            return None
-        tasks: dict[str, list[tuple[str, Any]]] = {}
-        for task, channel, value in found.pending_writes or ():
-            tasks.setdefault(task, []).append((channel, value))
-        return _Standing(scope, found, tasks)
-
-    def _fits(self, begun: _Standing) -> None:
+    def _fits(self, begun: Standing) -> None:
         """Raises StepError where the graph is another one: LangGraph would pass over what it does not know any more."""
         known = cast("dict[str, Any]", begun.newest.metadata).get(_STRUCTURE)
         if known == self.given.anatomy.structure:
@@ -294,62 +219,25 @@ class _Visit:
             retryable=False,
         )
 
-    async def _answers(self) -> Command[Any] | None:
+    async def _left(self) -> dict[str, Any]:
         """The answers that are still to be given, each to its own interrupt."""
-        left = {}
+        left: dict[str, Any] = {}
         for ref, value in self.replies:
-            if await self._waits(ref.place):
+            here = await standing(self.saver, self.task.series, ref.place.scope)
+            if here is not None and here.waits(ref.place):
                 left[ref.place.interrupt] = value
-        return Command(resume=left) if left else None
+        return left
 
-    async def _waits(self, place: _Place) -> bool:
-        """Whether what an answer is for still waits for it."""
-        now = await self._standing(place.scope)
-        if now is None or now.checkpoint != place.checkpoint or now.answers(place.task) > place.answers:
-            return False
-        return all(channel in _CONTROL for channel, _ in now.tasks.get(place.task, ()))
-
-    async def _pending(self) -> list[Pending]:
+    async def _pending(self, problems: Mapping[str, str]) -> list[Pending]:
         """Everything it asks, in the order in which it says it."""
-        outer = await self._standing("")
+        outer = await standing(self.saver, self.task.series, "")
         assert outer is not None
-        asked = [each for raised in outer.asking().values() for each in raised]
-        places = await self._places(outer, asked)
-        refs = (_Ref(places[each.id], self.used, self.models).text for each in asked)
-        return [Pending(ref, each.value, _schema(each)) for ref, each in zip(refs, asked, strict=True)]
-
-    async def _places(self, outer: _Standing, asked: Iterable[Interrupt[Any]]) -> dict[str, _Place]:
-        """The innermost place of each: a scope that a graph within has shows there what is shown around it too."""
-        wanted = {each.id for each in asked}
-        found: dict[str, _Place] = {}
-        layer = [outer]
-        scopes = [each for each in await self.checkpoints.scopes(self.task.series) if each]
-        while layer:
-            tasks: set[str] = set()
-            for here in layer:
-                for task, raised in here.asking().items():
-                    tasks.add(task)
-                    for each in raised:
-                        if each.id in wanted:
-                            place = _Place(each.id, here.scope, here.checkpoint, task, here.answers(task))
-                            found[each.id] = place
-            within = [each for each in scopes if _inside(each, tasks)]
-            scopes = [each for each in scopes if each not in within]
-            layer = [each for each in [await self._standing(scope) for scope in within] if each is not None]
-        return found
-
-    async def _asked_again(self, error: Exception) -> Outcome:
-        """An answer did not fit what only the graph knows: its question is asked once more, with the reason."""
-        pending = await self._pending()
-        problem = str(error)
-        return Paused(tuple(Pending(each.ref, each.value, each.schema, problem) for each in pending))
-
-
-def _inside(scope: str, tasks: set[str]) -> bool:
-    """Whether a scope is that of a graph within one of these tasks. One that keeps its state names no task."""
-    last = [each for each in scope.split("|") if not each.isdigit()][-1]
-    task = last.partition(":")[2]
-    return not task or task in tasks
+        at = await places(self.saver, self.checkpoints, self.task.series, outer)
+        return [
+            Pending(Ref(at[each.id], self.used, self.models).text, each.value, _schema(each), problems.get(each.id, ""))
+            for raised in outer.asking().values()
+            for each in raised
+        ]
 
 
 def _schema(interrupt: Interrupt[Any]) -> Mapping[str, Any] | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.edges import shown
 from workflow_engine.spec.nodes import Node, Parameter, Signature, _text_of
 
 
@@ -72,6 +73,14 @@ class Foreign(Node):
         except DeclarationError:
             return None
 
+    def named(self, name: str, *, writes: Any = None) -> Self:
+        """The same graph at a second place, under another name; `writes` is given as to `langgraph_node`."""
+        if writes is None:
+            return replace(self, name=name)
+        pairs = pairs_of("writes", writes)
+        channels = () if self.out is not None else tuple(channel for _, channel in pairs)
+        return replace(self, name=name, writes=tuple(field for field, _ in pairs), channels=channels)
+
     @property
     def where(self) -> str | None:
         return self.declared
@@ -83,3 +92,16 @@ class Foreign(Node):
         parts = ["" if found is None else found.structure, repr(self.reads), repr(self.channels), repr(self.writes)]
         parts += [_text_of(each) for each in (self.body if self.reads is None else None, self.out) if each is not None]
         return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def pairs_of(setting: str, given: Any) -> tuple[tuple[str, str], ...]:
+    """Names on the left and on the right; one that stands alone is both. Raises errors.DeclarationError."""
+    if isinstance(given, Mapping):
+        pairs = tuple(given.items())
+    elif isinstance(given, str) or not isinstance(given, Iterable):
+        pairs = ((given, given),)
+    else:
+        pairs = tuple((each, each) for each in given)
+    if not all(isinstance(each, str) for pair in pairs for each in pair):
+        raise DeclarationError(f"{setting}={shown(given)} names no fields and channels", f'{setting}={{"a": "b"}}')
+    return pairs
