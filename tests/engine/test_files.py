@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from workflow_engine import (
     Retry,
     State,
     Step,
+    Store,
     agent,
     append,
     each,
@@ -39,8 +41,10 @@ from workflow_engine.record.codec import decode, encode
 from workflow_engine.spec.file import OUTSIDE, named
 from workflow_engine.spec.state import names_files
 from workflow_engine.stores.encryption import Keys, new_key
+from workflow_engine.stores.folder import files_of
 from workflow_engine.stores.memory import MemoryLedger
 from workflow_engine.stores.sqlite import open_ledger
+from workflow_engine.testing import FakeClock
 
 WORDS = b"a report, in many words\x00\xff"
 
@@ -233,11 +237,6 @@ async def test_the_content_is_there_before_the_commit_that_names_it(kept: Any, e
 
 
 async def test_a_fork_shares_files_and_outlives_its_parent(tmp_path: Path) -> None:
-    from datetime import timedelta
-
-    from workflow_engine import Store
-    from workflow_engine.testing import FakeClock
-
     @function(writes="archive")
     async def make() -> File:
         return File.of(WORDS)
@@ -320,6 +319,33 @@ async def test_items_of_an_each_make_files_that_survive_a_crash(kept: Any) -> No
     async with kept(flow) as engine:
         again = await engine.resume(view.id)
         assert [each.read_bytes() for each in again.state.files] == [b"a", b"b", b"c"]
+
+
+async def test_files_of_finished_items_are_held_before_the_list_is_written(tmp_path: Path) -> None:
+    class Many(State):
+        words: list[str]
+        files: list[File] = []
+
+    fails = True
+
+    @each("words", writes="files", at_once=1)
+    async def make(word: str) -> File:
+        if word == "b" and fails:
+            raise ValueError("not yet")
+        return File.of(word.encode())
+
+    flow = workflow("flow", state=Many, edges=[START >> make >> END])
+    path = tmp_path / "runs.sqlite"
+    async with Engine.connect(path, workflows=[flow]) as engine:
+        view = await engine.run(flow, words=["a", "b"])
+        assert view.status == "failed"
+    for content in files_of(path).glob("??/*"):
+        os.utime(content, (1, 1))
+    await Store(path).prune(keep=9)
+    fails = False
+    async with Engine.connect(path, workflows=[flow]) as engine:
+        again = await engine.resume(view.id)
+        assert [each.read_bytes() for each in again.state.files] == [b"a", b"b"]
 
 
 async def test_a_subflow_hands_files_in_and_out(kept: Any) -> None:
