@@ -220,7 +220,7 @@ async def test_an_entry_that_an_index_lost_is_found_and_a_backup_has_it_again(
 async def test_a_damaged_page_is_reported_or_everything_reads_as_it_did(
     path: Path, store: Store, harm: Callable[..., None]
 ) -> None:
-    names = [RunId(f"run{number}") for number in range(6)]
+    names = [RunId(f"run{number}") for number in range(12)]
     ledger = await open_ledger(path)
     await filled(ledger, *names)
     truth = await everything(path, names)

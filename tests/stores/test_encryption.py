@@ -293,6 +293,7 @@ PLAIN = {
     "letters": "id question",
     "schedules": "name",
     "files": "sha256",
+    "results": "key",
     "documents": "digest",
     "series": "id",
     "lines": "scope newest updated",

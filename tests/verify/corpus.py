@@ -796,6 +796,23 @@ def a_breaker_that_never_closes() -> Workflow[Any]:
     return workflow("article", state=Article, edges=[START >> write >> END], breakers=breakers)
 
 
+@broken("W538", "pay")
+def an_effect_out_of_the_cache() -> Rows:
+    @function(writes="note", effect=True, cache=timedelta(days=1))
+    async def pay(topic: str) -> str:
+        return topic
+
+    return (START >> pay >> END,)
+
+
+@broken("W538", "mute")
+def a_result_of_nothing() -> Rows:
+    @function(cache=timedelta(days=1))
+    async def mute(topic: str) -> None: ...
+
+    return (START >> mute >> END,)
+
+
 @broken("W522", "article")
 def a_run_that_has_no_time() -> Workflow[Any]:
     return workflow("article", state=Article, edges=[START >> write >> END], timeout=timedelta(seconds=-1))

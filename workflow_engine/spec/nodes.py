@@ -156,6 +156,7 @@ class Function(Node, Generic[P, R_co]):
     effect: bool = False  # pyright: ignore[reportIncompatibleMethodOverride] (said here, known of every node)
     in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask"
     process: bool = False
+    cache: timedelta | None = None
 
     def _settings(self) -> str:
         return _text_of(self.in_doubt) if callable(self.in_doubt) else ""
@@ -381,6 +382,7 @@ def function(
     effect: bool = False,
     in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask",
     process: bool = False,
+    cache: timedelta | None = None,
 ) -> _FunctionDecorator: ...
 def function(body: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """A node that runs a plain or async function.
@@ -390,7 +392,8 @@ def function(body: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     `step.log`) nor ends for so long. `uses` names what it shares with others: see `limits` and `breakers` of the
     workflow. `effect=True` says it touches the outside world; `in_doubt` then says what holds
     when the process died in the middle: "ask" a person, "rerun", or a probe: a function of the same reads that returns
-    the value if the effect is there and None if it is not.
+    the value if the effect is there and None if it is not. `cache` is how long its result is taken for what the same
+    code would write again where it reads the same, in any run of this store.
     """
 
     def decorate(body: Callable[..., Any]) -> Function[Any, Any]:

@@ -21,7 +21,7 @@ from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import Chained, Edge, Path, Source, shown
 from workflow_engine.spec.loop import body_of
 from workflow_engine.spec.migrations import Migration, listed
-from workflow_engine.spec.nodes import Agent, Node
+from workflow_engine.spec.nodes import Agent, Function, Node
 from workflow_engine.spec.policies import within_of
 from workflow_engine.spec.state import Field, State, fields_of
 from workflow_engine.spec.step import Step
@@ -92,7 +92,8 @@ class Workflow(Generic[S]):
     def guarded(self) -> frozenset[str]:
         """The nodes with policies beyond one attempt: only their steps pay for looking."""
         timed = (name for name, node in self.nodes.items() if within_of(node.retry) is not None)
-        return frozenset({*timed, *self.scopes, *self.sharing})
+        kept = (name for name, node in self.nodes.items() if isinstance(node, Function) and node.cache is not None)
+        return frozenset({*timed, *self.scopes, *self.sharing, *kept})
 
     @cached_property
     def sharing(self) -> Mapping[str, Sharing]:

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from workflow_engine.bodies.intent import Wrote
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.errors import Unavailable
 from workflow_engine.ports.listener import Said
@@ -23,6 +24,7 @@ from workflow_engine.spec.policies import within_of
 from workflow_engine.spec.workflow import Sharing
 from workflow_engine.steps.attempt import Attempt, attempts_spent
 from workflow_engine.steps.live import Live
+from workflow_engine.steps.recalling import Cache
 from workflow_engine.steps.spending import must_be_priced, must_begin, usage_of
 
 T = TypeVar("T")
@@ -58,6 +60,19 @@ class Guard:
         """One attempt, once it may begin. Raises errors.StepError if it may not, and what the attempt raises; LetGo if
         none should begin any more.
         """
+        cache = None if attempt.item is not None else Cache.of(self.live, self.node)
+        if cache is None:
+            return await self._admitted(attempt, act)
+        recalled = await cache.recall()
+        if recalled is not None:  # nothing is used up, waited for or heard of
+            attempt.words = f"from the cache, {_old(recalled.age)} old"
+            return cast(T, recalled.wrote)
+        done = await self._admitted(attempt, act)
+        if isinstance(done, Wrote):
+            cache.keep(done)
+        return done
+
+    async def _admitted(self, attempt: Attempt, act: Callable[[Scene], Awaitable[T]]) -> T:
         sharing = self.live.workflow.sharing.get(self.node.name)
         if sharing is None:
             return await self._begun(attempt, partial(attempt.run, act))
@@ -167,6 +182,18 @@ class Guard:
             live.owing[name] = live.owing.get(name, NOTHING) + used
         must_be_priced(live, self.node, used, told)
         return result
+
+
+def _old(age: timedelta) -> str:
+    """An age in its largest unit.
+
+    >>> _old(timedelta(seconds=90)), _old(timedelta(days=2, hours=3))
+    ('1 min', '2 d')
+    """
+    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
+        if age.total_seconds() >= seconds:
+            return f"{age.total_seconds() // seconds:.0f} {unit}"
+    return f"{age.total_seconds():.0f} s"
 
 
 async def _began(live: Live, name: str, visit: int, now: datetime) -> datetime:

@@ -15,6 +15,7 @@ from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
 from workflow_engine.record.logs import LogPart
 from workflow_engine.record.people import Person
 from workflow_engine.record.publication import Publication
+from workflow_engine.record.result import KeptResult
 from workflow_engine.record.run import Run
 from workflow_engine.record.schedule import Schedule
 from workflow_engine.spec.document import Document
@@ -26,6 +27,7 @@ _PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 _PERSON: TypeAdapter[Person] = TypeAdapter(Person)
 _SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
+_RESULT: TypeAdapter[KeptResult] = TypeAdapter(KeptResult)
 _LOG: TypeAdapter[LogPart] = TypeAdapter(LogPart)
 
 
@@ -67,6 +69,11 @@ def person_text(person: Person) -> str:
     return _text(_PERSON, person, f"person {person.name}")
 
 
+def result_text(result: KeptResult) -> str:
+    """A kept result as JSON."""
+    return _text(_RESULT, result, f"a result of {result.node}")
+
+
 def schedule_text(schedule: Schedule) -> str:
     """A schedule as JSON."""
     return _text(_SCHEDULE, schedule, f"schedule {schedule.name}")
@@ -98,6 +105,11 @@ def question_of_text(text: str | bytes) -> QuestionRecord:
 def answer_of_text(text: str | bytes) -> Answer:
     """The answer of a text."""
     return _ANSWER.validate_json(text)
+
+
+def result_of_text(text: str | bytes) -> KeptResult:
+    """The kept result of a text."""
+    return _RESULT.validate_json(text)
 
 
 def schedule_of_text(text: str | bytes) -> Schedule:

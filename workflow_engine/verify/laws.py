@@ -12,6 +12,7 @@ from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.agents import agents
 from workflow_engine.verify.arms import Arms, arms
 from workflow_engine.verify.budgets import budgets
+from workflow_engine.verify.caching import caching
 from workflow_engine.verify.course import STATES, Course
 from workflow_engine.verify.dataflow import dataflow, state_fields
 from workflow_engine.verify.finding import Finding, broken
@@ -79,6 +80,7 @@ def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
     trial.hold(partial(policies, graph))
     trial.hold(partial(budgets, graph))
     trial.hold(partial(sharing, graph))
+    trial.hold(partial(caching, graph))
     trial.hold(partial(nesting, graph))
     trial.hold(partial(people, graph))
     if trial.state():

@@ -36,6 +36,7 @@ from workflow_engine.stores.memory.box import Box, Question
 from workflow_engine.stores.memory.checkpoints import MemoryCheckpoints
 from workflow_engine.stores.memory.files import MemoryFiles
 from workflow_engine.stores.memory.police import come_back, told_right, unchanged
+from workflow_engine.stores.memory.results import MemoryResults
 from workflow_engine.stores.memory.schedules import MemorySchedules
 from workflow_engine.stores.texts import (
     answer_of_text,
@@ -71,6 +72,7 @@ class MemoryLedger:
         self._people: dict[str, str] = {}
         self._changes = 1
         self.schedules = MemorySchedules(self._change)
+        self.results = MemoryResults()
         self.checkpoints = MemoryCheckpoints()
         self.files = MemoryFiles()
         know(f"memory {id(self)}", self.files, keep=False)

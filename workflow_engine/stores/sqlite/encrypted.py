@@ -39,6 +39,7 @@ COVERED: Mapping[str, frozenset[str]] = {
     "logs": frozenset({"seal", "text"}),
     "schedules": frozenset({"seal", "text"}),
     "files": frozenset({"seal"}),
+    "results": frozenset({"seal", "text"}),
     "documents": frozenset({"text"}),
     "people": frozenset({"seal", "text"}),
     "series": frozenset({"seal"}),

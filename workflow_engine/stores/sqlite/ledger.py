@@ -31,6 +31,7 @@ from workflow_engine.stores.sqlite.foreign import SqliteCheckpoints
 from workflow_engine.stores.sqlite.opening import prepare
 from workflow_engine.stores.sqlite.owners import Owners
 from workflow_engine.stores.sqlite.reader import Reader
+from workflow_engine.stores.sqlite.results import SqliteResults
 from workflow_engine.stores.sqlite.rows import RunRow
 from workflow_engine.stores.sqlite.schedules import SqliteSchedules
 from workflow_engine.stores.sqlite.transaction import Owned
@@ -101,6 +102,7 @@ class SqliteLedger:
         self.schedules = SqliteSchedules(writer, reader)
         self.files = files
         know(str(path), files, keep=not files.encrypted)
+        self.results = SqliteResults(writer, reader)
 
     @property
     def transactions(self) -> int:

@@ -295,6 +295,15 @@ UPDATE schedules SET seal = ?, text = ? WHERE name = ?;
 -- name: delete_schedule
 DELETE FROM schedules WHERE name = ?;
 
+-- name: result
+SELECT key, seal, text FROM results WHERE key = ?;
+
+-- name: put_result
+INSERT OR REPLACE INTO results (key, until, seal, text) VALUES (?, ?, ?, ?);
+
+-- name: drop_some_results
+DELETE FROM results WHERE number IN (SELECT number FROM results WHERE until <= ? ORDER BY until LIMIT 20);
+
 -- name: trait
 SELECT text FROM traits WHERE name = ?;
 

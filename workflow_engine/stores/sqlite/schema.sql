@@ -129,6 +129,16 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 CREATE INDEX files_by_content ON files (sha256);
 
+-- Results of nodes that need not do their work again (record/result.py). Nothing depends on them: any may go.
+CREATE TABLE results (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    until INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX results_by_until ON results (until);
+
 -- What holds for the store as a whole, such as how its texts are encrypted.
 CREATE TABLE traits (
     name TEXT PRIMARY KEY,

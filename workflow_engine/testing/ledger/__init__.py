@@ -30,6 +30,7 @@ from workflow_engine.testing.ledger.order import OrderContract
 from workflow_engine.testing.ledger.ownership import OwnershipContract
 from workflow_engine.testing.ledger.people import PeopleContract
 from workflow_engine.testing.ledger.queue import QueueContract
+from workflow_engine.testing.ledger.results import ResultsContract
 from workflow_engine.testing.ledger.schedules import SchedulesContract
 from workflow_engine.testing.ledger.state import StateContract
 from workflow_engine.testing.ledger.waits import WaitsContract
@@ -43,6 +44,7 @@ class LedgerContract(
     ListsContract,
     QueueContract,
     SchedulesContract,
+    ResultsContract,
     InboxContract,
     PeopleContract,
     WaitsContract,

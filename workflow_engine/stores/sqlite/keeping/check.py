@@ -16,7 +16,7 @@ from workflow_engine.errors import StoreDamaged
 from workflow_engine.ports.keeping import Harm, Health
 from workflow_engine.record.events import RunCreated, RunForked, read_event
 from workflow_engine.record.ids import RunId
-from workflow_engine.stores.sqlite import logs, opening, people, schedules, topics
+from workflow_engine.stores.sqlite import logs, opening, people, results, schedules, topics
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.keeping import contents, foreign
 from workflow_engine.stores.sqlite.keeping.connecting import (
@@ -117,6 +117,8 @@ def _rows(db: sqlite3.Connection, path: Path, seen: _Seen, told: Callable[[int],
             seen.harms += _people(db)
         with _noted(seen, "its schedules"), moment(db):
             seen.harms += _schedules(db)
+        with _noted(seen, "the results it keeps"), moment(db):
+            seen.harms += _results(db)
     if seen.schema >= FILES:
         with _noted(seen, "its files"):
             seen.harms += contents.harms(db, path, stop)
@@ -219,6 +221,14 @@ def _schedules(db: sqlite3.Connection) -> Iterator[Harm]:
     for row in db.execute(SQL["schedules"]):
         try:
             schedules.sound(*row)
+        except StoreDamaged as error:
+            yield Harm(None, error.what, error.cure or _PAGES)
+
+
+def _results(db: sqlite3.Connection) -> Iterator[Harm]:
+    for row in db.execute(SQL["every_result"]):
+        try:
+            results.sound(*row)
         except StoreDamaged as error:
             yield Harm(None, error.what, error.cure or _PAGES)
 

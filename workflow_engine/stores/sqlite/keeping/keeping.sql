@@ -131,3 +131,9 @@ SELECT count(*) FROM lines WHERE NOT EXISTS (SELECT 1 FROM series WHERE key = li
 
 -- name: stray_checkpoints
 SELECT count(*) FROM checkpoints WHERE NOT EXISTS (SELECT 1 FROM lines WHERE key = checkpoints.line);
+
+-- name: every_result
+SELECT key, seal, text FROM results ORDER BY number;
+
+-- name: drop_results
+DELETE FROM results WHERE until <= ?;

@@ -72,6 +72,7 @@ def prune(path: Path, retention: Retention, now: datetime, stop: Stop, *, dry: b
         db.execute(SQL["drop_documents"])
         if retention.older_than is not None and retention.workflow is None:  # its id is known for as long as its runs
             db.execute(SQL["forget_publications"], (micros(now - retention.older_than),))
+        db.execute(SQL["drop_results"], (micros(now),))
         db.execute("COMMIT")
         freed = clear(db, path, now, stop)
         spare, notes = give_back(db, owners, stop)

@@ -106,3 +106,11 @@ CREATE TABLE publications (
     text TEXT NOT NULL
 );
 CREATE INDEX publications_undelivered ON publications (number) WHERE done IS NULL;
+CREATE TABLE results (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    until INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX results_by_until ON results (until);
