@@ -19,6 +19,7 @@ from workflow_engine import (
     Budget,
     Edge,
     Failure,
+    File,
     Question,
     Reducer,
     Result,
@@ -803,6 +804,19 @@ def an_effect_out_of_the_cache() -> Rows:
         return topic
 
     return (START >> pay >> END,)
+
+
+@broken("W538", "draw")
+def a_file_out_of_the_cache() -> Workflow[Any]:
+    class Drawing(State):
+        topic: str
+        picture: File | None = None
+
+    @function(writes="picture", cache=timedelta(days=1))
+    async def draw(topic: str) -> File:
+        raise NotImplementedError
+
+    return workflow("article", state=Drawing, edges=[START >> draw >> END])
 
 
 @broken("W538", "mute")

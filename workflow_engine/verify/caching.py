@@ -36,6 +36,10 @@ def _cached(graph: Graph, name: str, node: Function[Any, Any]) -> Iterator[Findi
     if any(each.name == "failure" for each in node.signature.parameters if each.name not in graph.workflow.fields):
         what = "has cache= and reads 'failure', which is no field"
         yield graph.finding("W538", name, what, "read fields only, or remove cache=")
+    for field in node.writes:
+        if field in graph.workflow.fields and graph.workflow.fields[field].files:
+            what = f"has cache= and writes {field!r}, which names files: their contents go with their run"
+            yield graph.finding("W538", name, what, "remove cache=, or keep what is small and make the file anew")
     held = _held(node) if has_code(node) else ()
     if held:
         what = f"has cache= and holds {', '.join(held)} from around it, which is no part of what a result is kept under"
