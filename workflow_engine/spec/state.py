@@ -80,7 +80,7 @@ def fields_of(state: type[BaseModel]) -> Mapping[str, Field]:
     return found
 
 
-def names_files(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
+def names_files(annotation: Any, _seen: set[Any] | None = None) -> bool:
     """Whether a value of this type may hold a `File`, however deep.
 
     >>> names_files(dict[str, list[File] | None]), names_files(dict[str, int])
@@ -88,10 +88,12 @@ def names_files(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
     """
     if isinstance(annotation, type) and File in annotation.__mro__:
         return True
+    # One set for all ways through it: types that name each other are met by as many ways as there are paths.
+    seen = set() if _seen is None else _seen
     try:
-        if annotation in _seen:
+        if annotation in seen:
             return False
-        seen = _seen | {annotation}
+        seen.add(annotation)
     except TypeError:  # what cannot be hashed, as in Literal, is no type
         return False
     within = [*get_args(annotation), *_parts_of(annotation)]
