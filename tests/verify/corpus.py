@@ -747,6 +747,87 @@ def a_rule_nobody_asks() -> Rows:
     return (START >> shadowed >> END,)
 
 
+@broken("W531", "ask")
+def a_reminder_after_the_end() -> Rows:
+    @human(within=timedelta(days=1), remind=(timedelta(hours=1), timedelta(days=1)))
+    def ask() -> Question[str]:
+        return Question("?")
+
+    return (START >> ask >> END, ask.expired >> FAIL("late"))
+
+
+@broken("W532", "ask")
+def a_default_that_is_no_answer() -> Rows:
+    @human(within=timedelta(days=1), default="maybe")
+    def ask() -> Question[Literal["yes", "no"]]:
+        return Question("?")
+
+    return (START >> ask >> END,)
+
+
+@broken("W532", "ask")
+def a_default_that_approves_for_two() -> Rows:
+    @human(within=timedelta(days=1), default="yes", approvals={"yes": 2})
+    def ask() -> Question[Literal["yes", "no"]]:
+        return Question("?")
+
+    return (START >> ask >> END,)
+
+
+@broken("W532", "ask")
+def a_default_beside_an_expired_edge() -> Rows:
+    @human(within=timedelta(days=1), default="yes")
+    def ask() -> Question[Literal["yes", "no"]]:
+        return Question("?")
+
+    return START >> ask >> END, ask.expired >> FAIL("late")
+
+
+@broken("W532", "ask")
+def a_default_without_a_time() -> Rows:
+    @human(default="yes")
+    def ask() -> Question[Literal["yes", "no"]]:
+        return Question("?")
+
+    return (START >> ask >> END,)
+
+
+@broken("W533", "ask")
+def a_question_to_a_group() -> Rows:
+    @human(to="group:press")
+    def ask() -> Question[str]:
+        return Question("?")
+
+    return (START >> ask >> END,)
+
+
+@broken("W534", "ask")
+def more_approvals_than_people() -> Rows:
+    @human(to="ann", candidates=("ann", "bob"), approvals={"yes": 3})
+    def ask() -> Question[Literal["yes", "no"]]:
+        return Question("?")
+
+    return (START >> ask >> END,)
+
+
+@broken("W534", "ask")
+def an_approval_of_no_choice() -> Rows:
+    @human(approvals={"sure": 2})
+    def ask() -> Question[Literal["yes", "no"]]:
+        return Question("?")
+
+    return (START >> ask >> END,)
+
+
+@broken("W301", "again")
+def a_loop_that_nobody_need_be_in() -> Rows:
+    @human(within=timedelta(days=1), default="yes")
+    def again() -> Question[Literal["yes", "no"]]:
+        return Question("?")
+
+    return START >> again, again["yes"] >> again, again["no"] >> END
+
+
 @broken("W535", "article")
 def a_run_that_may_use_nothing() -> Workflow[Any]:
     return workflow("article", state=Article, edges=[START >> write >> END], budget=Budget(tokens=0))
