@@ -591,7 +591,50 @@ async def test_a_migrated_run_is_whole_in_a_file_and_comes_through_export_and_im
     async with Engine.connect(other, workflows=[flow]) as engine:
         there = await engine.get(run)
         assert (there.run, there.values) == (view.run, view.values)
+        assert sorted(there.values) == ["customer", "goods", "note"]
         assert await engine.state_at(run, 1) == {"item": "tea", "note": "to tea"}
         await engine.answer(run, "yes")
         assert (await engine.resume(run, verb="answer")).status == "succeeded"
     assert (await Store(other).check()).harms == ()
+
+
+class Seconds(State):
+    seconds: int
+    word: Literal["yes", "no"] | None = None
+
+
+class Minutes(State):
+    minutes: int
+    word: Literal["yes", "no"] | None = None
+
+
+@human(writes="word", name="approve")
+def in_seconds(seconds: int) -> Question[Literal["yes", "no"]]:
+    return Question(f"{seconds}?")
+
+
+@human(writes="word", name="approve")
+def in_minutes(minutes: int) -> Question[Literal["yes", "no"]]:
+    return Question(f"{minutes}?")
+
+
+async def test_a_change_of_meaning_goes_with_a_change_of_name(opened: Open) -> None:
+    def version(state: Any, ask: Any, *migrations: Any) -> Any:
+        rows = [START >> ask, ask["yes"] >> END, ask["no"] >> FAIL("no")]
+        return workflow("timer", state=state, edges=rows, migrations=migrations)
+
+    moves = (rename_field("seconds", "minutes"), change_field("minutes", lambda held: held // 60))
+    first, bare, later = (
+        version(Seconds, in_seconds),
+        version(Minutes, in_minutes),
+        version(Minutes, in_minutes, *moves),
+    )
+    async with opened(first) as engine:
+        run = (await engine.run(first, seconds=120)).id
+    async with opened(bare) as engine:  # a version that had the field, and did not declare it yet
+        other = (await engine.run(bare, minutes=7)).id
+    async with opened(later) as engine:
+        assert (await engine.resume(run)).values == {"minutes": 2}
+        assert (await engine.resume(run)).values == {"minutes": 2}
+        assert (await engine.fork(run, at=0)).values == {"minutes": 2}
+        assert (await engine.resume(other)).values == {"minutes": 7}

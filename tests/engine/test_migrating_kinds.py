@@ -99,9 +99,9 @@ async def test_a_run_within_another_is_carried_over_with_it(opened: Open) -> Non
     undeclared = order(ask.named("confirm"), "charge", moves=moves)
     async with opened(undeclared) as engine:
         told = {each.verdict async for each in engine.in_flight(undeclared)}
-        assert told == {"accept", "refused"} or told == {"fits", "refused"}
+        assert told == {"fits", "refused"}
     async with opened(new) as engine:
-        assert {each.verdict async for each in engine.in_flight(new)} <= {"fits", "accept"}
+        assert {each.verdict async for each in engine.in_flight(new)} == {"fits"}
         question = (await engine.inbox())[0].question.id
         await engine.answer(question, True)
         view = await engine.resume(run, verb="answer", accept_changes=True)
