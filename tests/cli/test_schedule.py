@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,30 @@ def test_a_living_worker_begins_what_is_due(cli: Cli, spawn: Spawn) -> None:
     runs = cli("runs", "--json").json
     assert len(runs) >= 2
     assert {each["status"] for each in runs} == {"succeeded"}
+
+
+def test_of_three_workers_one_is_killed_and_each_due_time_begins_one_run(cli: Cli, spawn: Spawn) -> None:
+    cli("schedule", "add", "greet.py", "--every", "1s", "--due-as", "name", "--catch-up")
+    workers = [spawn("worker", "greet.py") for _ in range(3)]
+    begun = []
+    until = time.monotonic() + 40
+    while len(begun) < 6:
+        assert time.monotonic() < until
+        begun = cli("runs", "-n", "100", "--json").json
+        if len(begun) == 3:
+            workers[0].kill()
+        time.sleep(0.05)
+    cli("schedule", "remove", "greeting")
+    for each in workers[1:]:
+        assert each.stderr is not None
+        each.stderr.readline()
+        each.terminate()
+        each.wait(20)
+    runs = cli("runs", "-n", "100", "--json").json
+    dues = sorted(cli("show", each["run"], "--json").json["state"]["name"] for each in runs)
+    assert len(set(dues)) == len(dues) >= 6
+    moments = [datetime.fromisoformat(each) for each in dues]
+    assert moments[-1] - moments[0] == timedelta(seconds=len(dues) - 1)  # and none was passed over
 
 
 def test_a_damaged_schedule_is_told_by_the_check_and_can_be_removed(cli: Cli) -> None:

@@ -187,6 +187,24 @@ async def test_two_starts_at_once_do_each_line_once_and_both_hear_of_all(opened:
         assert sorted(DONE) == list(range(30))
 
 
+async def test_a_second_start_that_is_faster_is_no_trouble(
+    opened: Any, ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins the same line after this one saw that nobody had, and before this one does."""
+    create = type(ledger).create
+
+    async def slow(self: Any, batch: Any) -> Any:
+        monkeypatch.undo()
+        async with opened(FLOW) as faster:
+            assert await told(faster.batch(FLOW, rows(1), key="k")) == [(1, "succeeded", 10)]
+        return await create(self, batch)
+
+    async with opened(FLOW) as engine:
+        monkeypatch.setattr(type(ledger), "create", slow)
+        assert await told(engine.batch(FLOW, rows(1), key="k")) == [(1, "succeeded", 10)]
+    assert DONE == [1]
+
+
 async def test_draining_ends_a_batch_that_is_gone_on_with_later(opened: Any) -> None:
     async with opened(FLOW) as engine:
         lines = engine.batch(FLOW, rows(1, -1, 2, 3, 4), key="k", at_once=2)

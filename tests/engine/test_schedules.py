@@ -339,6 +339,27 @@ async def test_a_worker_that_dies_while_it_fires_leaves_one_run(
         assert [each.status for each in await engine.runs()] == ["succeeded"]
 
 
+async def test_a_worker_that_is_faster_is_no_trouble(
+    opened: Any, ledger: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins the same due time after this one saw that it is due, and before this one does."""
+    create = type(ledger).create
+
+    async def slow(self: Any, batch: Any) -> Any:
+        monkeypatch.undo()
+        async with opened(FLOW) as faster:
+            assert await worked(faster) == 1
+        return await create(self, batch)
+
+    async with opened(FLOW) as engine:
+        await engine.schedules.add(FLOW, every=HOUR, inputs=EU, due_as="at")
+        clock.advance(HOUR.total_seconds())
+        monkeypatch.setattr(type(ledger), "create", slow)
+        shift = await engine.work(until="idle")
+        assert (shift.rested, shift.problems) == ({}, 0)
+        assert DONE == [BEGUN + HOUR]
+
+
 OTHER = workflow("other", state=Night, edges=[START >> note >> END])
 
 

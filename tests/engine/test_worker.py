@@ -415,3 +415,26 @@ async def test_what_is_there_to_go_on_with_and_goes_nowhere_is_not_tried_again_a
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
         assert len(await engine.journal(run)) <= 10
+
+
+@pytest.mark.parametrize(("flow", "status"), [(FLOW, "succeeded"), (ASKING, "waiting"), (BAD, "failed")])
+async def test_a_run_that_another_worker_took_meanwhile_is_left_alone(
+    opened: Any, ledger: Any, monkeypatch: pytest.MonkeyPatch, flow: Any, status: str
+) -> None:
+    """Another is faster: after the run was found in the queue, and before it is claimed."""
+    claim = type(ledger).claim
+    told: list[Any] = []
+
+    async def slow(self: Any, run: Any) -> Any:
+        monkeypatch.undo()
+        async with opened(flow) as faster:
+            assert (await faster.work(until="idle")).rested == {status: 1}
+        return await claim(self, run)
+
+    async with opened(flow) as engine:
+        run = await engine.start(flow, {} if flow is ASKING else {"n": 1})
+        monkeypatch.setattr(type(ledger), "claim", slow)
+        worked = await engine.work(until="idle", on_problem=lambda *said: told.append(said))
+        assert (worked.rested, told) == ({}, [])
+        claims = [each for each in await engine.journal(run) if type(each.event).__name__ == "RunClaimed"]
+        assert len(claims) == 1
