@@ -115,7 +115,7 @@ async def test_a_workflow_within_waits_for_signals_of_its_own(opened: Any) -> No
     async with opened(outer, ONE) as engine:
         view = await engine.run(outer, order="A")
         assert view.status == "waiting"
-        (inner,) = [each.run for each in await engine.runs(workflow="one")]
+        (inner,) = view.run.waits[0].names
         await engine.signal(inner, "payment", PAID)
         await engine.recover()
         view = await engine.get(view.id)
