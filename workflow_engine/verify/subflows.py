@@ -37,7 +37,7 @@ def nesting(graph: Graph) -> Iterator[Finding]:
             try:
                 inner = node.workflow
             except DeclarationError as error:
-                yield graph.finding("W561", name, error.what, error.cure or "subflow(billing, ...)")
+                yield graph.finding("W581", name, error.what, error.cure or "subflow(billing, ...)")
                 continue
             yield from _depth(graph, name, node, inner)
 
@@ -50,7 +50,7 @@ def one_name(workflow: Workflow[Any]) -> Iterator[Finding]:
         if other is not inner:
             where = f"at {known}" if known else "around it"
             what = f"its workflow is called {inner.name!r}, and so is another one, {where}"
-            yield Finding("W564", path, what, "give one of the two another name, or use one workflow at both places")
+            yield Finding("W584", path, what, "give one of the two another name, or use one workflow at both places")
 
 
 def prefixed(path: str, finding: Finding) -> Finding:
@@ -98,14 +98,14 @@ def _depth(graph: Graph, name: str, node: Subflow, inner: Workflow[Any]) -> Iter
     if depth is None:
         if _leads_back(inner, graph.workflow, bounded=False):
             what = f"{graph.workflow.name} contains itself here, and nobody says how deep"
-            yield graph.finding("W562", name, what, f"subflow(..., depth=5): at most {DEEPEST}")
+            yield graph.finding("W582", name, what, f"subflow(..., depth=5): at most {DEEPEST}")
         return
     if not is_count(depth) or depth > DEEPEST:
         what = f"depth={depth!r} is no depth"
-        yield graph.finding("W563", name, what, f"how often it may lie within itself: 1 to {DEEPEST}")
+        yield graph.finding("W583", name, what, f"how often it may lie within itself: 1 to {DEEPEST}")
     elif not _leads_back(inner, graph.workflow, bounded=True):
         what = f"has depth= and {inner.name} does not lead back here"
-        yield graph.finding("W565", name, what, "remove depth=", "warning")
+        yield graph.finding("W585", name, what, "remove depth=", "warning")
 
 
 def _leads_back(begin: Workflow[Any], goal: Workflow[Any], *, bounded: bool) -> bool:
