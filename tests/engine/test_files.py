@@ -33,6 +33,7 @@ from workflow_engine import (
     human,
     subflow,
     verify,
+    wait,
     workflow,
 )
 from workflow_engine.errors import FileDamaged, FileMissing, InputError, StepError, UsageError
@@ -431,6 +432,30 @@ async def test_a_person_names_only_files_of_the_run(kept: Any) -> None:
         assert view.status == "waiting"
         assert "none of this run" in str([each.question.message for each in view.open_questions])
         await engine.answer(view.id, mine)
+        view = await engine.resume(view.id)
+        assert view.state.chosen == mine
+
+
+async def test_a_signal_names_only_files_of_the_run(kept: Any) -> None:
+    class Told(State):
+        mine: File
+        theirs: File | None = None
+        chosen: File | None = None
+
+    came = wait("came", File, writes="chosen")
+    flow = workflow("flow", state=Told, edges=[START >> came >> END])
+    mine, theirs = File.of(b"mine"), File.of(b"another run's")
+    async with kept(flow) as engine:
+        await engine.run(flow, mine=theirs)
+        view = await engine.run(flow, mine=mine)
+        await engine.signal(view.id, "came", theirs.model_dump())
+        view = await engine.resume(view.id)
+        assert view.status == "waiting"
+        [refused] = [
+            each.event for each in await engine.journal(view.id) if type(each.event).__name__ == "SignalRefused"
+        ]
+        assert "none of this run's" in refused.why
+        await engine.signal(view.id, "came", mine.model_dump())
         view = await engine.resume(view.id)
         assert view.state.chosen == mine
 

@@ -19,8 +19,9 @@ import pytest
 
 from tests.engine import outspoken
 from tests.engine.conftest import KeptLedger
-from workflow_engine import END, START, Engine, Retry, RunLimits, State, Step, function, workflow
+from workflow_engine import END, START, Engine, Retry, RunLimits, State, Step, agent, function, workflow
 from workflow_engine.bodies import capture
+from workflow_engine.ports.agents import AgentAnswer, AgentTask
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.logs import LogLine, LogPart
 from workflow_engine.steps import recorder
@@ -245,6 +246,29 @@ async def test_a_body_in_a_process_of_its_own_is_heard(opened: Any, ledger: Kept
     assert [text for source, text in kept if source == "stderr"] == ["complaint", "a program's complaint"]
     assert [text for source, text in kept if source == "log"] == ["logged \\udc80"]
     assert await texts_of(ledger, view.id, "failing") == ["before the end"]
+
+
+async def test_an_agents_prompt_and_tools_are_heard(opened: Any, ledger: KeptLedger) -> None:
+    class Using:
+        async def run(self, task: AgentTask) -> AgentAnswer:
+            return AgentAnswer(await asyncio.create_task(task.tools[0].call({})) == "used")
+
+        async def close(self) -> None: ...
+
+    def look() -> str:
+        """Look around."""
+        print("in a tool")
+        return "used"
+
+    @agent(writes="done", instructions="Look.", tools=[look])
+    def asked(word: str) -> str:
+        print("in the prompt")
+        return word
+
+    async with opened(flow(asked), agents=Using()) as engine:
+        view = await engine.run(flow(asked))
+    assert view.state.done
+    assert await texts_of(ledger, view.id) == ["in the prompt", "in a tool"]
 
 
 async def test_a_program_left_behind_by_a_process_neither_holds_its_step_nor_is_ended(

@@ -24,6 +24,7 @@ from workflow_engine.record.waiting import Waiting, words_of
 from workflow_engine.spec.nodes import EXPIRED
 from workflow_engine.spec.waits import Wait
 from workflow_engine.steps.attempt import failure_of
+from workflow_engine.steps.filing import must_be_there
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.settling import Taken, fail, finish
 from workflow_engine.steps.writing import writes_of
@@ -147,4 +148,9 @@ def _writes(live: Live, node: Wait, name: str, payload: Any) -> tuple[Write, ...
     field = node.carried.get(name)
     kind = node.payload(name, live.workflow.fields)
     value = None if kind is None else TypeAdapter(kind).validate_json(json.dumps(payload))
-    return () if field is None else writes_of(live.workflow, f"signal {name}", {field: value}, live.around.limits)
+    if field is None:
+        return ()
+    writes = writes_of(live.workflow, f"signal {name}", {field: value}, live.around.limits)
+    if field in live.workflow.filing:
+        must_be_there(live, node, [write.text for write in writes], told=True)
+    return writes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workflow_engine.testing.clock import FakeClock
     from workflow_engine.testing.crash import Crashed, DyingLedger, crash_after, kill, kill_after
+    from workflow_engine.testing.files import FilesContract
     from workflow_engine.testing.ledger import LedgerContract
     from workflow_engine.testing.mint import SeededMint
     from workflow_engine.testing.tale import Tale
@@ -16,6 +17,7 @@ _LATER = {
     "Crashed": "crash",
     "DyingLedger": "crash",
     "FakeClock": "clock",
+    "FilesContract": "files",
     "LedgerContract": "ledger",
     "SeededMint": "mint",
     "Tale": "tale",
@@ -41,6 +43,7 @@ __all__ = [
     "Crashed",
     "DyingLedger",
     "FakeClock",
+    "FilesContract",
     "LedgerContract",
     "SeededMint",
     "Tale",
