@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.flows import HEAD
-from tests.cli.terminal import Cli, Write
+from tests.cli.terminal import Cli, Spawn, Write
 from workflow_engine.errors import WorkflowError
 from workflow_engine.targets import load
 
@@ -270,3 +270,26 @@ def test_laws_on_migrations_are_told_by_check(write: Write, cli: Cli) -> None:
     assert "did you mean 'approve'" in typed.json["findings"][0]["cure"]
     write("order.py", version(ORDER, declared='"approve"'))
     assert "is no migration" in cli("check", "order.py").err
+
+
+def test_of_two_processes_that_resume_at_once_one_migrates(waiting: str, write: Write, cli: Cli, spawn: Spawn) -> None:
+    declared = 'rename_node("approve", "confirm"), rename_node("pack", "wrap")'
+    write("order.py", version(ORDER, *RENAMES, declared=declared))
+    racing = [spawn("resume", waiting) for _ in range(2)]
+    codes = {each.wait(timeout=60) for each in racing}
+    assert 3 in codes
+    assert codes <= {3, 7}  # it waits again, or the other one had it
+    view = cli("show", waiting, "--json").json
+    assert len([each for each in view["changes"] if each["migrations"]]) == 1
+    assert cli("store", "check").code == 0
+
+
+def test_an_answer_whose_run_does_not_fit_is_kept(waiting: str, write: Write, cli: Cli) -> None:
+    write("order.py", version(ORDER, *RENAMES))
+    answered = cli("answer", waiting, "done")
+    assert answered.code == 5
+    assert "rename_node" in answered.err
+    declared = 'rename_node("approve", "confirm"), rename_node("pack", "wrap")'
+    write("order.py", version(ORDER, *RENAMES, declared=declared))
+    assert cli("recover").code == 0
+    assert cli("show", waiting, "--json").json["state"]["word"] == "done"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -12,9 +13,12 @@ from tests.engine.conftest import Open
 from workflow_engine import (
     END,
     START,
+    Engine,
+    File,
     Question,
     State,
     Step,
+    Store,
     each,
     function,
     human,
@@ -209,3 +213,56 @@ async def test_both_executors_go_on_with_a_migrated_run(opened: Open, executor: 
         await engine.answer(run, "yes")
         view = await engine.resume(run, verb="answer")
         assert (view.status, view.values) == ("succeeded", {"number": 1, "word": "yes", "out": 2})
+
+
+class Papers(State):
+    text: str
+    packed: File | None = None
+    fine: bool | None = None
+
+
+class Shelved(State):
+    text: str
+    archive: File | None = None
+    fine: bool | None = None
+
+
+@function(writes="packed")
+def bind(text: str) -> File:
+    return File.of(text.encode(), name="book.txt")
+
+
+@human(writes="fine")
+def proofread(packed: File) -> Question[bool]:
+    return Question(packed.read_text())
+
+
+@function(writes="archive", name="bind")
+def bind_anew(text: str) -> File:
+    return File.of(text.encode(), name="book.txt")
+
+
+@human(writes="fine", name="proofread")
+def proofread_anew(archive: File) -> Question[bool]:
+    return Question(archive.read_text())
+
+
+async def test_a_file_is_carried_over_and_a_replay_keeps_none(tmp_path: Path) -> None:
+    path = tmp_path / "runs.sqlite"
+    old = workflow("papers", state=Papers, edges=[START >> bind >> proofread >> END])
+    new = workflow(
+        "papers",
+        state=Shelved,
+        edges=[START >> bind_anew >> proofread_anew >> END],
+        migrations=[rename_field("packed", "archive")],
+    )
+    async with Engine.connect(path, workflows=[old]) as engine:
+        run = (await engine.run(old, text="a long book")).id
+    async with Engine.connect(path, workflows=[new]) as engine:
+        assert (await engine.resume(run)).state.archive.read_text() == "a long book"
+        await engine.answer(run, True)
+        assert (await engine.resume(run, verb="answer")).status == "succeeded"
+        before = sorted(each.name for each in tmp_path.rglob("*"))
+        assert (await engine.replay(run, against=new)).difference is None
+        assert sorted(each.name for each in tmp_path.rglob("*")) == before
+    assert (await Store(path).check()).whole
