@@ -20,7 +20,7 @@ from workflow_engine.ports.checkpoints import KeepsCheckpoints
 from workflow_engine.ports.clock import Clock, Mint
 from workflow_engine.ports.codec import Codec
 from workflow_engine.ports.graphs import GraphRunner
-from workflow_engine.ports.ledger import Ledger
+from workflow_engine.ports.ledger import Fence, Ledger
 from workflow_engine.ports.listener import Listener
 from workflow_engine.runtime.clock import SystemClock, SystemMint
 from workflow_engine.runtime.drive import drive
@@ -75,23 +75,19 @@ class _Model:
             await self._runner.close()
 
 
-class _Graphs:
-    """What runs foreign graphs, made when the first is met."""
+def graphs_on(ledger: Ledger) -> Callable[[Fence], GraphRunner]:
+    """What runs foreign graphs of the runs of a ledger, each while its fence holds."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._runner: GraphRunner | None = None
+    def graphs(fence: Fence) -> GraphRunner:
+        if not isinstance(ledger, KeepsCheckpoints):
+            what = f"{type(ledger).__name__} keeps no checkpoints of foreign graphs"
+            raise StepError(what, "open the engine on a file", retryable=False)
+        # Imported when it is first needed: langgraph alone takes a second.
+        from workflow_engine.langgraph.running import LangGraphRunner
 
-    def get(self) -> GraphRunner:
-        if self._runner is None:
-            if not isinstance(self._ledger, KeepsCheckpoints):
-                what = f"{type(self._ledger).__name__} keeps no checkpoints of foreign graphs"
-                raise StepError(what, "open the engine on a file", retryable=False)
-            # Imported when it is first needed: langgraph alone takes a second.
-            from workflow_engine.langgraph.running import LangGraphRunner
+        return LangGraphRunner(ledger.checkpoints_of(fence))
 
-            self._runner = LangGraphRunner(self._ledger.checkpoints)
-        return self._runner
+    return graphs
 
 
 class Engine(Service):
@@ -143,7 +139,7 @@ class Engine(Service):
                 runner.get,
                 listeners,
                 limits or RunLimits(),
-                _Graphs(ledger).get,
+                graphs_on(ledger),
             )
             engine = cls(around, workflows, EXECUTORS, executor, has_model=runner.chosen)
             closing.push_async_callback(engine.close)

@@ -20,7 +20,7 @@ from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
 
 
-def no_graphs() -> GraphRunner:
+def no_graphs(*_: object) -> GraphRunner:
     """Where nothing runs foreign graphs."""
     raise StepError("foreign graphs cannot be run here", "open an Engine on a file", retryable=False)
 

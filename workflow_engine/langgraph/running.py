@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs, var_child_runnable_config
@@ -41,12 +40,13 @@ class LangGraphRunner:
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
-        self._made: WeakKeyDictionary[GivenGraph, tuple[Pregel[Any, Any, Any, Any], GraphSaver]] = WeakKeyDictionary()
 
     async def run(self, task: GraphTask) -> Outcome:
         """Take a graph on until it ends or rests."""
         given = cast("GivenGraph", task.graph)
-        graph, saver = self._own(given)
+        saver = GraphSaver(self._checkpoints, types=given.types)
+        # In the place of a checkpointer of its own, if it has one.
+        graph = given.graph.copy(update={"checkpointer": saver})
         # Whoever drives the engine within a graph of LangGraph's: this one is no part of that.
         var_child_runnable_config.set(None)
         replies = tuple((Ref.of(each.ref), each.value) for each in task.replies)
@@ -61,13 +61,6 @@ class LangGraphRunner:
             if failed is error:
                 raise
             raise failed from error
-
-    def _own(self, given: GivenGraph) -> tuple[Pregel[Any, Any, Any, Any], GraphSaver]:
-        """The graph with a checkpointer on our store in the place of its own, if it has one."""
-        if given not in self._made:
-            saver = GraphSaver(self._checkpoints, types=given.types)
-            self._made[given] = given.graph.copy(update={"checkpointer": saver}), saver
-        return self._made[given]
 
 
 def _told(node: str, error: Exception) -> Exception:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from workflow_engine.errors import Conflict
+from workflow_engine.ports.ledger import Fence
 
 Scalar = None | bool | int | float | str
 
@@ -184,4 +185,8 @@ class KeepsCheckpoints(Protocol):
     @property
     def checkpoints(self) -> Checkpoints:
         """Where it keeps them."""
+        ...
+
+    def checkpoints_of(self, fence: Fence) -> Checkpoints:
+        """The same, for the owner of a run: whoever owns it no more writes nothing, and FenceLost is raised."""
         ...

@@ -51,7 +51,7 @@ class Surroundings:
     runner: Callable[[], AgentRunner]
     listeners: Sequence[Listener] = ()
     limits: RunLimits = RunLimits()
-    graphs: Callable[[], GraphRunner] = no_graphs
+    graphs: Callable[[Fence], GraphRunner] = no_graphs
     slots: Slots = field(default_factory=Slots)
     circuits: Circuits = field(default_factory=Circuits)
 
@@ -231,7 +231,7 @@ class Live:
             self.around.resources,
             self.around.runner,
             self.run.caught.get(step.node),
-            graphs=self.around.graphs,
+            graphs=lambda: self.around.graphs(self.fence),
         )
 
 

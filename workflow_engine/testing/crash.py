@@ -137,7 +137,10 @@ class _Mortal:
     @property
     def checkpoints(self) -> _Checkpoints:
         """Those of foreign graphs: what a graph writes is counted too."""
-        return _Checkpoints(self, self._ledger)
+        return _Checkpoints(self, cast("Any", self._ledger).checkpoints)
+
+    def checkpoints_of(self, fence: Fence) -> _Checkpoints:
+        return _Checkpoints(self, cast("Any", self._ledger).checkpoints_of(fence))
 
     def _asked(self, read: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         return read()
@@ -168,8 +171,8 @@ class _Mortal:
 class _Checkpoints:
     """The checkpoints of a ledger that dies."""
 
-    def __init__(self, mortal: _Mortal, ledger: Any) -> None:
-        self._mortal, self._checkpoints = mortal, ledger.checkpoints
+    def __init__(self, mortal: _Mortal, checkpoints: Any) -> None:
+        self._mortal, self._checkpoints = mortal, checkpoints
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._checkpoints, name)

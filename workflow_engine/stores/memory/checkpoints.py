@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-from workflow_engine.errors import StoreError
+from workflow_engine.errors import FenceLost, StoreError
 from workflow_engine.ports.checkpoints import (
     Chunks,
     Given,
@@ -70,10 +72,23 @@ class MemoryCheckpoints:
 
     def __init__(self) -> None:
         self._series: dict[str, dict[str, _Line]] = {}
-        self._era = 0
+        self._eras = count(1)
+        self._owns: Callable[[], bool] = lambda: True
+        self._run = ""
+
+    def fenced(self, owns: Callable[[], bool], run: str) -> MemoryCheckpoints:
+        """The same, storing nothing once `owns` says no."""
+        made = copy(self)
+        made._owns, made._run = owns, run
+        return made
+
+    async def _begin(self) -> None:
+        await asyncio.sleep(0)  # nobody should come to rely on a checkpoint that never yields
+        if not self._owns():
+            raise FenceLost(f"run {self._run} is no longer driven from here", "look at who drives it now")
 
     async def put(self, series: str, scope: str, given: Given, ground: Ground | None) -> Placed:
-        await asyncio.sleep(0)  # nobody should come to rely on a checkpoint that never yields
+        await self._begin()
         found = self._line(series, scope)
         if ground is not None and (found is None or found.ground != ground):
             raise Outdated(f"pieces of {series!r} were removed by somebody else", "give the checkpoint whole")
@@ -84,7 +99,7 @@ class MemoryCheckpoints:
         return Placed(line.ground, {name: ref.number for name, ref in values.items() if isinstance(ref, Piece)})
 
     async def pend(self, series: str, scope: str, checkpoint: str, writes: Sequence[Write]) -> None:
-        await asyncio.sleep(0)
+        await self._begin()
         line = self._line(series, scope) or self._begun(series, scope)
         pending = line.pending.setdefault(checkpoint, {})
         for each in writes:
@@ -176,15 +191,14 @@ class MemoryCheckpoints:
             del line.checkpoints[id]
             line.pending.pop(id, None)
         if gone:
-            self._era += 1
-            line.ground = Ground(line.ground.line, self._era)
+            line.ground = Ground(line.ground.line, next(self._eras))
 
     def _line(self, series: str, scope: str) -> _Line | None:
         return self._series.get(series, {}).get(scope)
 
     def _begun(self, series: str, scope: str) -> _Line:
-        self._era += 1
-        line = self._series.setdefault(series, {})[scope] = _Line(Ground(self._era, self._era))
+        era = next(self._eras)
+        line = self._series.setdefault(series, {})[scope] = _Line(Ground(era, era))
         return line
 
     def _kept(self, series: str, scope: str, line: _Line, id: str) -> Kept:

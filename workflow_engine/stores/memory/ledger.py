@@ -77,6 +77,9 @@ class MemoryLedger:
         self.files = MemoryFiles()
         know(f"memory {id(self)}", self.files, keep=False)
 
+    def checkpoints_of(self, fence: Fence) -> MemoryCheckpoints:
+        return self.checkpoints.fenced(lambda: self._owners.get(fence.run) == fence.epoch, fence.run)
+
     async def create(self, batch: Batch) -> Fence:
         run = batch.run.id
         assert isinstance(batch.events[0], e.RunCreated | e.RunForked), "a run's first batch says how it began"

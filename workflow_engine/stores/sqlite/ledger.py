@@ -111,6 +111,12 @@ class SqliteLedger:
 
     # What owners do
 
+    def checkpoints_of(self, fence: Fence) -> SqliteCheckpoints:
+        owned = self._mine.get(fence.run)
+        if owned is None or owned.row.epoch != fence.epoch:
+            raise fence_lost(fence.run)
+        return SqliteCheckpoints(self._writer, self._reader, (owned.row.key, fence.epoch))
+
     async def create(self, batch: Batch) -> Fence:
         run, shared = batch.run.id, batch.shared
         # Found on the reader's connection, and looked for once more where the fork is written.

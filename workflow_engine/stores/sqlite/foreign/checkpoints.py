@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from workflow_engine.errors import FenceLost
 from workflow_engine.ports.checkpoints import Given, Ground, Kept, Past, Placed, Series, Write
 from workflow_engine.stores.sqlite.foreign import reading, removing, writing
+from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.reader import Reader
 from workflow_engine.stores.sqlite.writer import Writer
 
@@ -27,11 +29,15 @@ _Held = tuple[
 
 
 class SqliteCheckpoints:
-    """Implements ports.checkpoints.Checkpoints. Belongs to the event loop of its ledger."""
+    """Implements ports.checkpoints.Checkpoints. Belongs to the event loop of its ledger.
 
-    def __init__(self, writer: Writer, reader: Reader) -> None:
+    With an `owner`, the key of a run and the epoch it is owned under, nothing is stored once another owns it.
+    """
+
+    def __init__(self, writer: Writer, reader: Reader, owner: tuple[int, int] | None = None) -> None:
         self._writer = writer
         self._reader = reader
+        self._owner = owner
         self._held: list[_Held] = []
         self._timer: asyncio.TimerHandle | None = None
         self._putting = 0
@@ -41,7 +47,7 @@ class SqliteCheckpoints:
         self._putting += 1
         try:
             placed: Placed = await self._do(
-                partial(writing.put, series=series, scope=scope, given=given, ground=ground),
+                self._fenced(partial(writing.put, series=series, scope=scope, given=given, ground=ground), series),
                 partial(writing.is_put, series=series, scope=scope, given=given),
             )
             return placed
@@ -51,7 +57,9 @@ class SqliteCheckpoints:
 
     async def pend(self, series: str, scope: str, checkpoint: str, writes: Sequence[Write]) -> None:
         gone: asyncio.Future[asyncio.Future[Any]] = asyncio.get_running_loop().create_future()
-        work = partial(writing.pend, series=series, scope=scope, checkpoint=checkpoint, writes=writes)
+        work = self._fenced(
+            partial(writing.pend, series=series, scope=scope, checkpoint=checkpoint, writes=writes), series
+        )
         landed = partial(writing.is_pending, series=series, scope=scope, checkpoint=checkpoint, writes=writes)
         self._held.append((work, landed, gone))
         self._wait()
@@ -73,6 +81,18 @@ class SqliteCheckpoints:
             self._timer = None
         if self._held and not self._putting:
             self._timer = asyncio.get_running_loop().call_later(MOMENT, self.let_go)
+
+    def _fenced(self, work: Callable[[sqlite3.Connection], Any], series: str) -> Callable[[sqlite3.Connection], Any]:
+        owner = self._owner
+        if owner is None:
+            return work
+
+        def fenced(db: sqlite3.Connection) -> Any:
+            if db.execute(SQL["run_owned_under"], owner).fetchone() is None:
+                raise FenceLost(f"the run of {series} is no longer driven from here", "look at who drives it now")
+            return work(db)
+
+        return fenced
 
     async def _do(
         self, work: Callable[[sqlite3.Connection], Any], landed: Callable[[sqlite3.Connection, Any], bool]
