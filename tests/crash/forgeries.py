@@ -22,6 +22,7 @@ from tests.crash.forging import (
     letter,
     line,
     pending,
+    person,
     piece,
     question,
     run,
@@ -350,6 +351,40 @@ INBOX: dict[str, Forge] = {
     "an answer that names a class": letter(_letter(answer=_answer(value=json.loads(CLASSES)))),
 }
 
+PEOPLE: dict[str, Forge] = {
+    "a person that names a class": person(CLASSES),
+    "a person that is nested without end": person(DEEP),
+    "a person who is a list": person('[{"name": "ann", "token": ""}]'),
+    "a person whose name is a number": person('{"name": 7, "token": 7, "groups": 7}'),
+    "a person who commands the terminal": person(json.dumps({"name": SCREEN, "token": SCREEN, "groups": [SCREEN]})),
+    "a person of a lone surrogate": person('{"name": "\\ud800", "token": "\\ud800"}'),
+    "a person who is no text": beneath("INSERT INTO people VALUES (1, x'00', x'ff')"),
+    "a person of a number beyond all": person('{"name": "zoe", "token": ""}', 2**63 - 1),
+    "a question of strange terms": question(to=SCREEN, candidates=[SCREEN], not_by=[SCREEN], approvals={SCREEN: -7}),
+    "a question that needs nobody": question(approvals={"yes": -(2**62)}, default={"choice": SCREEN}, due=FIRST),
+    "a question that needs more than there are": question(approvals={"yes": 2**62}),
+    "a question with a default that names a class": question(default=json.loads(CLASSES), due=FIRST),
+    "a question with a default of a lone surrogate": question(default="\ud800", due=FIRST),
+    "a question with reminders before all time": several(
+        question(remind=[FIRST, FIRST]),
+        run_text(open=[{"id": "run0.q1", "node": "ask", "visit": 2, "remind": [FIRST, FIRST], "reminded": -(2**62)}]),
+    ),
+    "a question approved by nobody": run_text(
+        open=[
+            {
+                "id": "run0.q1",
+                "node": "ask",
+                "visit": 2,
+                "handed": -9,
+                "approved": [{"by": SCREEN, "choice": SCREEN, "gist": "", "at": FIRST}],
+            }
+        ]
+    ),
+    "an approval in an answer's place": letter(kind="approval"),
+    "a reassignment to nobody": letter(kind="reassign", answer=None),
+    "a reassignment to the terminal": letter(kind="reassign", answer=None, to=SCREEN, question="run3.q1"),
+}
+
 THREADS: dict[str, Forge] = {
     "a thread of another name": series("\x1b[2J../../etc/passwd"),
     "a scope of an endless count": line(count=2**62),
@@ -451,7 +486,7 @@ SCHEMAS: dict[str, Forge] = {
     "traits that are strange": beneath("INSERT INTO traits VALUES ('cipher', '['), ('../../etc/passwd', x'ff')"),
 }
 
-ROWS: dict[str, Forge] = {**EVENTS, **RUNS, **VALUES, **DOCUMENTS, **INBOX, **THREADS}
+ROWS: dict[str, Forge] = {**EVENTS, **RUNS, **VALUES, **DOCUMENTS, **INBOX, **PEOPLE, **THREADS}
 FORGERIES: dict[str, Forge] = {**ROWS, **SCHEMAS}
 
 # ------------------------------------------------------------------------------------------------ pages

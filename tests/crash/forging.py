@@ -206,6 +206,16 @@ def letter(text: str | None = None, **members: Any) -> Forge:
     return forge
 
 
+def person(text: str, number: int = 1) -> Forge:
+    """Somebody the store knows, with a proper seal."""
+
+    def forge(db: sqlite3.Connection) -> None:
+        mark = seal(text, "person", number)
+        db.execute("INSERT OR REPLACE INTO people (number, seal, text) VALUES (?, ?, ?)", (number, mark, text))
+
+    return forge
+
+
 # ------------------------------------------------------------------------------------------------ checkpoints
 
 

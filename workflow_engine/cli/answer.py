@@ -61,7 +61,7 @@ def _wait_for_others(standing: Standing, name: str, store: Path | None, as_json:
     given = [each for each in standing.approved if each.gist == standing.approved[-1].gist]
     needed = standing.question.approvals.get(given[-1].choice, 1)
     people = ", ".join(line(each.by) for each in given)
-    say(f"{given[-1].choice} by {name}: {len(given)} of {needed} ({people}); others are waited for", AMBER)
+    say(line(f"{given[-1].choice} by {name}: {len(given)} of {needed} ({people}); others are waited for", 300), AMBER)
     if as_json:
         emit_json(question_document(standing))
     look = ("look", typed("show", standing.question.run, store=store))

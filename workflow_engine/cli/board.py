@@ -83,13 +83,14 @@ class Board:
                 row.words = line(event.question.message or event.question.title)
             case e.QuestionReminded():
                 row = self.row(event.node)
-                row.words = f"asked again{f' of {event.to}' if event.to else ''}"
+                row.words = line(f"asked again{f' of {event.to}' if event.to else ''}")
             case e.QuestionReassigned():
                 row = self.row(event.node)
-                row.words = f"{event.to} took it" if event.to == event.by else f"asked of {event.to} now, by {event.by}"
+                taken = event.to == event.by
+                row.words = line(f"{event.to} took it" if taken else f"asked of {event.to} now, by {event.by}")
             case e.QuestionApproved():
                 row = self.row(event.node)
-                row.words = f"{event.approval.choice} by {event.approval.by}; others are waited for"
+                row.words = line(f"{event.approval.choice} by {event.approval.by}; others are waited for")
             case e.QuestionExpired() | e.QuestionWithdrawn():
                 row = self.row(event.node)
                 row.words = "nobody answered in time" if event.type == "QuestionExpired" else "no longer asked"

@@ -145,7 +145,7 @@ def question_block(standing: Standing, *, whole: bool = False, longest: int | No
     for name, form in form_fields(asked.schema):
         fact("field", f"{name}: {form}")
     for name, text in people_lines(standing):
-        fact(name, line(text, room(out) - 14))
+        fact(line(name, 20), line(text, room(out) - 14))
     if asked.due is not None:
         then = f", then {_short(asked.default)} holds" if asked.default is not None else ""
         fact("due", f"{ago(asked.due)} ({asked.due:%Y-%m-%d %H:%M} UTC){then}")

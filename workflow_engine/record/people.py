@@ -73,8 +73,15 @@ def may_answer(question: QuestionRecord, to: str | None, who: Principal) -> bool
 
 
 def gist(value: Any) -> str:
-    """A digest of an answer as plain JSON: the same for the same answer, however it was written."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:16]
+    """A digest of an answer as plain JSON: the same for the same answer, however it was written.
+
+    Empty for what no answer can be, and then it is the same as no other.
+    """
+    try:
+        text = json.dumps(value, sort_keys=True, ensure_ascii=True)
+    except (ValueError, TypeError, RecursionError):
+        return ""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def choice_in(value: Any) -> str | None:
@@ -90,7 +97,7 @@ def approval(answer: Answer) -> Approval:
 
 def decides(question: QuestionRecord, given: Sequence[Approval]) -> bool:
     """Whether the last of these settles the question: so many different people gave the same answer as it needs."""
-    if not given:
+    if not given or not given[-1].gist:
         return False
     last = given[-1]
     same = {each.by for each in given if each.gist == last.gist}

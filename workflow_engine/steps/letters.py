@@ -102,8 +102,8 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
     taken_up = QuestionAnswered(now, question.id, question.node, question.visit, answer)
     stored = await live.around.ledger.question(question.id)
     asked = stored.question
-    given = [*question.approved, people.approval(answer)]
-    if letter.kind == "approval" and not people.decides(asked, given):
+    given = [*question.approved, people.approval(answer)] if letter.kind == "approval" else []
+    if given and not people.decides(asked, given):
         approved = QuestionApproved(now, question.id, question.node, question.visit, answer, given[-1])
         await live.post([approved], (), [letter.id])
         return
@@ -111,7 +111,9 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
     # Only a declared word leads anywhere: a person who types "failed" as free text has not made the step fail.
     said = choice_in(answer.value)
     word = said if said in asked.choices else None
-    taken = Taken(node, question.visit, asked.asked or now, words=f"{word or 'answered'} (by {_names(given)})")
+    taken = Taken(
+        node, question.visit, asked.asked or now, words=f"{word or 'answered'} (by {_names(given) or answer.by})"
+    )
     try:
         if question.asks == "human":
             writes = decoded(live.workflow, dict.fromkeys(node.writes, answer.value), live.around.limits)
