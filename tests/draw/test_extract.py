@@ -18,10 +18,12 @@ from tests.draw.workflows import RELEASE, SHIP, Change, build, smoke, tell
 from workflow_engine.draw import Card, Decision, Diagram, diagram_of, diagram_of_run, render, to_dot, to_mermaid
 from workflow_engine.errors import Failure
 from workflow_engine.record.usage import Usage
+from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
 from workflow_engine.spec.nodes import Node, function, human, route
 from workflow_engine.spec.question import Question
+from workflow_engine.spec.state import State
 from workflow_engine.spec.workflow import workflow
 
 
@@ -393,3 +395,22 @@ def test_a_long_wait_is_told_in_days() -> None:
     journey = Journey(SHIP, {"verdict": "failed"})
     journey.now += timedelta(days=3, hours=2)
     assert run_of(journey.did("analyze")).header.facts[1] == "3 d 2 h"
+
+
+def test_what_a_node_and_a_loop_may_use_stands_in_the_picture() -> None:
+    class Job(State):
+        n: int = 0
+
+    @function(writes="n", uses="gpu", budget=Budget(seconds=600), cache=timedelta(days=1), idle=timedelta(seconds=30))
+    async def train(n: int) -> int:
+        return n
+
+    @route
+    def good(n: int) -> Literal["yes", "no"]:
+        return "yes"
+
+    again = good["no"] >> at_most(3, train, then=FAIL("dear"), budget=Budget(tokens=50_000))
+    flow = workflow("flow", state=Job, edges=[START >> train >> good, good["yes"] >> END, again], limits={"gpu": 1})
+    drawn = diagram_of(flow)
+    assert card(drawn, "train").lines[-1] == "heard of every 30 s · at most 10 m · uses gpu · kept for 1 d"
+    assert "≤3, at most 50.0k tokens" in [each.count for each in drawn.arrows]

@@ -7,7 +7,7 @@ from typing import Any
 
 from workflow_engine.draw.diagram import Arrow, Card, Decision, Diagram, Header, Status
 from workflow_engine.draw.lettering import fold
-from workflow_engine.draw.measures import moment, several, spent, time_taken
+from workflow_engine.draw.measures import bounds, moment, several, spent, time_taken
 from workflow_engine.draw.plan import Place, Plan, Way, plan
 from workflow_engine.draw.traffic import Traffic
 from workflow_engine.record.history import History, StepRecord
@@ -49,7 +49,8 @@ def diagram_of_run(workflow: Workflow[Any], run: Run, history: History, *, inter
 def _bound(way: Way) -> str:
     if way.edge.limit is None:
         return ""
-    return f"≤{way.edge.limit}" if way.meaning == "loop" else f">{way.edge.limit}"
+    budget = "" if way.edge.budget is None else f", {bounds(way.edge.budget.settings)}"
+    return f"≤{way.edge.limit}{budget}" if way.meaning == "loop" else f">{way.edge.limit}"
 
 
 def _arrow(way: Way, run: Run, traffic: Traffic) -> Arrow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from workflow_engine.record.usage import Usage
@@ -77,3 +78,25 @@ def spent(usage: Usage) -> tuple[str, ...]:
     """Tokens and cost, as far as they are known; nothing where no model was asked."""
     used = usage.input_tokens + usage.output_tokens
     return (*((tokens(used),) if used else ()), *(() if usage.cost is None else (money(usage.cost),)))
+
+
+def bounds(settings: Mapping[str, float]) -> str:
+    """What a budget allows.
+
+    >>> bounds({"steps": 20, "seconds": 600, "tokens": 50_000, "money": 2.5})
+    'at most 20 steps, 10 m, 50.0k tokens, $2.50'
+    """
+    words = (_bound(name, most) for name, most in settings.items())
+    return f"at most {', '.join(words)}"
+
+
+def _bound(name: str, most: float) -> str:
+    match name:
+        case "seconds":
+            return time_taken(most)
+        case "tokens":
+            return tokens(int(most))
+        case "money":
+            return money(most)
+        case _:
+            return several(int(most), "step")

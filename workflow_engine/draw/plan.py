@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeAlias, get_args
 from workflow_engine.draw.diagram import Decision, Group, Kind, Meaning
 from workflow_engine.draw.lettering import fold
 from workflow_engine.draw.loops import Loop, groups
-from workflow_engine.draw.measures import time_taken
+from workflow_engine.draw.measures import bounds, time_taken
 from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source
 from workflow_engine.spec.foreign import Foreign
-from workflow_engine.spec.nodes import FAILED, Agent, Human, Node, Route
+from workflow_engine.spec.nodes import FAILED, Agent, Function, Human, Node, Route
 from workflow_engine.spec.policies import attempts_of
 from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
@@ -195,6 +195,14 @@ def _lines(workflow: Workflow[Any], node: Node) -> Iterator[str]:
         terms.append(f"{attempts} attempts")
     if node.timeout is not None:
         terms.append(f"at most {time_taken(node.timeout.total_seconds())}")
+    if node.idle is not None:
+        terms.append(f"heard of every {time_taken(node.idle.total_seconds())}")
+    if node.budget is not None:
+        terms.append(bounds(node.budget.settings))
+    if node.uses:
+        terms.append(f"uses {', '.join(node.uses)}")
+    if isinstance(node, Function) and node.cache is not None:
+        terms.append(f"kept for {time_taken(node.cache.total_seconds())}")
     if isinstance(node, Human) and node.within is not None:
         then = f", then {node.default_word or 'its default'}" if node.default is not None else ""
         terms.append(f"within {time_taken(node.within.total_seconds())}{then}")

@@ -75,7 +75,7 @@ async def trying(
     guard = await Guard.over(live, node, visit, item) if node.name in live.workflow.guarded else None
     paid = Paid()
     number = 0
-    failed: Counter[Retry | None] = Counter()
+    failed: Counter[Retry | None] | None = None
     while True:
         number += 1
         attempt = Attempt(live, node, visit, number, item)
@@ -91,6 +91,7 @@ async def trying(
             paid = paid.with_(getattr(error, "so_far", None))
             failure = failure_of(node.name, error, number)
             rule = rule_for(node.retry, error)
+            failed = failed or Counter()
             failed[rule] += 1
             spent = timedelta(0) if guard is None else guard.spent
             decision = (rule or ONCE).after(failed[rule], error, live.around.mint.chance(), spent)
