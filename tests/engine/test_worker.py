@@ -438,3 +438,31 @@ async def test_a_run_that_another_worker_took_meanwhile_is_left_alone(
         assert (worked.rested, told) == ({}, [])
         claims = [each for each in await engine.journal(run) if type(each.event).__name__ == "RunClaimed"]
         assert len(claims) == 1
+
+
+async def test_a_run_that_takes_worker_after_worker_down_waits_for_a_person(opened: Any, ledger: Any) -> None:
+    async with opened(SLOW) as engine:
+        run = await engine.start(SLOW, n=1)
+    for _ in range(5):
+        async with opened(SLOW) as engine:
+            dying = asyncio.create_task(engine.work())
+            await GATE[-1].reached.acquire()
+            ledger.abandon()
+            dying.cancel()
+            await asyncio.gather(dying, return_exceptions=True)
+    async with opened(SLOW) as engine:
+        assert (await engine.work(until="idle")).rested == {"waiting": 1}
+        [asked] = await engine.inbox()
+        assert asked.question.run == run
+        assert asked.question.asks != "human"
+        await engine.answer(asked.question.id, "rerun")
+        GATE[-1].open.set()
+        assert (await engine.work(until="idle")).rested == {"succeeded": 1}
+
+
+async def test_a_worker_may_drive_on_langgraph(opened: Any) -> None:
+    async with opened(FLOW, executor="langgraph") as engine:
+        runs = [await engine.start(FLOW, n=number) for number in range(3)]
+        assert (await engine.work(until="idle")).rested == {"succeeded": 3}
+        claimed = next(each.event for each in await engine.journal(runs[0]) if each.event.type == "RunClaimed")
+        assert (claimed.verb, claimed.executor) == ("run", "langgraph")

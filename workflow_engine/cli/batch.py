@@ -120,7 +120,7 @@ async def _driven(
             else:
                 yield read_object(loaded.workflow, document, order.known)[0].typed
 
-    with contextlib.redirect_stdout(sys.stderr), _progress(lines.count, told) as step:
+    with contextlib.redirect_stdout(sys.stderr), _progress(lines.count, told, out) as step:
         async with Engine.connect(
             settings.store,
             workflows=[loaded.workflow],
@@ -323,9 +323,9 @@ def _digest(lines: BinaryIO) -> str:
 
 
 @contextlib.contextmanager
-def _progress(count: int, told: _Told) -> Iterator[Callable[[int], None] | None]:
-    """A bar on a terminal; elsewhere nothing, for the results tell the same."""
-    if not sys.stderr.isatty():
+def _progress(count: int, told: _Told, out: TextIO) -> Iterator[Callable[[int], None] | None]:
+    """A bar on a terminal, unless the results pass by there themselves."""
+    if not sys.stderr.isatty() or out.isatty():
         yield None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
