@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -638,3 +639,30 @@ async def test_a_change_of_meaning_goes_with_a_change_of_name(opened: Open) -> N
         assert (await engine.resume(run)).values == {"minutes": 2}
         assert (await engine.fork(run, at=0)).values == {"minutes": 2}
         assert (await engine.resume(other)).values == {"minutes": 7}
+
+
+async def test_a_question_that_expires_needs_an_edge_or_a_default(opened: Open) -> None:
+    @human(writes="word", name="approve", within=timedelta(days=1))
+    def hurried(item: str) -> Question[Literal["yes", "no"]]:
+        return Question(f"send {item}?")
+
+    @human(writes="word", name="approve", within=timedelta(days=1), default="no")
+    def settled(item: str) -> Question[Literal["yes", "no"]]:
+        return Question(f"send {item}?")
+
+    def flow(ask: Any, *rows: Any) -> Any:
+        return shop(START >> label >> ask, ask["yes"] >> send >> END, ask["no"] >> FAIL("refused"), *rows)
+
+    old, extra = flow(hurried, hurried.expired >> END), send.named("more")
+    async with opened(old) as engine:
+        run = (await engine.run(old, item="tea")).id
+    async with opened(flow(approve)) as engine:
+        with pytest.raises(WorkflowChanged, match="W611  approve .*expires"):
+            await engine.resume(run)
+        view = await engine.resume(run, accept_changes=True)
+        assert (view.status, view.run.open[0].due) == ("waiting", None)
+    longer = shop(START >> label >> settled, settled["yes"] >> send >> extra >> END, settled["no"] >> FAIL("refused"))
+    async with opened(flow(settled)) as engine:
+        run = (await engine.run(flow(settled), item="tea")).id
+    async with opened(longer) as engine:
+        assert (await engine.resume(run)).status == "waiting"

@@ -104,11 +104,13 @@ async def test_a_run_within_another_is_carried_over_with_it(opened: Open) -> Non
     async with opened(undeclared) as engine:
         told = {each.verdict async for each in engine.in_flight(undeclared)}
         assert told == {"fits", "refused"}
+        await engine.answer((await engine.inbox())[0].question.id, True)
+        with pytest.raises(WorkflowChanged, match="W601  ask"):  # and nothing of the run around it is stored
+            await engine.resume(run, verb="answer")
+        assert (await engine.get(run)).run.frontier.due == ("bill",)
     async with opened(new) as engine:
         assert {each.verdict async for each in engine.in_flight(new)} == {"fits"}
-        question = (await engine.inbox())[0].question.id
-        await engine.answer(question, True)
-        view = await engine.resume(run, verb="answer", accept_changes=True)
+        view = await engine.resume(run, verb="answer")
         assert (view.status, view.values["settled"]) == ("succeeded", True)
         assert (await engine.replay(run, against=new)).same
 

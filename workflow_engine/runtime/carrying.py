@@ -283,7 +283,7 @@ def _asked_otherwise(run: Run, workflow: Workflow[Any], known: Known) -> Iterato
             what = f"its question offers {_words(asked.choices)}, and would offer {_words(node.outcomes)} now"
         elif dict(asked.schema) != _schema(node):
             what = "its question takes an answer of another form than it would now"
-        elif each.due is not None and Source(node.name, EXPIRED) not in workflow.out:
+        elif each.due is not None and asked.default is None and Source(node.name, EXPIRED) not in workflow.out:
             what = "its question expires, and no edge leaves by that now"
         else:
             continue

@@ -19,6 +19,7 @@ from workflow_engine.runtime.publish import deliver
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Verb, Workshop
 from workflow_engine.spec.document import document_of
+from workflow_engine.spec.names import node_after
 from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Live
@@ -110,7 +111,7 @@ async def _to_go_on(ledger: Ledger, run: RunId) -> Run:
 async def _must_fit_within(shop: Workshop, run: Run, workflow: Workflow[Any], accept: bool) -> None:
     """Raises errors.WorkflowChanged where a run within can no longer go on under its workflow as it is."""
     for name, inner in run.entered.items():
-        node = workflow.nodes.get(name)
+        node = workflow.nodes.get(name) or workflow.nodes.get(node_after(name, workflow.migrations))
         if isinstance(node, Subflow):
             with suppress(RunNotFound):
                 kept = await shop.ledger.read(inner)
