@@ -126,7 +126,10 @@ async def test_reminders_nobody_was_there_for_are_one(opened: Any, clock: Any, l
         assert await engine.recover() == []
 
 
-async def test_a_run_driven_here_is_reminded_and_expired_without_anybody_asking(opened: Any, clock: Any) -> None:
+@pytest.mark.parametrize("executor", ["native", "langgraph"])
+async def test_a_run_driven_here_is_reminded_and_expired_without_anybody_asking(
+    opened: Any, clock: Any, executor: str
+) -> None:
     go = asyncio.Event()
 
     @function
@@ -135,7 +138,7 @@ async def test_a_run_driven_here_is_reminded_and_expired_without_anybody_asking(
 
     flow = workflow("flow", state=Case, edges=[START >> (asked, long) >> END])
     ear = Ear()
-    async with opened(flow, listeners=[ear]) as engine:
+    async with opened(flow, listeners=[ear], executor=executor) as engine:
         running = asyncio.ensure_future(engine.run(flow))
         await until(lambda: any(isinstance(each, e.QuestionAsked) for each in ear.heard))
         clock.advance(DAY.total_seconds())
@@ -212,3 +215,39 @@ async def test_a_time_where_none_is_declared_is_the_nodes_error(opened: Any) -> 
         view = await engine.run(flow)
         assert view.error is not None
         assert "declares no within=" in view.error.message
+
+
+async def test_a_worker_asks_again_and_lets_the_default_hold(opened: Any, clock: Any, ledger: Any) -> None:
+    async with opened(CASE) as engine:
+        run = (await engine.run(CASE)).id
+    async with opened(CASE) as engine:
+        clock.advance(DAY.total_seconds())
+        working = asyncio.ensure_future(engine.work())
+        async with asyncio.timeout(10):
+            while not facts(engine, e.QuestionReminded, await ledger.journal(run)):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            clock.advance(DAY.total_seconds())
+            while (view := await engine.get(run)).status != "failed":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        engine.drain()
+        await working
+        assert view.reason == "gone"
+
+
+async def test_a_question_that_a_graph_changed_under_keeps_the_terms_it_was_asked_on(opened: Any, clock: Any) -> None:
+    def flow(**terms: Any) -> Any:
+        @human(writes="told", name="ask", **terms)
+        def ask() -> Question[str]:
+            return Question("What?")
+
+        return workflow("flow", state=Case, edges=[START >> ask >> END])
+
+    before, after = flow(to="alice"), flow(to="bob", within=DAY, default="all")
+    async with opened(before) as engine:
+        run = (await engine.run(before)).id
+    async with opened(after) as engine:
+        view = await engine.resume(run)
+        [standing] = view.open_questions
+        assert (standing.to, standing.question.due) == ("alice", None)
+        await engine.answer(run, "mine", by="alice")
+        assert (await engine.resume(run)).state.told == "mine"
