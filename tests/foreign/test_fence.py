@@ -35,7 +35,8 @@ async def test_a_superseded_owner_stores_no_inner_checkpoint(ledger: Any, tmp_pa
 
         async def close(self) -> None: ...
 
-    async with Engine.connect(ledger=Kept(), workflows=[flow]) as engine:
+    kept_open: Any = Kept()
+    async with Engine.connect(ledger=kept_open, workflows=[flow]) as engine:
         run = (await engine.run(flow, request="bees")).run.id
     first, _ = await ledger.claim(run)
     old = ledger.checkpoints_of(first)

@@ -11,7 +11,7 @@ from langgraph.graph import START as GRAPH_START
 from langgraph.graph import StateGraph
 
 from tests.foreign.graphs import RESEARCH, chain, plan, write
-from workflow_engine import END, START, State, langgraph_node, verify, workflow
+from workflow_engine import END, START, State, from_document, langgraph_node, to_document, verify, workflow
 from workflow_engine.errors import DeclarationError
 
 
@@ -122,3 +122,21 @@ def test_the_same_graph_stands_at_a_second_place() -> None:
     assert (again.writes, again.channels, again.name) == (("request",), ("answer",), "again")
     assert laws(again) == []
     assert node(writes="findings", out=lambda output: "x").named("other", writes="request").channels == ()
+
+
+def test_a_changed_structure_is_an_edited_body_and_no_other_shape() -> None:
+    def flow(graph: Any) -> Any:
+        return workflow("report", state=Report, edges=[START >> node(graph) >> END])
+
+    before, after = flow(chain(plan=plan, write=write)), flow(chain(plan=plan, search=plan, write=write))
+    assert before.shape == after.shape
+    assert before.bodies != after.bodies
+    assert before.bodies == flow(chain(plan=write, write=plan)).bodies  # what its nodes do is not seen from here
+
+
+def test_a_document_knows_the_node_without_its_graph() -> None:
+    flow = workflow("report", state=Report, edges=[START >> node() >> END])
+    read = from_document(to_document(flow))
+    assert (read.nodes["research"].kind, read.shape) == ("graph", flow.shape)
+    assert [each.name for each in read.nodes["research"].signature.parameters] == ["request"]
+    assert verify(read) == ()
