@@ -206,3 +206,48 @@ def test_a_reader_that_has_seen_enough_is_no_mistake(spawn: Spawn, cli: Cli, tal
     assert process.wait(20) == Exit.DONE
     assert process.stderr is not None
     assert "mistake" not in process.stderr.read()
+
+
+def test_what_runs_within_said_is_told_under_the_node_they_lie_in(cli: Cli, write: Write) -> None:
+    write(
+        "nested.py",
+        HEAD
+        + """
+from workflow_engine import subflow
+
+class Inner(State):
+    n: int
+    m: int = 0
+
+@function(writes="m")
+def charge(n: int) -> int:
+    print(f"charging {n}")
+    if not Path("mended").exists():
+        raise ValueError("no")
+    return n + 1
+
+inner = workflow("inner", state=Inner, edges=[START >> charge >> END])
+
+class Outer(State):
+    n: int = 1
+    paid: int = 0
+
+@function(writes="n")
+def count(n: int) -> int:
+    print("counting")
+    return n + 1
+
+bill = subflow(inner, name="bill", reads={"n": "n"}, writes={"paid": "m"})
+outer = workflow("outer", state=Outer, edges=[START >> count >> bill >> END])
+""",
+    )
+    assert cli("run", "nested.py:outer").code == Exit.FAILED
+    run = cli("runs", "--json").json[0]["run"]
+    assert bare(cli("logs", run).out) == ["count out counting", "bill/charge out charging 2"]
+    write("mended", "")
+    assert cli("resume", run).code == Exit.DONE
+    assert bare(cli("logs", run, "bill").out) == ["bill/charge out charging 2"] * 2
+    assert bare(cli("logs", run, "count").out) == ["count out counting"]
+    told = cli("logs", run, "--json").json
+    assert (told[1]["within"], told[1]["node"], told[1]["text"]) == (["bill"], "charge", "charging 2")
+    assert told[1]["run"] != told[0]["run"]

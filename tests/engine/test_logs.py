@@ -251,7 +251,7 @@ async def test_a_body_in_a_process_of_its_own_is_heard(opened: Any, ledger: Kept
 async def test_an_agents_prompt_and_tools_are_heard(opened: Any, ledger: KeptLedger) -> None:
     class Using:
         async def run(self, task: AgentTask) -> AgentAnswer:
-            return AgentAnswer(await asyncio.create_task(task.tools[0].call({})) == "used")
+            return AgentAnswer(await asyncio.ensure_future(task.tools[0].call({})) == "used")
 
         async def close(self) -> None: ...
 

@@ -31,11 +31,13 @@ class Wanted:
     rank: int = 0
     steps: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def part(self, part: LogPart) -> bool:
-        """Whether lines of this part may be wanted."""
-        return (
-            self.node in (None, part.node) and self.visit in (None, part.visit) and self.attempt in (None, part.attempt)
-        )
+    def part(self, spoken: Spoken, part: LogPart) -> bool:
+        """Whether lines of this part may be wanted. A subflow's are all that the runs within said."""
+        if self.attempt not in (None, part.attempt):
+            return False
+        if spoken.within:
+            return self.node in (None, spoken.within[0])
+        return self.node in (None, part.node) and self.visit in (None, part.visit)
 
     def unknown(self, part: LogPart | None) -> bool:
         """Whether the step of this part was not looked up, or had not ended then."""
@@ -90,15 +92,16 @@ class Teller:
                 {"run": spoken.run, "damaged": True},
             )
             return
-        if not wanted.part(part):
+        if not wanted.part(spoken, part):
             return
         about = {
             "run": spoken.run,
-            "step": wanted.steps.get((part.node, part.visit)),
+            "step": None if spoken.within else wanted.steps.get((part.node, part.visit)),
             "node": part.node,
             "visit": part.visit,
             "attempt": part.attempt,
             **({} if part.item is None else {"item": part.item}),
+            **({"within": list(spoken.within)} if spoken.within else {}),
         }
         take = (spoken.run, part.take)
         for each in part.lines:
@@ -106,21 +109,23 @@ class Teller:
             self._last[take] = each.number
             if cut > 0:
                 text = f"... {several(cut, 'line')} cut ..."
-                yield Said(painted(f"{self._head(each, part)}  {text}", DIM, self._stream), {**about, "cut": cut})
+                yield Said(painted(f"{self._head(each, spoken)}  {text}", DIM, self._stream), {**about, "cut": cut})
             if each.rank < wanted.rank:
                 continue
-            yield Said(self._line(each, part), {**about, **_document(each)})
+            yield Said(self._line(each, spoken), {**about, **_document(each)})
 
-    def _line(self, line: LogLine, part: LogPart) -> str:
+    def _line(self, line: LogLine, spoken: Spoken) -> str:
         rank = RANKS.get(line.level, 0)
         style = RED if rank >= RANKS["error"] else AMBER if rank >= RANKS["warning"] else None
         mark = painted(one_line(line.level or _SHORT.get(line.source, line.source), 8).ljust(7), style, self._stream)
         first, *more = plain(line.text).split("\n")
-        head = painted(self._head(line, part), DIM, self._stream)
+        head = painted(self._head(line, spoken), DIM, self._stream)
         return "\n".join([f"{head}  {mark}  {first}".rstrip(), *(f"    {each}".rstrip() for each in more)])
 
-    def _head(self, line: LogLine, part: LogPart) -> str:
-        where = one_line(part.node)
+    def _head(self, line: LogLine, spoken: Spoken) -> str:
+        part = spoken.part
+        assert part is not None
+        where = one_line("/".join([*spoken.within, part.node]))
         where += f" visit {part.visit}" if part.visit > 1 else ""
         where += f" item {part.item}" if part.item is not None else ""
         where += f" try {part.attempt}" if part.attempt > 1 else ""

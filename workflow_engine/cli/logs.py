@@ -83,7 +83,7 @@ async def _show(
         run_id = await engine.find(run)
         which = await wanted(engine, run_id, step, attempt, RANKS[level.value] if level else 0)
         async for spoken in engine.logs(run_id, follow=follow):
-            if follow and which.unknown(spoken.part):
+            if follow and not spoken.within and which.unknown(spoken.part):
                 await which.refresh(engine)
             for said in teller.tell(spoken, which):
                 if form == "lines":
