@@ -182,6 +182,15 @@ def test_what_makes_no_batch_is_refused(cli: Cli, write: Write, words: list[str]
     assert not Path("log.txt").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk here")
+def test_results_that_cannot_be_written_stop_the_batch_and_are_told(cli: Cli, write: Write) -> None:
+    write("in.jsonl", lines({"n": 1}, {"n": 2}))
+    typed = cli("run", "counted.py", "--batch", "in.jsonl", "--results", "/dev/full")
+    assert typed.code == 2
+    assert "/dev/full cannot be written" in typed.err
+    assert cli("run", "counted.py", "--batch", "in.jsonl").code == 0
+
+
 def test_an_empty_file_is_an_empty_batch(cli: Cli, write: Write) -> None:
     write("in.jsonl", "\n\n")
     typed = cli("run", "counted.py", "--batch", "in.jsonl")

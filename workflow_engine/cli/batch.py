@@ -10,21 +10,19 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from workflow_engine.cli.choosing import choose_model, choose_sandbox, refuse_unknown_inputs
+from workflow_engine.cli.choosing import choose_model, choose_sandbox
 from workflow_engine.cli.driving import Manner
 from workflow_engine.cli.exits import Exit, exit_of_error, gravest
 from workflow_engine.cli.figures import line as one_line
 from workflow_engine.cli.figures import several
-from workflow_engine.cli.inputs import Inputs, read_object, strict_json
+from workflow_engine.cli.inputs import Inputs, read_object
+from workflow_engine.cli.jsonlines import Lines, digest, documents, looked_over, opened
 from workflow_engine.cli.opening import codec_of
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from workflow_engine.runtime.batch import Line
 
 _TOLD = 10
-_LONGEST = 4 * 2**20
 _RATE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|sec|m|min|h))?\s*$")
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 _EXITS: Mapping[str, Exit] = {
@@ -79,21 +76,27 @@ def read_rate(text: str) -> float:
 async def run_batch(loaded: Loaded, order: Order, manner: Manner) -> Exit:
     """Look the file over, drive every line, and tell what became of each. Raises InputError naming every bad line."""
     choice = choose_model(loaded, manner.model)
-    with _opened(order.source) as lines:
-        count, wrong = _looked_over(loaded, order, choice, lines)
-        key = order.key or (f"file {order.source.resolve()}" if order.source else f"text {_digest(lines)}")
+    with opened(order.source) as text:
+        lines = looked_over(loaded, order.known, choice, text)
+        _tell_bad(lines, order)
+        key = order.key or (f"file {order.source.resolve()}" if order.source else f"text {digest(text)}")
         with _results(order.results, order.source) as out:
-            return await _driven(loaded, order, manner, choice, _Lines(lines, count, wrong, key), out)
+            return await _driven(loaded, order, manner, choice, lines, key, out)
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """The input as it was found when it was looked over: `wrong` says of each bad line what is wrong with it."""
-
-    text: BinaryIO
-    count: int
-    wrong: Mapping[int, str]
-    key: str
+def _tell_bad(lines: Lines, order: Order) -> None:
+    """Raises InputError where lines are bad, naming the first few, unless they are to be skipped."""
+    if not lines.wrong:
+        return
+    some = [f"line {number}: {text}" for number, text in list(lines.wrong.items())[:_TOLD]]
+    if len(lines.wrong) > _TOLD:
+        some.append(f"and {len(lines.wrong) - _TOLD:,} more")
+    listed = "\n  ".join(some)
+    bad = f"{several(len(lines.wrong), 'line')} of {lines.count:,} cannot run"
+    if not order.skip_bad:
+        cure = "mend them, or run the others with --skip-bad"
+        raise InputError(f"{bad}, and nothing was begun\n  {listed}", cure)
+    say(f"{bad}, and will be told as refused\n  {listed}", AMBER)
 
 
 async def _driven(
@@ -101,7 +104,8 @@ async def _driven(
     order: Order,
     manner: Manner,
     choice: ModelChoice | None,
-    lines: _Lines,
+    lines: Lines,
+    key: str,
     out: TextIO,
 ) -> Exit:
     from workflow_engine.engine import Engine
@@ -109,11 +113,11 @@ async def _driven(
     resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
     settings = manner.settings
     label = str(Label(loaded.label, manner.model if choice is not None else None))
-    told = _Told(out)
+    told = _Told(out, order.results)
     numbers: list[int] = []
 
     def inputs() -> Iterator[Any]:
-        for number, document in _documents(lines.text):
+        for number, document in documents(lines.text):
             numbers.append(number)
             if number in lines.wrong or isinstance(document, str):
                 yield None
@@ -135,7 +139,7 @@ async def _driven(
                 batch = engine.batch(
                     loaded.workflow,
                     inputs(),
-                    key=lines.key,
+                    key=key,
                     at_once=order.at_once,
                     rate=order.rate,
                     label=label,
@@ -158,8 +162,8 @@ async def _driven(
 class _Told:
     """What was told so far."""
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self, out: TextIO, file: Path | None) -> None:
+        self._out, self._file = out, file
         self.statuses: dict[str, int] = {}
         self.codes: set[Exit] = set()
         self.lines = self.before = 0
@@ -191,8 +195,12 @@ class _Told:
             "questions": list(became.questions),
             "state": dict(became.values),
         }
-        self._out.write(json.dumps(document, ensure_ascii=True) + "\n")
-        self._out.flush()
+        try:
+            self._out.write(json.dumps(document, ensure_ascii=True) + "\n")
+            self._out.flush()
+        except (OSError, ValueError) as error:
+            if self._file is not None:  # a reader that went away is no reason to stop; a full disk is
+                raise UsageError(f"{self._file} cannot be written: {error}", "make room, and begin again") from error
 
 
 def _summed_up(told: _Told, count: int, order: Order, manner: Manner) -> Exit:
@@ -214,90 +222,6 @@ def _summed_up(told: _Told, count: int, order: Order, manner: Manner) -> Exit:
     return gravest(told.codes)
 
 
-def _looked_over(
-    loaded: Loaded, order: Order, choice: ModelChoice | None, lines: BinaryIO
-) -> tuple[int, dict[int, str]]:
-    """How many lines there are, and what is wrong with bad ones. Raises InputError for these, naming the first few."""
-    wrong: dict[int, str] = {}
-    count = 0
-    for number, document in _documents(lines):
-        count += 1
-        problems = [document] if isinstance(document, str) else _problems(loaded, document, order.known, choice)
-        if problems:
-            wrong[number] = "; ".join(problems)
-    some = [f"line {number}: {text}" for number, text in list(wrong.items())[:_TOLD]]
-    if len(wrong) > _TOLD:
-        some.append(f"and {len(wrong) - _TOLD:,} more")
-    listed = "\n  ".join(some)
-    if wrong and not order.skip_bad:
-        raise InputError(
-            f"{several(len(wrong), 'line')} of {count:,} cannot run, and nothing was begun\n  {listed}",
-            "mend them, or run the others with --skip-bad",
-        )
-    if wrong:
-        say(f"{several(len(wrong), 'line')} of {count:,} cannot run, and will be told as refused\n  {listed}", AMBER)
-    return count, wrong
-
-
-def _problems(loaded: Loaded, document: Mapping[str, Any], known: Inputs, choice: ModelChoice | None) -> list[str]:
-    given, problems = read_object(loaded.workflow, document, known)
-    if not problems:
-        try:
-            refuse_unknown_inputs(choice, given.plain)
-        except UsageError as error:
-            problems.append(error.what)
-    return problems
-
-
-def _documents(lines: BinaryIO) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    """Each line that is not blank, by its number: its object, or what is wrong with it."""
-    lines.seek(0)
-    number = 0
-    while raw := lines.readline(_LONGEST + 1):
-        number += 1
-        if len(raw) > _LONGEST:
-            while raw and not raw.endswith(b"\n"):
-                raw = lines.readline(_LONGEST)
-            yield number, f"it is longer than {_LONGEST >> 20} MB"
-            continue
-        if number == 1:
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
-        if not raw.strip():
-            continue
-        try:
-            document = strict_json(raw.decode())
-        except UnicodeDecodeError:
-            yield number, "it is not UTF-8 text"
-        except ValueError as error:
-            yield number, f"it is no JSON ({error})"
-        else:
-            if isinstance(document, dict):
-                yield number, document
-            else:
-                yield number, 'it is no object: write {"field": value, ...}'
-
-
-@contextlib.contextmanager
-def _opened(source: Path | None) -> Iterator[BinaryIO]:
-    """The input, to be read more than once: what comes through a pipe is laid by."""
-    if source is None or not source.is_file():
-        with tempfile.TemporaryFile() as kept:
-            try:
-                with contextlib.ExitStack() as closing:
-                    given = sys.stdin.buffer if source is None else closing.enter_context(source.open("rb"))
-                    shutil.copyfileobj(given, kept)
-            except OSError as error:
-                raise InputError(f"{source or 'standard input'} cannot be read: {error.strerror}") from None
-            yield kept
-        return
-    try:
-        file = source.open("rb")
-    except OSError as error:
-        raise InputError(f"{source} cannot be read: {error.strerror}", "give --batch FILE.jsonl, or -") from None
-    with file:
-        yield file
-
-
 @contextlib.contextmanager
 def _results(path: Path | None, source: Path | None) -> Iterator[TextIO]:
     """Where results go: a file that is written anew by each start, or standard output."""
@@ -310,16 +234,11 @@ def _results(path: Path | None, source: Path | None) -> Iterator[TextIO]:
         file = path.open("w", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", "give --results FILE.jsonl") from None
-    with file:
+    try:
         yield file
-
-
-def _digest(lines: BinaryIO) -> str:
-    made = sha256()
-    lines.seek(0)
-    while piece := lines.read(2**20):
-        made.update(piece)
-    return made.hexdigest()
+    finally:
+        with contextlib.suppress(OSError):  # each line was written out, or that it was not was told
+            file.close()
 
 
 @contextlib.contextmanager
