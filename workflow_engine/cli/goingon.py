@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from workflow_engine.cli.driving import Manner, drive
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from workflow_engine.record.ids import RunId
     from workflow_engine.record.run import Run
     from workflow_engine.runtime.view import RunView
+
+_MOMENT = 0.15
+"""Seconds after which a run is tried once more: somebody may have held it for a moment, and drive nothing."""
 
 
 async def go_on(
@@ -75,7 +79,11 @@ def go_on_or_say(run: RunId, manner: Manner) -> None:
     from workflow_engine.cli.voice import AMBER, emit_json, point
 
     try:
-        view = run_loop(go_on(run, manner, verb="answer"))
+        try:
+            view = run_loop(go_on(run, manner, verb="answer"))
+        except RunOwned:
+            time.sleep(_MOMENT)
+            view = run_loop(go_on(run, manner, verb="answer"))
     except RunOwned:
         say("the process that drives the run takes it up")
         way = ("watch", typed("watch", run, store=manner.store))
