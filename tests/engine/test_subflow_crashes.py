@@ -154,6 +154,7 @@ async def ends(ledger: MemoryLedger, made: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "cart", "answer"),
     [(PLAIN, "abc", ""), (DEEP, "abc", "yes"), (CAUGHT, "bad", ""), (REFUSED, "abc", "no")],
@@ -254,6 +255,7 @@ async def test_runs_within_one_another_in_a_circle_are_damage() -> None:
             await engine.resume(within)
 
 
+@pytest.mark.slow
 async def test_a_thousand_runs_within_one() -> None:
     class Many(State):
         n: int = 0
@@ -286,3 +288,23 @@ async def test_a_thousand_runs_within_one() -> None:
         assert len(kept._boxes[view.id].text) < 2000
         assert [each.run for each in await engine.runs()] == [view.id]
         assert await engine.find(view.id[:4]) == await engine.find("@last") == view.id
+
+
+async def test_a_run_within_that_was_begun_and_not_noted_yet_is_not_taken_for_one_that_is_over() -> None:
+    for number in range(1, 8):
+        kept = KeptLedger()
+        dying = crash_after(kept, number)
+        async with Engine.connect("unused", ledger=dying, workflows=[CAUGHT]) as engine:
+            with pytest.raises(Crashed):
+                await dying.until_crash(engine.run(CAUGHT, cart="abc"))
+        kept.abandon()
+        around, *within = list(kept._boxes)
+        if within and not kept._boxes[around].run.entered:
+            break
+    else:
+        raise AssertionError("there was no such moment")
+    async with Engine.connect("unused", ledger=kept, workflows=[CAUGHT]) as engine:
+        found = await engine.to_recover(within[0])
+        assert found is not None
+        assert found.id == around
+        assert (await engine.get(within[0])).run.status == "running"

@@ -19,6 +19,7 @@ from workflow_engine import (
     State,
     Step,
     Workflow,
+    agent,
     append,
     at_most,
     function,
@@ -28,7 +29,9 @@ from workflow_engine import (
     to_langgraph,
     workflow,
 )
-from workflow_engine.errors import RunEnded
+from workflow_engine.errors import AgentFailed, RunEnded, WorkflowChanged
+from workflow_engine.ports.agents import AgentAnswer
+from workflow_engine.record.usage import Usage
 
 EXECUTORS = ["native", "langgraph"]
 done: list[str] = []
@@ -547,3 +550,70 @@ async def test_an_exported_graph_calls_the_graph_within() -> None:
         assert asked["__interrupt__"][0].value["message"] == "pay 3?"
         ended = await graph.ainvoke(Command(resume=word), config)
         assert {name: ended[name][:18] for name in expected} == expected
+
+
+async def test_a_worker_goes_on_with_the_run_around_the_one_that_was_answered(opened: Any) -> None:
+    async with opened(ASKED) as engine:
+        run = await engine.start(ASKED, cart="abc")
+        await engine.work(until="idle")
+        assert (await engine.get(run)).status == "waiting"
+        await engine.answer(run, "yes", by="ana")
+        assert (await engine.get(run)).status == "queued"
+        worked = await engine.work(until="idle")
+        assert (worked.rested, worked.problems) == ({"succeeded": 1}, 0)
+        assert (await engine.get(run)).state.sent == "sent for 3"
+
+
+async def test_edited_code_within_is_no_obstacle_and_a_run_that_no_longer_fits_is_refused(opened: Any) -> None:
+    def again(*edges: Any) -> Any:
+        billing = workflow("asking", state=Bill, edges=edges)
+        inner = subflow(billing, name="ask", reads={"order": "cart"}, writes={"invoice": "total", "receipt": "paid"})
+        return workflow("asked", state=Shop, edges=[START >> inner >> send >> END])
+
+    @function(name="pay", writes="paid")
+    def dearer(total: int) -> str:
+        return f"paid {total + 1}"
+
+    ways = (approve["no"] >> FAIL("refused"), approve.expired >> FAIL("nobody said"))
+    edited = again(START >> add >> approve, approve["yes"] >> dearer >> END, *ways)
+    gone = again(START >> add >> pay >> END)
+    async with opened(ASKED) as engine:
+        view = await engine.run(ASKED, cart="abc")
+        await engine.answer(view.id, "yes", by="ana")
+    async with opened(gone) as engine:
+        for run in (view.id, f"{view.id}-ask-1"):
+            with pytest.raises(WorkflowChanged, match=f"asking changed and run {view.id}-ask-1 no longer fits it"):
+                await engine.resume(run)
+        assert (await engine.get(view.id)).run.status == "waiting"
+    async with opened(edited) as engine:
+        view = await engine.resume(view.id)
+        assert (view.status, view.state.receipt) == ("succeeded", "paid 4")
+
+
+async def test_what_a_run_within_costs_is_counted_once(opened: Any) -> None:
+    class Model:
+        asked = 0
+
+        async def run(self, task: Any) -> AgentAnswer:
+            Model.asked += 1
+            if Model.asked == 2:
+                failed = AgentFailed("no answer")
+                failed.so_far = AgentAnswer(None, Usage(1, 10, 0, 0.5), ("m",))
+                raise failed
+            return AgentAnswer("words", Usage(1, 10, 5, 1.0), ("m",))
+
+        async def close(self) -> None: ...
+
+    @agent(writes="paid", instructions="Write.", retry=Retry(1))
+    def write(order: str) -> str:
+        return order
+
+    twice = workflow("twice", state=Bill, edges=[START >> write >> write.named("again") >> END])
+    inner = subflow(twice, name="inner", reads={"order": "cart"}, writes={"receipt": "paid"})
+    order = workflow("order", state=Shop, edges=[START >> inner >> END])
+    async with opened(order, agents=Model()) as engine:
+        view = await engine.run(order, cart="abc")
+        assert (view.status, view.usage) == ("failed", Usage(2, 20, 5, 1.5))
+        view = await engine.resume(view.id)
+        assert (view.status, view.usage, view.run.answered_by) == ("succeeded", Usage(3, 30, 10, 2.5), ("m",))
+        assert (await engine.get(f"{view.id}-inner-1")).usage == view.usage

@@ -169,6 +169,16 @@ def _must_be_its(run: Run, around: Live, node: Subflow) -> None:
         raise StoreDamaged(what, _CURE)
 
 
+def _does_it(below: Run, around: Run) -> bool:
+    """Whether a visit of the run around one is done by it, or is about to be: its process may have died between."""
+    assert below.within is not None
+    if around.ended or below.id in around.entered.values():
+        return not around.ended
+    node, visit = below.within.node, below.within.visit
+    due = node in around.frontier.due and around.frontier.visits.get(node) == visit
+    return due and node not in around.entered
+
+
 async def outermost(ledger: Ledger, run: RunId) -> tuple[Run, Run, bool]:
     """A run, the outermost run around it, and whether a step of each of those between waits for it or does it still.
 
@@ -185,5 +195,5 @@ async def outermost(ledger: Ledger, run: RunId) -> tuple[Run, Run, bool]:
         if outer.id in seen:
             raise StoreDamaged(f"run {run} is damaged: it lies within itself", _CURE)
         seen.add(outer.id)
-        current = current and below.id in outer.entered.values() and not outer.ended
+        current = current and _does_it(below, outer)
     return inner, outer, current
