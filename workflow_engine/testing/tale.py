@@ -131,6 +131,11 @@ class Tale:
         waiting = Waiting("wait", visit, "signal", names, until=until, topic=topic, since=self._clock.now())
         return self._batch([self._finished("work", (), entered="wait"), e.WaitBegan(self._now(), waiting)])
 
+    def waits_beside(self, until: datetime, topic: str) -> Batch:
+        """Something waits while `work` is still to be done: the run's status says nothing of it."""
+        waiting = Waiting("beside", 1, "signal", ("paid",), until=until, topic=topic, since=self._clock.now())
+        return self._batch([e.WaitBegan(self._now(), waiting)])
+
     def signalled(self, name: str = "paid", taken: Sequence[str] = ()) -> Batch:
         """The signal came; `work` is due."""
         visit = self._run().frontier.visits["wait"]

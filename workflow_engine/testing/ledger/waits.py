@@ -69,6 +69,15 @@ class WaitsContract:
         await ledger.commit(fence, tale.asked(due=SOON))
         assert (await ledger.due(AT), await ledger.due(SOON)) == ([], ["r1"])
 
+    async def test_what_waits_beside_other_work_is_found_too(self, ledger: Ledger, elsewhere: Ledger) -> None:
+        tale = Tale("r1")
+        fence = await ledger.create(tale.begun())
+        await ledger.commit(fence, tale.waits_beside(AT, "orders"))
+        assert (await elsewhere.read(tale.id)).run.status == "running"
+        assert (await elsewhere.due(AT), await elsewhere.listening("orders")) == (["r1"], ["r1"])
+        await ledger.commit(fence, tale.stepped())
+        assert (await elsewhere.due(AT), await elsewhere.listening("orders")) == ([], [])
+
     async def test_a_run_that_ended_is_not_due(self, ledger: Ledger) -> None:
         for name, ending in (("cancelled", Tale.cancelled), ("failed", Tale.failed)):
             tale = Tale(name)
