@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from workflow_engine import END, FAIL, START, Question, Retry, State, function, human, workflow
+from workflow_engine import END, FAIL, START, Failure, Question, Retry, State, function, human, workflow
 from workflow_engine.cli.exits import Exit, exit_of_run
 from workflow_engine.record.events import QuestionWithdrawn, RunFailed
 from workflow_engine.record.run import fold
@@ -199,3 +199,87 @@ async def test_what_would_have_been_due_after_the_deadline_never_was(opened: Any
         clock.advance(9 * 3600)
         [view] = await engine.recover()
     assert view.error.kind == "deadline"
+
+
+# Led on
+
+
+@function(writes="word")
+async def tell(failure: Failure | None) -> str:
+    return f"{failure.node}: {failure.kind}" if failure else ""
+
+
+def led(body: Any, **settings: Any) -> Any:
+    work = function(name="work", writes="n")(body)
+    edges = [START >> work >> ask >> END, work.failed >> tell >> END, ask.failed >> tell]
+    return workflow("led", state=Job, edges=edges, timeout=SIX_HOURS, on_timeout="route", **settings)
+
+
+@EXECUTORS
+async def test_where_the_workflow_says_so_a_late_run_goes_on_by_the_failure_edges(
+    opened: Any, clock: FakeClock, executor: str
+) -> None:
+    body = Forever(clock, 7 * 3600)
+    async with opened(led(body.work), executor=executor) as engine:
+        view = await engine.run(led(body.work))
+        assert (view.status, view.values["word"], body.stopped) == ("succeeded", "work: deadline", True)
+        assert fold([each.event for each in await engine.journal(view.id)]) == view.run
+
+
+@EXECUTORS
+async def test_a_late_person_is_left_by_the_failure_edge_and_the_run_has_no_deadline_from_then_on(
+    opened: Any, clock: FakeClock, executor: str
+) -> None:
+    async def quick() -> int:
+        return 1
+
+    @human(writes="word")
+    def again(n: int) -> Question[str]:
+        return Question("It is late. Which word?")
+
+    work = function(name="work", writes="n")(quick)
+    edges = [START >> work >> ask >> END, work.failed >> again >> END, ask.failed >> again]
+    flow = workflow("escalated", state=Job, edges=edges, timeout=SIX_HOURS, on_timeout="route")
+    async with opened(flow, executor=executor) as engine:
+        run = (await engine.run(flow)).id
+        clock.advance(7 * 3600)
+        [view] = await engine.recover()
+        assert (view.status, view.run.frontier.due, view.run.deadline) == ("waiting", ("again",), None)
+        assert [each.question.node for each in await engine.inbox()] == ["again"]
+        clock.advance(90 * 86400)
+        assert await engine.recover() == []
+        await engine.answer(run, "late")
+        view = await engine.resume(run)
+        assert (view.status, view.values["word"], view.run.deadline) == ("succeeded", "late", None)
+
+
+async def test_a_late_run_fails_as_a_whole_where_one_node_has_no_way_out(opened: Any, clock: FakeClock) -> None:
+    body = Forever(clock, 7 * 3600)
+    one = function(name="one", writes="n")(body.work)
+
+    @human(writes="word")
+    def other() -> Question[str]:
+        return Question("Which word?")
+
+    @function
+    async def after() -> None: ...
+
+    edges = [START >> (one >> after, other) >> END, one.failed >> after]
+    flow = workflow("forked", state=Job, edges=edges, timeout=SIX_HOURS, on_timeout="route")
+    async with opened(flow) as engine:
+        view = await engine.run(flow)
+    assert (view.status, view.error.kind) == ("failed", "deadline")
+    assert set(view.run.frontier.due) == {"one", "other"}
+
+
+async def test_a_crash_while_it_is_led_on_leads_it_on_once(opened: Any, ledger: Any, clock: FakeClock) -> None:
+    flow = led(Forever(clock, 7 * 3600).work)
+    for writes in range(1, 4):
+        dying = crash_after(ledger, writes, when="after")
+        async with opened(flow, ledger=dying) as engine:
+            with pytest.raises(Crashed):
+                await dying.until_crash(engine.run(flow))
+        async with opened(flow) as engine:
+            for view in await engine.recover():
+                assert (view.status, view.values["word"]) == ("succeeded", "work: deadline")
+            assert {each.status for each in await engine.runs()} == {"succeeded"}

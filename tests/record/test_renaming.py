@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Open
 from workflow_engine.record.renaming import BY_NODE, NODE_IN_EACH
 from workflow_engine.record.run import Run, advance
+from workflow_engine.record.usage import Spent
 from workflow_engine.record.waiting import Waiting
 
 AT = datetime(2025, 1, 1, tzinfo=UTC)
@@ -22,7 +23,7 @@ FAILURE = Failure("a", "error", "no")
 # Fields of a run that hold no node's name. A new field belongs here, or into record/renaming.py.
 NAMELESS = {
     *("id", "workflow", "shape", "created", "updated", "target", "parent", "status", "reason", "error", "seq"),
-    *("steps", "asked", "early", "within", "deadline", "usage", "answered_by"),
+    *("steps", "asked", "early", "within", "deadline", "late", "usage", "answered_by"),
 }
 # `bodies` come anew with the CodeChanged that follows.
 RENAMED = {"frontier", "keys", "bodies", *BY_NODE, *NODE_IN_EACH}
@@ -90,3 +91,10 @@ def test_history_keeps_the_names_of_then_and_knows_those_of_now() -> None:
     assert (told.of_now.steps[0].node, told.of_now.steps[0].via) == ("z", ("z > c then",))
     assert told.of_now.begun_via == ("START > z",)
     assert [(each.steps, each.applied) for each in told.changes] == [(1, ("one",)), (1, ("two",))]
+
+
+def test_what_budgets_count_goes_along_under_the_new_names() -> None:
+    spent = {"": Spent(3), "a": Spent(1), "a > a": Spent(2), "c > c": Spent(1)}
+    there = e.RunMigrated(AT, nodes={"a": "b"}, edges={"a > a": "b > b"}, forgotten=("c > c",))
+    before = replace(run(), frontier=replace(run().frontier, spent=spent))
+    assert advance(before, there).frontier.spent == {"": Spent(3), "b": Spent(1), "b > b": Spent(2)}

@@ -923,6 +923,12 @@ def a_question_that_outlives_its_run() -> Workflow[Any]:
     return workflow("article", state=Article, edges=edges, timeout=timedelta(hours=6))
 
 
+@broken("W529", "article")
+def a_late_run_that_can_go_nowhere() -> Workflow[Any]:
+    edges = [START >> write >> END]
+    return workflow("article", state=Article, edges=edges, timeout=timedelta(hours=6), on_timeout="route")
+
+
 @broken("W529", "rash")
 def a_try_that_takes_all_the_time() -> Rows:
     @function(retry=Retry(3, within=timedelta(minutes=1)), timeout=timedelta(minutes=1))

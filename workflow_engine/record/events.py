@@ -225,7 +225,8 @@ class StepFinished:
 class StepFailed:
     """A node gave up. `move` is None when nothing catches it: then it stays due and the run will fail.
 
-    `spent` is what budgets count after it where there is no move to tell it.
+    `spent` is what budgets count after it where there is no move to tell it. `late` says that the run's time was up and
+    that this is where it goes from there: it has no deadline any more.
     """
 
     at: datetime
@@ -241,6 +242,7 @@ class StepFailed:
     usage: Usage | None = None
     answered_by: tuple[str, ...] = ()
     spent: Mapping[str, Spent] = field(default_factory=dict)
+    late: bool = False
     type: Literal["StepFailed"] = "StepFailed"
 
 

@@ -46,7 +46,8 @@ class Run:
     `doubts` are effects that were started and not finished, `items` how far due `each` nodes came. `deaths` counts how
     often a due node's process died. `keys` are those of due steps whose node was renamed since they became due: a step
     keeps its key.
-    `deadline` is when its time-out passes, as the code it was last driven with says.
+    `deadline` is when its time-out passes, as the code it was last driven with says; one that was `late`, and led on by
+    its workflow, has none any more.
     """
 
     id: RunId
@@ -79,6 +80,7 @@ class Run:
     usage: Usage = Usage()
     answered_by: tuple[str, ...] = ()
     deadline: datetime | None = None
+    late: bool = False
 
     @property
     def resting(self) -> frozenset[str]:
@@ -191,9 +193,8 @@ def advance(run: Run, event: Any) -> Run:
             deaths = _deaths(run) if event.verb == "recover" else run.deaths
             # A step that failed is tried again by request only: whose process died before it could end goes on to that.
             failed = run.failed if event.verb == "recover" and run.status == "running" else {}
-            run = _with(
-                run, status="running", reason=None, error=None, failed=failed, deaths=deaths, deadline=event.deadline
-            )
+            run = _with(run, status="running", reason=None, error=None, failed=failed, deaths=deaths)
+            run = _with(run, deadline=None if run.late else event.deadline)
         case e.CodeChanged():
             run = _with(run, bodies=event.bodies, shape=event.shape or run.shape)
         case e.RunMigrated():
@@ -212,6 +213,8 @@ def advance(run: Run, event: Any) -> Run:
             raise AssertionError("folded above")
         case e.StepFailed():
             run = _left(run, event)
+            if event.late:
+                run = _with(run, deadline=None, late=True)
             if event.move is None:
                 failed = {**run.failed, event.node: event.failure}
                 run = _with(run, failed=failed, frontier=run.frontier.charged(event.spent))

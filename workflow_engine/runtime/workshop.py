@@ -78,6 +78,10 @@ class Workshop:
         shelf = SHELF.set(live.desk)
         try:
             await self.executors[executor](live)
+            while live.rerouted:  # its time was up, its steps were stopped, and it goes on elsewhere
+                live.rerouted = False
+                live.busy.clear()
+                await self.executors[executor](live)
         except asyncio.CancelledError:
             # Stopped by its caller, and its steps have let go: no step took the process down.
             if live.run.status == "running":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -52,6 +52,7 @@ class Workflow(Generic[S]):
     nodes: Mapping[str, Node]
     resources: Mapping[type, Callable[..., Any]] = field(default_factory=dict, repr=False)
     timeout: timedelta | None = None
+    on_timeout: Literal["fail", "route"] = "fail"
     budget: Budget | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
@@ -170,6 +171,7 @@ def workflow(
     resources: Mapping[type, Callable[..., Any]] | None = None,
     nodes: Sequence[Node] = (),
     timeout: timedelta | None = None,
+    on_timeout: Literal["fail", "route"] = "fail",
     budget: Budget | None = None,
     limits: Mapping[str, int] | None = None,
     breakers: Mapping[str, Breaker] | None = None,
@@ -180,12 +182,12 @@ def workflow(
 
     `resources` maps a type to a function returning an async context manager that opens it once per process. `nodes` is
     needed only where edges name their nodes by text. `timeout` is the time a run has from its creation on, waiting
-    included; `budget` is what it may use in all. `limits` says how many attempts of all runs of a process may at one
-    moment hold what their nodes name by `uses=`, `breakers` when what is named so is left alone for a while.
-    `migrations` say what earlier versions called otherwise, in the order in which that changed: `rename_node("deploy",
-    "release")`, so that their runs can go on.
-    `starts_on` subscribes to topics: what is published to one begins a run, {"orders": "order"} with it in that input,
-    {"orders": None} with each of its fields in the input of that name.
+    included, and `on_timeout` says whether it then fails or goes on by the `.failed` edges of the nodes it stands at;
+    `budget` is what it may use in all. `limits` says how many attempts of all runs of a process may at one moment hold
+    what their nodes name by `uses=`, `breakers` when what is named so is left alone for a while. `migrations` say what
+    earlier versions called otherwise, in the order in which that changed: `rename_node("deploy", "release")`, so that
+    their runs can go on. `starts_on` subscribes to topics: what is published to one begins a run, {"orders": "order"}
+    with it in that input, {"orders": None} with each of its fields in the input of that name.
     """
     given: Any = state  # annotations do not stop anybody at run time
     if not (isinstance(given, type) and issubclass(given, BaseModel)):
@@ -219,6 +221,7 @@ def workflow(
         nodes=MappingProxyType(found),
         resources=MappingProxyType(dict(resources or {})),
         timeout=timeout,
+        on_timeout=on_timeout,
         budget=budget,
         limits=MappingProxyType(dict(_table("limits", limits, 'limits={"gpu": 1}'))),
         breakers=MappingProxyType(dict(_table("breakers", breakers, 'breakers={"payments": Breaker(5)}'))),

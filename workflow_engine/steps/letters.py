@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from workflow_engine.bodies.human import answer_schema
@@ -16,7 +16,6 @@ from workflow_engine.record.events import (
     QuestionReassigned,
     QuestionWithdrawn,
     RunCancelled,
-    RunFailed,
 )
 from workflow_engine.record.ids import place_of, question_id
 from workflow_engine.record.inbox import MIDWAY, Answer, Approval, Letter, Open, QuestionRecord
@@ -27,6 +26,7 @@ from workflow_engine.steps.asking import ACCEPT, FAIL
 from workflow_engine.steps.attempt import failure_of
 from workflow_engine.steps.deadlines import keep_deadlines
 from workflow_engine.steps.entering import look_within
+from workflow_engine.steps.expiring import expire
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.settling import Taken, fail, finish
 from workflow_engine.steps.spreading import accepted, given_up
@@ -66,30 +66,16 @@ async def cancel(live: Live) -> None:
     """Commit the end of a run that somebody cancelled, or whose time is up, once its steps have stopped."""
     if live.run.ended:  # the last step finished instead of stopping
         return
-    if live.cancelled_by is not None:
-        for within in live.run.entered.values():  # first, or one left by a crash between would go on for ever
-            assert live.nest is not None
-            await live.nest.cancel(within, live.cancelled_by)
-    now = live.around.clock.now()
-    withdrawn: list[Any] = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in live.run.open]
     if live.cancelled_by is None:
-        # Its waits stay: a run resumed under a longer time-out waits on, and asks its people anew.
-        await live.post([*withdrawn, RunFailed(now, _late(live))])
+        await expire(live)
         return
+    for within in live.run.entered.values():  # first, or one left by a crash between would go on for ever
+        assert live.nest is not None
+        await live.nest.cancel(within, live.cancelled_by)
+    now = live.around.clock.now()
+    withdrawn = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in live.run.open]
     letters = await live.around.ledger.letters(live.run.id)
     await live.post([*withdrawn, RunCancelled(now, live.cancelled_by)], (), [each.id for each in letters])
-
-
-def _late(live: Live) -> Failure:
-    due = live.run.frontier.due
-    at = next((each for each in due if each not in live.run.resting), due[0])
-    limit = live.workflow.timeout or timedelta(0)
-    return Failure(
-        at,
-        "deadline",
-        f"the run's time is up: {limit} from its creation, waiting included; resume it under a longer timeout= of its "
-        "workflow",
-    )
 
 
 async def _answer(live: Live, letter: Letter, answer: Answer) -> None:

@@ -64,9 +64,9 @@ class Live:
     `mail` says that letters may wait in its box, which nobody has looked into yet; `first` is the run as it was taken,
     by which `verb`, and whether changes of its code were accepted; `takes` counts attempts that spoke. `nest` drives
     the runs within it; `within` are those under way, by their nodes. `forsaken` says that the run around it failed.
-    `gave_up` says that a step failed with nothing to catch it. `owing` is what steps under way have used so far, of
-    nodes that count in a budget.
-    `desk` is where its bodies put files, if its fields may name any.
+    `rerouted` says that its time was up and it was led on. `gave_up` says that a step failed with nothing to catch it.
+    `owing` is what steps under way have used so far, of nodes that count in a budget. `desk` is where its bodies put
+    files, if its fields may name any.
     """
 
     workflow: Workflow[Any]
@@ -84,6 +84,7 @@ class Live:
     mail: bool = True
     cancelled_by: str | None = None
     owing: dict[str, Spent] = field(default_factory=dict)
+    rerouted: bool = False
     gave_up: asyncio.Event = field(default_factory=asyncio.Event)
     takes: int = 0
     verb: str = "run"

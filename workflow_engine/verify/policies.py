@@ -23,6 +23,7 @@ def policies(graph: Graph) -> Iterator[Finding]:
     """Retry, time limits, effects, waits and processes, node by node."""
     timeout: Any = graph.workflow.timeout
     yield from _time(graph, str(graph.workflow.name), "timeout", timeout)
+    yield from _on_timeout(graph)
     for name, node in graph.nodes.items():
         yield from _never(graph, name, node, timeout)
         yield from _retries(graph, name, node)
@@ -48,6 +49,18 @@ def policies(graph: Graph) -> Iterator[Finding]:
                 yield graph.finding("W520", name, what, "use @function, @agent, @human, @route or wait(...)")
     yield from one_meaning(graph)
     yield from subscriptions(graph)
+
+
+def _on_timeout(graph: Graph) -> Iterator[Finding]:
+    name, says = str(graph.workflow.name), graph.workflow.on_timeout
+    given: Any = says
+    if given not in ("fail", "route"):
+        yield graph.finding("W529", name, f"on_timeout={given!r} is neither of the two", 'on_timeout="fail" or "route"')
+    elif given == "route" and graph.workflow.timeout is None:
+        yield graph.finding("W529", name, "has on_timeout= and no timeout=", "add timeout=timedelta(hours=6)")
+    elif given == "route" and not any(source.outcome == "failed" for source in graph.out):
+        what = "goes on by the .failed edges of its nodes when its time is up, and has none"
+        yield graph.finding("W529", name, what, "add: slow.failed >> ..., or remove on_timeout=")
 
 
 def _retries(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
