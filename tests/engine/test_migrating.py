@@ -657,7 +657,7 @@ async def test_a_question_that_expires_needs_an_edge_or_a_default(opened: Open) 
     async with opened(old) as engine:
         run = (await engine.run(old, item="tea")).id
     async with opened(flow(approve)) as engine:
-        with pytest.raises(WorkflowChanged, match="W611  approve .*expires"):
+        with pytest.raises(WorkflowChanged, match=r"W611  approve .*expires"):
             await engine.resume(run)
         view = await engine.resume(run, accept_changes=True)
         assert (view.status, view.run.open[0].due) == ("waiting", None)
