@@ -14,6 +14,7 @@ from langgraph.graph import StateGraph
 from langgraph.types import interrupt
 from pydantic import BaseModel, field_validator
 
+import workflow_engine.langgraph.running  # noqa: F401 (loaded before the time of an attempt runs)
 from tests.foreign.graphs import DID, Research, chain, did, plan, write
 from workflow_engine import (
     END,
@@ -169,7 +170,7 @@ async def test_time_that_is_up_stops_the_graph(tmp_path: Path) -> None:
             did("stopped")
         return {}
 
-    flow = reporting(chain(plan=plan, hang=hang, write=write), timeout=timedelta(seconds=0.05))
+    flow = reporting(chain(plan=plan, hang=hang, write=write), timeout=timedelta(seconds=0.5))
     async with Engine.open(tmp_path / "runs.sqlite") as engine:
         view = await engine.run(flow, request="bees")
     assert view.run.error is not None
@@ -332,3 +333,26 @@ async def test_of_two_answers_only_the_one_the_graph_refuses_is_asked_for_again(
         await engine.answer(run, {"eur": 70})
         view = await engine.resume(run)
     assert sorted(view.values["findings"].split(" > ")) == ["70 EUR", "honey"]
+
+
+@pytest.mark.parametrize("executor", ["native", "langgraph"])
+async def test_a_drained_graph_stops_between_two_of_its_nodes_and_goes_on_there(tmp_path: Path, executor: str) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def long(state: Research) -> dict[str, Any]:
+        did("long")
+        begun.set()
+        await go.wait()
+        return {}
+
+    flow = reporting(chain(plan=plan, long=long, write=write))
+    async with Engine.connect(tmp_path / "runs.sqlite", workflows=[flow], executor=executor) as engine:
+        running = asyncio.create_task(engine.run(flow, request="bees"))
+        await begun.wait()
+        engine.drain()
+        go.set()
+        view = await running
+    assert (view.run.status, view.run.reason, DID) == ("running", "interrupted", ["plan", "long"])
+    async with Engine.connect(tmp_path / "runs.sqlite", workflows=[flow], executor=executor) as engine:
+        view = await engine.resume(view.run.id)
+    assert (view.run.status, view.run.deaths, DID) == ("succeeded", {}, ["plan", "long", "write"])

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from workflow_engine.bodies.calling import call
 from workflow_engine.bodies.function import matched
-from workflow_engine.bodies.intent import Midway, Wrote
+from workflow_engine.bodies.intent import Later, Midway, Wrote
 from workflow_engine.bodies.interrupt import asking
 from workflow_engine.bodies.scene import Scene, argument, arguments, parameters_of
 from workflow_engine.errors import BadWrite, StepError
-from workflow_engine.ports.graphs import Ended, GraphTask
+from workflow_engine.ports.graphs import Ended, GraphTask, Left, Paused
 from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nodes import Parameter
 
 
-async def run(node: Foreign, scene: Scene) -> Wrote | Midway:
+async def run(node: Foreign, scene: Scene) -> Wrote | Midway | Later:
     """One attempt, or what remains of one. Raises what the graph's nodes raise.
 
     What a failed attempt used is told by `so_far` of what it raises, as far as that can be told.
@@ -37,11 +37,18 @@ async def run(node: Foreign, scene: Scene) -> Wrote | Midway:
         replies=scene.replies,
         settings=node.settings,
         tell=scene.step.progress,
+        leaving=scene.leaving,
     )
     outcome = await scene.graphs().run(task)
-    if isinstance(outcome, Ended):
-        return Wrote(await _written(node, scene, outcome.output), outcome.usage, outcome.answered_by)
-    return Midway(tuple(asking(node.name, each) for each in outcome.pending), "graph")
+    match outcome:
+        case Ended():
+            return Wrote(await _written(node, scene, outcome.output), outcome.usage, outcome.answered_by)
+        case Paused():
+            return Midway(tuple(asking(node.name, each) for each in outcome.pending), "graph")
+        case Left():
+            return Later()
+        case _:
+            assert_never(outcome)
 
 
 async def _written(node: Foreign, scene: Scene, output: Any) -> Mapping[str, Any]:

@@ -69,4 +69,9 @@ class Rest:
     until: datetime | None = None
 
 
-Intent: TypeAlias = Wrote | Ask | Midway | Await | Enter | Rest
+@dataclass(frozen=True)
+class Later:
+    """The body stopped between two steps of its own, because somebody drains: it is called again by whoever goes on."""
+
+
+Intent: TypeAlias = Wrote | Ask | Midway | Later | Await | Enter | Rest

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,11 @@ from workflow_engine.record.values import Value
 from workflow_engine.spec.nodes import Node, Parameter
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
+
+
+async def never() -> None:
+    """Nobody drains."""
+    await asyncio.Event().wait()
 
 
 def no_graphs(*_: object) -> GraphRunner:
@@ -42,6 +48,8 @@ class Scene:
     """Parameters that come from elsewhere, by name: the item of an `each` node."""
     replies: tuple[Reply, ...] = ()
     graphs: Callable[[], GraphRunner] = no_graphs
+    leaving: Callable[[], Awaitable[object]] = never
+    """Returns when a body that can stop between two steps of its own should."""
 
 
 def read(workflow: Workflow[Any], state: Mapping[str, Value], name: str) -> Any:

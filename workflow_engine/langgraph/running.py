@@ -9,6 +9,7 @@ standing.py).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs, var_child_runnable_config
 from langgraph.checkpoint.serde.types import INTERRUPT
-from langgraph.errors import EmptyInputError, GraphRecursionError, InvalidUpdateError, is_invalid_resume
+from langgraph.errors import EmptyInputError, GraphDrained, GraphRecursionError, InvalidUpdateError, is_invalid_resume
 from langgraph.pregel import Pregel
+from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt
 
 from workflow_engine.bodies.intent import Wrote
@@ -28,7 +30,7 @@ from workflow_engine.langgraph.meter import Meter
 from workflow_engine.langgraph.saver import ValueRefused
 from workflow_engine.langgraph.standing import GraphSaver, Ref, Standing, places, standing
 from workflow_engine.ports.checkpoints import Checkpoints
-from workflow_engine.ports.graphs import Ended, GraphTask, Outcome, Paused, Pending
+from workflow_engine.ports.graphs import Ended, GraphTask, Left, Outcome, Paused, Pending
 from workflow_engine.record.usage import Usage
 
 _STRUCTURE = "graph_structure"
@@ -53,6 +55,8 @@ class LangGraphRunner:
         visit = _Visit(task, given, graph, saver, self._checkpoints, Meter(), replies)
         try:
             return await visit.go()
+        except GraphDrained:
+            return Left()
         except Exception as error:
             failed = _told(task.node, error)
             if visit.meter.usage.requests:
@@ -149,6 +153,8 @@ class _Visit:
         output: Any = None
         stopped = False
         more = {"context": self.task.settings["context"]} if "context" in self.task.settings else {}
+        control = RunControl()
+        leaving = asyncio.create_task(self._leave(control))
         streaming = self.graph.astream(
             value,
             self._config(),
@@ -156,20 +162,29 @@ class _Visit:
             output_keys=self.graph.output_channels,
             subgraphs=True,
             durability="sync",
+            control=control,
             **more,
         )
-        async with aclosing(cast("Any", streaming)) as stream:
-            async for space, mode, payload in stream:
-                match mode:
-                    case "values":
-                        output = payload if not space else output
-                    case "updates":
-                        stopped = stopped or (not space and isinstance(payload, Mapping) and INTERRUPT in payload)
-                    case "tasks":
-                        self._tell(space, payload)
-                    case _:
-                        self._said(payload)
+        try:
+            async with aclosing(cast("Any", streaming)) as stream:
+                async for space, mode, payload in stream:
+                    match mode:
+                        case "values":
+                            output = payload if not space else output
+                        case "updates":
+                            stopped = stopped or (not space and isinstance(payload, Mapping) and INTERRUPT in payload)
+                        case "tasks":
+                            self._tell(space, payload)
+                        case _:
+                            self._said(payload)
+        finally:
+            leaving.cancel()
         return output, stopped
+
+    async def _leave(self, control: RunControl) -> None:
+        if self.task.leaving is not None:
+            await self.task.leaving()
+            control.request_drain("drained")
 
     def _config(self) -> RunnableConfig:
         settings = self.task.settings

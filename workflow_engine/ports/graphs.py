@@ -17,7 +17,8 @@ class GraphTask:
 
     `series` names all that is kept of this visit: where that holds a checkpoint the graph goes on from the newest, and
     `begin`, which makes its input, is not called. `replies` are the answers to what it asked, under the refs it asked
-    with; those it has used already are not used again. `tell` is told what it is at.
+    with; those it has used already are not used again. `tell` is told what it is at. Once `leaving` returns, the graph
+    begins no further step of its own.
     """
 
     node: str
@@ -27,6 +28,7 @@ class GraphTask:
     replies: tuple[Reply, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     tell: Callable[[str], None] = field(default=lambda _: None)
+    leaving: Callable[[], Awaitable[object]] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,12 @@ class Ended:
     answered_by: tuple[str, ...] = ()
 
 
-Outcome: TypeAlias = Paused | Ended
+@dataclass(frozen=True)
+class Left:
+    """It stopped between two of its steps, because it should; where it stands is on disk."""
+
+
+Outcome: TypeAlias = Paused | Ended | Left
 
 
 class GraphRunner(Protocol):

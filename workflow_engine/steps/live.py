@@ -233,6 +233,7 @@ class Live:
             self.around.runner,
             self.run.caught.get(step.node),
             graphs=lambda: self.around.graphs(self.fence),
+            leaving=self.halt.wait,
         )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, assert_never
 
 from workflow_engine.bodies import function
-from workflow_engine.bodies.intent import Ask, Await, Enter, Intent, Midway, Rest, Wrote
+from workflow_engine.bodies.intent import Ask, Await, Enter, Intent, Later, Midway, Rest, Wrote
 from workflow_engine.bodies.run import run as run_body
 from workflow_engine.frontier.leave import catches
 from workflow_engine.record.events import EffectStarted, QuestionAsked, WaitBegan
@@ -87,7 +87,7 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
     """
 
     async def settle(intent: Intent | None, tries: Tries) -> Any:
-        if intent is None:
+        if intent is None or isinstance(intent, Later):
             return None
         if live.workflow.filing and isinstance(intent, Wrote):
             await adopt_values(live, intent.values)
@@ -120,6 +120,8 @@ def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) 
         case Ask():
             question = human_question(live, taken.node, taken.visit, intent, tried)
             return live.post([QuestionAsked(live.around.clock.now(), question, taken.started)])
+        case Later():
+            raise AssertionError("nothing is settled of what goes on later")
         case Midway():
             now = live.around.clock.now()
             asked = questions(live, taken.node, taken.visit, intent, tried)
