@@ -28,12 +28,15 @@ from workflow_engine import (
     Step,
     Workflow,
     agent,
+    all_of,
+    any_of,
     append,
     at_most,
     each,
     function,
     human,
     route,
+    wait,
     workflow,
 )
 from workflow_engine.spec.edges import Path
@@ -943,6 +946,50 @@ def a_timeout_of_nothing() -> Rows:
     async def hasty() -> None: ...
 
     return (START >> hasty >> END,)
+
+
+@broken("W522", "paid")
+def a_signal_that_is_late_at_once() -> Rows:
+    paid = wait("paid", within=timedelta(0))
+    return START >> paid >> END, paid.expired >> FAIL("late")
+
+
+@broken("W561", "twice")
+def a_join_of_one_signal_with_itself() -> Rows:
+    return (START >> wait(all_of("paid", "paid"), name="twice") >> END,)
+
+
+@broken("W560", "nothing")
+def a_wait_that_nobody_can_end() -> Rows:
+    return (START >> wait(any_of(), name="nothing") >> END,)
+
+
+@broken("W562", "scored")
+def a_signal_that_carries_what_nobody_keeps() -> Rows:
+    return (START >> wait("scored", int) >> END,)
+
+
+@broken("W564", "words")
+def a_signal_that_means_two_things() -> Rows:
+    number = wait("scored", int, writes="score", name="number")
+    return (START >> number >> wait("scored", str, writes="note", name="words") >> END,)
+
+
+@broken("W565", "until_topic")
+def a_wait_until_what_is_no_time() -> Rows:
+    return (START >> wait(until="topic") >> END,)
+
+
+@broken("W201", "first")
+def a_signal_that_leads_nowhere() -> Rows:
+    first = wait(any_of("paid", "cancelled"), name="first")
+    return START >> first, first["paid"] >> END
+
+
+@broken("W301", "pause")
+def a_loop_that_only_waits() -> Rows:
+    pause = wait(timedelta(hours=1), name="pause")
+    return START >> write >> pause >> write, write.failed >> END
 
 
 @broken("W522", "never")
