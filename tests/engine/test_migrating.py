@@ -27,6 +27,7 @@ from workflow_engine import (
     human,
     rename_field,
     rename_node,
+    rename_outcome,
     workflow,
 )
 from workflow_engine.errors import RunOwned, WorkflowChanged
@@ -666,3 +667,51 @@ async def test_a_question_that_expires_needs_an_edge_or_a_default(opened: Open) 
         run = (await engine.run(flow(settled), item="tea")).id
     async with opened(longer) as engine:
         assert (await engine.resume(run)).status == "waiting"
+
+
+async def test_a_word_is_renamed_with_the_bound_it_counts(opened: Open) -> None:
+    @human(writes="word", name="approve")
+    def asked_anew(item: str) -> Question[Literal["again", "no"]]:
+        return Question(f"send {item}?")
+
+    class Later(Order):
+        word: Literal["again", "no"] | None = None  # type: ignore[assignment]
+
+    late = send.named("late")
+    old = shop(START >> label >> approve, approve["no"] >> late >> END, approve["yes"] >> at_most(3, label, then=late))
+    new = shop(
+        START >> label >> asked_anew,
+        asked_anew["no"] >> late >> END,
+        asked_anew["again"] >> at_most(3, label, then=late),
+        state=Later,
+        migrations=[rename_outcome("approve", "yes", "again"), change_field("word", {"yes": "again", "no": "no"}.get)],
+    )
+    async with opened(old) as engine:
+        run = (await engine.run(old, item="tea")).id
+        await engine.answer(run, "yes")
+        await engine.resume(run, verb="answer")
+    async with opened(new) as engine:
+        view = await engine.resume(run, accept_changes=True)  # its question offered other words
+        assert view.run.frontier.counts == {"approve[again] > label": 1}
+        assert view.values["word"] == "again"
+        found = (await engine.replay(run, against=new)).difference
+        assert found is not None
+        assert (found.kind, found.changes[0].after) == ("question", "again")
+        assert (await engine.replay(run, against=new, only_routes=True)).same
+        fork = await engine.fork(run, at=2)
+        assert (fork.status, fork.run.frontier.counts) == ("waiting", {"approve[again] > label": 1})
+
+
+async def test_a_rename_to_a_node_the_run_was_at_already_is_refused(opened: Open) -> None:
+    twice = shop(START >> label >> send >> approve, approve["yes"] >> END, approve["no"] >> END)
+    once = shop(
+        START >> send >> approve,
+        approve["yes"] >> END,
+        approve["no"] >> END,
+        migrations=[rename_node("label", "send")],
+    )
+    async with opened(twice) as engine:
+        run = (await engine.run(twice, item="tea")).id
+    async with opened(once) as engine:
+        with pytest.raises(WorkflowChanged, match="W617"):
+            await engine.resume(run)
