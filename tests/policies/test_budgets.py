@@ -18,9 +18,11 @@ from workflow_engine import (
     State,
     agent,
     at_most,
+    each,
     function,
     human,
     route,
+    subflow,
     to_document,
     workflow,
 )
@@ -32,6 +34,7 @@ from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.run import fold
 from workflow_engine.record.usage import NOTHING, Spent, Usage
 from workflow_engine.spec.loop import body_of
+from workflow_engine.stores.memory import MemoryLedger
 from workflow_engine.testing import FakeClock, crash_after
 from workflow_engine.testing.crash import Crashed
 
@@ -366,3 +369,70 @@ async def test_a_run_without_budgets_counts_nothing(opened: Any) -> None:
     async with opened(flow, agents=Thinker()) as engine:
         view = await engine.run(flow)
     assert (view.status, view.run.frontier.spent, flow.guarded) == ("succeeded", {}, frozenset())
+
+
+@EXECUTORS
+async def test_a_run_within_and_a_list_of_items_are_one_step_each(opened: Any, executor: str) -> None:
+    class Many(State):
+        n: int = 0
+        items: list[int] = []
+        done: list[int] = []
+
+    @each("items", writes="done")
+    async def double(item: int) -> int:
+        return 2 * item
+
+    inner = workflow("inner", state=Job, edges=[START >> count >> count.named("again") >> END])
+    within = subflow(inner, reads="n", writes="n")
+
+    def flow(steps: int) -> Any:
+        edges = [START >> double >> within >> count >> END]
+        return workflow("outer", state=Many, edges=edges, budget=Budget(steps=steps))
+
+    async with opened(flow(1), executor=executor) as engine:
+        view = await engine.run(flow(1), items=[1, 2, 3])
+        assert (view.error.kind, view.error.node, view.values["done"]) == ("budget", "inner", [2, 4, 6])
+    async with opened(flow(3), executor=executor) as engine:
+        view = await engine.resume(view.id)
+        assert (view.status, view.values["n"], view.run.frontier.spent[""].steps) == ("succeeded", 3, 3)
+
+
+async def test_items_stop_where_the_budget_is_spent_and_go_on_under_a_larger_one(opened: Any) -> None:
+    class Many(State):
+        items: list[int] = []
+        done: list[str] = []
+
+    def flow(tokens: int) -> Any:
+        @each("items", writes="done", at_once=1, on_error="skip")
+        @agent(writes="done", instructions="Write.", retry=Retry(1))
+        def draft(item: int) -> str:
+            return "Write."
+
+        return workflow("many", state=Many, edges=[START >> draft >> END], budget=Budget(tokens=tokens))
+
+    thinker = Thinker()
+    async with opened(flow(200), agents=thinker) as engine:
+        view = await engine.run(flow(200), items=[1, 2, 3, 4])
+        assert (view.status, view.error.kind, len(thinker.asked)) == ("failed", "budget", 2)
+    async with opened(flow(1000), agents=thinker) as engine:
+        view = await engine.resume(view.id)
+        assert (view.status, view.values["done"], len(thinker.asked)) == ("succeeded", ["done"] * 4, 4)
+
+
+@EXECUTORS
+async def test_whatever_crashes_the_same_is_spent_in_the_end(opened: Any, executor: str) -> None:
+    flow = looped(Budget(steps=7))
+    other = "langgraph" if executor == "native" else "native"
+    async with opened(flow, agents=Thinker(), executor=executor, ledger=MemoryLedger()) as engine:
+        whole = (await engine.run(flow)).run.frontier
+    for writes in range(1, 9):
+        for when in ("before", "after"):
+            kept = MemoryLedger()
+            dying = crash_after(kept, writes, when=when)
+            async with opened(flow, agents=Thinker(), executor=executor, ledger=dying) as engine:
+                with pytest.raises(Crashed):
+                    await dying.until_crash(engine.run(flow))
+            async with opened(flow, agents=Thinker(), executor=other, ledger=kept) as engine:
+                await engine.recover()
+                for each_run in await engine.runs():
+                    assert (await engine.get(each_run.run)).run.frontier == whole, (writes, when)
