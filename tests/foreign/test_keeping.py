@@ -13,7 +13,7 @@ import pytest
 
 from tests.foreign.graphs import DID, NESTED, TWICE
 from tests.foreign.test_running import reporting
-from workflow_engine import Engine, Store
+from workflow_engine import Engine, Store, open_saver
 from workflow_engine.errors import InputError, StoreDamaged
 from workflow_engine.stores.encryption import Keys
 from workflow_engine.stores.sqlite.keeping import page
@@ -118,3 +118,15 @@ async def test_an_encrypted_store_keeps_the_graph_from_those_without_its_key(sto
     run = await asked(store, TWICE, codec=keys)
     assert b"plan bees" not in store.read_bytes()
     assert (await ended(store, run, TWICE, codec=keys)).run.status == "succeeded"
+
+
+async def test_checkpoints_that_are_gone_are_reported_and_the_graph_does_not_begin_anew(store: Path) -> None:
+    run = await asked(store, TWICE)
+    async with open_saver(store) as saver:
+        (thread,) = await saver.athreads()
+        assert thread.id == f"{run}/research/1"
+        await saver.adelete_thread(thread.id)
+    done = list(DID)
+    with pytest.raises(StoreDamaged, match="are gone"):
+        await ended(store, run, TWICE)
+    assert done == DID

@@ -24,7 +24,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt
 
 from workflow_engine.bodies.intent import Wrote
-from workflow_engine.errors import BadWrite, StepError
+from workflow_engine.errors import BadWrite, StepError, StoreDamaged
 from workflow_engine.langgraph.given import GivenGraph
 from workflow_engine.langgraph.meter import Meter
 from workflow_engine.langgraph.saver import ValueRefused
@@ -109,6 +109,11 @@ class _Visit:
 
     async def go(self) -> Outcome:
         begun = await standing(self.saver, self.task.series, "")
+        if begun is None and self.replies:
+            raise StoreDamaged(
+                f"the checkpoints of {self.task.node}'s graph ({self.task.series}) are gone, and it had asked",
+                "take them from a backup, or fork the run before this node: its graph begins anew there",
+            )
         if begun is None:
             return await self._outcome(*await self._streamed(await self.task.begin()), {})
         self._fits(begun)
