@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from tests.engine.conftest import Open
+from tests.engine.conftest import KeptLedger, Open
 from workflow_engine import (
     END,
     START,
@@ -29,6 +30,9 @@ from workflow_engine import (
     workflow,
 )
 from workflow_engine.errors import WorkflowChanged
+from workflow_engine.ports.ledger import Page
+from workflow_engine.testing import crash_after
+from workflow_engine.testing.crash import Crashed
 
 done: list[str] = []
 
@@ -268,3 +272,24 @@ async def test_a_file_is_carried_over_and_a_replay_keeps_none(tmp_path: Path) ->
         assert (await engine.replay(run, against=new)).difference is None
         assert sorted(each.name for each in tmp_path.rglob("*")) == before
     assert (await Store(path).check()).whole
+
+
+@pytest.mark.parametrize("dies", range(1, 14))
+async def test_a_run_within_that_was_begun_and_not_noted_is_found_under_the_new_name(
+    opened: Open, ledger: KeptLedger, dies: int
+) -> None:
+    old = order(ask, "bill")
+    new = order(ask, "charge", moves=[rename_node("bill", "charge")])
+    dying = crash_after(ledger, dies)
+    async with Engine.connect(ledger=dying, workflows=[old]) as engine:
+        with suppress(Crashed):
+            await dying.until_crash(engine.run(old, price=3))
+    async with opened(new) as engine:
+        await engine.recover()
+        if not await engine.runs():  # it died before there was a run
+            return
+        run = (await engine.runs())[0].run
+        await engine.answer((await engine.inbox())[0].question.id, True)
+        assert (await engine.resume(run, verb="answer")).values["settled"] is True
+        within = [each for each in await ledger.runs(Page(children=True)) if each.run != run]
+        assert len(within) == 1

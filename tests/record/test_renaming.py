@@ -62,7 +62,7 @@ def test_a_run_is_found_under_the_new_names() -> None:
 def test_a_key_is_kept_through_two_renames_and_given_up_with_the_step() -> None:
     once = advance(run(), e.RunMigrated(AT, (), {"a": "b"}))
     twice = advance(once, e.RunMigrated(AT, (), {"b": "z"}))
-    assert twice.key("z", 2) == "r/a/2"
+    assert (twice.key("z", 2), twice.begun_as("z", 2), twice.begun_as("c", 1)) == ("r/a/2", "a", "c")
     failed = advance(twice, e.StepFailed(AT, "z", "function", 2, 1, AT, 0.1, FAILURE))
     assert failed.key("z", 2) == "r/a/2"
     left = advance(twice, e.StepFinished(AT, "z", "function", 2, 1, AT, 0.1, (), Move("z", ("z",))))

@@ -118,6 +118,11 @@ class Run:
             return step_key(self.id, node, visit, item)
         return kept if item is None else f"{kept}/{item}"
 
+    def begun_as(self, node: str, visit: int) -> str:
+        """What a due node was called when its step became due."""
+        kept = self.keys.get(node)
+        return node if kept is None else kept.removeprefix(f"{self.id}/").removesuffix(f"/{visit}")
+
     def wait(self, node: str) -> Waiting | None:
         """What a due node waits for."""
         return next((each for each in self.waits if each.node == node), None)

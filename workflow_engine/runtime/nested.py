@@ -60,7 +60,8 @@ class Nested:
             if run.status == "succeeded" or not visit.told:  # its end is all there is to record
                 return await self._shop.ledger.read(run.id)
         # None yet, or one that ended for good and failed the step: a new try needs a new run.
-        name = child_id(around.run.id, node.name, visit.number, len(visit.runs) + 1)
+        begun_as = around.run.begun_as(node.name, visit.number)
+        name = child_id(around.run.id, begun_as, visit.number, len(visit.runs) + 1)
         live: Live | Snapshot
         try:
             found = (await self._shop.ledger.read(name)).run
@@ -163,8 +164,9 @@ def _must_be_its(run: Run, around: Live, node: Subflow) -> None:
     """Raises StoreDamaged for a run that stands where this one's should and is not."""
     its, visit = run.within, around.run.frontier.visits.get(node.name)
     # A node that was renamed since keeps the run that it entered under its former name.
-    known = around.run.entered.get(node.name) == run.id
-    if its is None or (its.run, its.visit) != (around.run.id, visit) or not (known or its.node == node.name):
+    names = (node.name, around.run.begun_as(node.name, visit or 1))
+    known = around.run.entered.get(node.name) == run.id or (its is not None and its.node in names)
+    if its is None or (its.run, its.visit) != (around.run.id, visit) or not known:
         what = f"run {run.id} is damaged: it is not the one that does step {node.name} of run {around.run.id}"
         raise StoreDamaged(what, _CURE)
 
