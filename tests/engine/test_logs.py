@@ -119,6 +119,32 @@ async def test_a_record_is_kept_once_though_a_handler_prints_it(opened: Any, led
     assert await texts_of(ledger, view.id) == ["once"]
 
 
+async def test_whoever_else_listens_to_logging_goes_on_hearing(
+    opened: Any, ledger: KeptLedger, monkeypatch: Any
+) -> None:
+    heard: list[str] = []
+    before = logging.Logger.callHandlers
+
+    def listening(logger: logging.Logger, record: logging.LogRecord) -> None:
+        heard.append(record.getMessage())
+        before(logger, record)
+
+    @function(writes="done")
+    async def said() -> bool:
+        log.warning("to both")
+        return True
+
+    monkeypatch.setattr(logging.Logger, "callHandlers", listening)
+    try:
+        async with opened(flow(said)) as engine:
+            view = await engine.run(flow(said))
+        assert logging.Logger.callHandlers is listening
+    finally:
+        monkeypatch.undo()
+    assert heard == ["to both"]
+    assert await texts_of(ledger, view.id) == ["to both"]
+
+
 async def test_each_attempt_has_its_own_words(opened: Any, ledger: KeptLedger) -> None:
     @function(writes="done", retry=Retry(3))
     async def said(step: Step) -> bool:

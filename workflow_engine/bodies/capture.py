@@ -44,7 +44,7 @@ def ear() -> Ear | None:
 
 def listen(to: Ear | None) -> Token[Ear | None]:
     """Let an ear hear what is said from here on, until `unlisten` in the same context; None lets nobody."""
-    global _heard
+    global _heard, _plain_call
     with _lock:
         _heard += 1
         # A body may have left a stream of its own behind, or one of ours: looked at each time.
@@ -52,7 +52,8 @@ def listen(to: Ear | None) -> Token[Ear | None]:
             sys.stdout = Tee(sys.stdout, "stdout")
         if type(sys.stderr) is not Tee:
             sys.stderr = Tee(sys.stderr, "stderr")
-        if _heard == 1:
+        if _heard == 1 and logging.Logger.callHandlers is not _call_handlers:
+            _plain_call = logging.Logger.callHandlers  # somebody else may listen there as well
             logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign,assignment]
     return _EAR.set(to)
 

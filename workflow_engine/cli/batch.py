@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_engine.cli.choosing import choose_model, choose_sandbox
-from workflow_engine.cli.driving import Manner
+from workflow_engine.cli.driving import Manner, let_info_through
 from workflow_engine.cli.exits import Exit, exit_of_error, gravest
 from workflow_engine.cli.figures import line as one_line
 from workflow_engine.cli.figures import several
@@ -125,6 +125,7 @@ async def _driven(
                 yield read_object(loaded.workflow, document, order.known)[0].typed
 
     with contextlib.redirect_stdout(sys.stderr), _progress(lines.count, told, out) as step:
+        let_info_through()
         async with Engine.connect(
             settings.store,
             workflows=[loaded.workflow],

@@ -57,7 +57,7 @@ async def drive(
     """
     from workflow_engine.engine import Engine
 
-    _let_info_through()
+    let_info_through()
     choice = choice or choose_model(loaded, manner.model)
     resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
     stream = sys.stderr if manner.as_json else sys.stdout
@@ -77,7 +77,7 @@ async def drive(
             return await _watched(engine, act, shown, before, manner)
 
 
-def _let_info_through() -> None:
+def let_info_through() -> None:
     """Records of the level INFO are for the run's log. The terminal shows no more for it: where the workflow's file set
     up no logging, Python itself prints warnings and what is worse; where it did, that stands.
     """

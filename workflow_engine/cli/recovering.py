@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_engine.cli.choosing import choose_model, choose_sandbox
-from workflow_engine.cli.driving import Manner
+from workflow_engine.cli.driving import Manner, let_info_through
 from workflow_engine.cli.exits import Exit, exit_of_error, exit_of_run, gravest
 from workflow_engine.cli.following import Lines
 from workflow_engine.cli.goingon import code_of, remembered
@@ -95,6 +95,7 @@ async def _go_on(runs: Sequence[RunId], loaded: Loaded, manner: Manner, stream: 
     resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
     shown = Lines(stream, several_runs=len(runs) > 1)
     settings = manner.settings
+    let_info_through()
     async with Engine.connect(
         settings.store,
         workflows=[loaded.workflow],

@@ -50,6 +50,7 @@ def worker(
 
 
 async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: Until) -> Exit:
+    from workflow_engine.cli.driving import let_info_through
     from workflow_engine.cli.exits import Exit, exit_of_error, exit_of_rest, gravest
     from workflow_engine.cli.opening import codec_of
     from workflow_engine.cli.stopping import Stopped, until_stopped
@@ -77,6 +78,7 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
         point(("go on", typed("worker", *(each.label for each in targets), store=manner.store)))
 
     with redirect_stdout(sys.stderr):  # what bodies print; stdout is for data
+        let_info_through()
         async with Engine.connect(
             settings.store,
             workflows=[each.workflow for each in targets],
