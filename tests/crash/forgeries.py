@@ -27,6 +27,7 @@ from tests.crash.forging import (
     question,
     run,
     run_text,
+    schedule,
     schema,
     series,
     several,
@@ -351,6 +352,40 @@ INBOX: dict[str, Forge] = {
     "an answer that names a class": letter(_letter(answer=_answer(value=json.loads(CLASSES)))),
 }
 
+SCHEDULES: dict[str, Forge] = {
+    "a schedule that names a class": schedule(CLASSES),
+    "a schedule that is nested without end": schedule(DEEP),
+    "a schedule that is a list": schedule("[]"),
+    "a schedule of another name": schedule(json.dumps({"name": "day", "workflow": "tale"})),
+    "a schedule of numbers": schedule(workflow=7, cron=7, every="x", timezone=7, last=7),
+    "a schedule that commands the terminal": schedule(
+        cron=SCREEN, every=None, timezone=SCREEN, target=SCREEN, trouble=SCREEN, last=SCREEN
+    ),
+    "a schedule whose name commands the terminal": schedule(name=SCREEN.replace("\x00", "")),
+    "a schedule of a workflow nobody has": schedule(workflow=SCREEN, target=SCREEN),
+    "a schedule of a lone surrogate": schedule(timezone="\ud800", cron="\ud800", every=None),
+    "a schedule that is due all the time": schedule(every=1e-12, catch_up=True),
+    "a schedule that is due backwards": schedule(every=-5.0, catch_up=True),
+    "a schedule of infinity": schedule(every=1e308),
+    "a schedule that is never due": schedule(),
+    "a schedule by no time at all": schedule(every=None),
+    "a schedule by a cron of a million fields": schedule(every=None, cron="* " * 1_000_000),
+    "a schedule by a cron of a huge number": schedule(every=None, cron=f"{'9' * 100_000} * * * *"),
+    "a schedule before all time": schedule(created=FIRST, settled=FIRST),
+    "a schedule before all time, by cron": schedule(every=None, cron="* * * * *", created=FIRST, settled=FIRST),
+    "a schedule after all time": schedule(created=LAST, settled=LAST),
+    "a schedule after all time, by cron": schedule(every=None, cron="0 0 1 1 *", created=LAST, settled=LAST),
+    "a schedule without a zone of its own": schedule(created="2026-01-01T00:00:00", settled="2026-01-01T00:00:00"),
+    "a schedule in a zone that is a path": schedule(every=None, cron="* * * * *", timezone="../../../etc/passwd"),
+    "a schedule with inputs of a class": schedule(inputs={"topic": json.loads(CLASSES)}),
+    "a schedule with inputs nobody knows": schedule(inputs={SCREEN: SCREEN}),
+    "a schedule with a due time nobody knows": schedule(due_as=SCREEN),
+    "a schedule that is no text": beneath("INSERT INTO schedules VALUES ('night', x'00', x'ff')"),
+    "a schedule with a name that is no text": beneath("INSERT INTO schedules VALUES (x'ff', x'00', '{}')"),
+    "a run in the queue that has gone far": whole(status="queued"),
+    "a run in the queue of a strange label": whole(status="queued", target=SCREEN),
+}
+
 PEOPLE: dict[str, Forge] = {
     "a person that names a class": person(CLASSES),
     "a person that is nested without end": person(DEEP),
@@ -486,7 +521,7 @@ SCHEMAS: dict[str, Forge] = {
     "traits that are strange": beneath("INSERT INTO traits VALUES ('cipher', '['), ('../../etc/passwd', x'ff')"),
 }
 
-ROWS: dict[str, Forge] = {**EVENTS, **RUNS, **VALUES, **DOCUMENTS, **INBOX, **PEOPLE, **THREADS}
+ROWS: dict[str, Forge] = {**EVENTS, **RUNS, **VALUES, **DOCUMENTS, **INBOX, **PEOPLE, **SCHEDULES, **THREADS}
 FORGERIES: dict[str, Forge] = {**ROWS, **SCHEMAS}
 
 # ------------------------------------------------------------------------------------------------ pages

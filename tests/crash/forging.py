@@ -216,6 +216,26 @@ def person(text: str, number: int = 1) -> Forge:
     return forge
 
 
+def schedule(text: str | None = None, name: str = "night", **members: Any) -> Forge:
+    """A schedule that was due long ago, with a proper seal."""
+
+    def forge(db: sqlite3.Connection) -> None:
+        (flow,) = db.execute("SELECT workflow FROM runs WHERE id = ?", (VICTIM,)).fetchone()
+        plain = {
+            "name": name,
+            "workflow": flow,
+            "created": "2026-01-01T00:00:00Z",
+            "settled": "2026-01-01T00:00:00Z",
+            "every": 3600.0,
+            "inputs": {"topic": "night"},
+        }
+        after = json.dumps({**plain, **members}) if text is None else text
+        mark = seal(after, name, "schedule")
+        db.execute("INSERT INTO schedules (name, seal, text) VALUES (?, ?, ?)", (name, mark, after))
+
+    return forge
+
+
 # ------------------------------------------------------------------------------------------------ checkpoints
 
 

@@ -25,7 +25,9 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import cronsim  # noqa: F401 (as above)
 from pydantic import BaseModel
 
 from tests.crash.hostile_faults import plant
@@ -36,6 +38,7 @@ from workflow_engine.cli.exits import Exit
 from workflow_engine.engine import Engine
 from workflow_engine.errors import WorkflowError
 from workflow_engine.record.ids import RunId
+from workflow_engine.record.schedule import Schedule
 from workflow_engine.saver import open_saver
 from workflow_engine.store import Store
 from workflow_engine.stores.sqlite import open_ledger
@@ -43,6 +46,7 @@ from workflow_engine.stores.sqlite import open_ledger
 MEMORY = 2 << 30
 PATIENCE = 10.0
 """Seconds for one store; a gigantic value is read by every door."""
+ZoneInfo("UTC")  # reads its file once
 CONTROL = "\x00\x07\x08\x1b\x7f\x9b"
 Act = Callable[..., Awaitable[Any]]
 
@@ -89,6 +93,8 @@ class Doors:
             await self.tried("damaged runs", engine.runs, status="damaged")
             await self.tried("inbox", engine.inbox)
             await self.tried("last", engine.find, "@last")
+            for each in await self.tried("schedules", engine.schedules.list) or []:
+                await self.tried("next of a schedule", _next, engine, each)
             for flow in (FLOW, LATER):
                 await self.tried("in flight", _flown, engine, flow)
             for run in (VICTIM, LENDER, ANSWERED):
@@ -121,6 +127,10 @@ class Doors:
             await self.tried("answer again", engine.answer, f"{ANSWERED}.q1", "good", by="ann")
             await self.tried("resume on LangGraph", engine.resume, ANSWERED, executor="langgraph")
             await self.tried("recover", engine.recover, _heard)
+            for until in ("once", "idle"):
+                await self.tried(f"work {until}", engine.work, until=until, on_problem=_problem)
+            for act in (engine.schedules.pause, engine.schedules.resume, engine.schedules.remove):
+                await self.tried(f"{act.__name__} a schedule", act, "night")
             await self.tried("resume", engine.resume, VICTIM)
             await self.tried("resume the lender", engine.resume, LENDER)
             for run in (VICTIM, ANSWERED):
@@ -197,6 +207,8 @@ class Doors:
             ["show", VICTIM, "1"],
             ["show", VICTIM, "5", "--diff"],
             ["watch", VICTIM, "--jsonl"],
+            ["schedule", "list"],
+            ["schedule", "list", "--json"],
             ["store", "check"],
             ["store", "export", VICTIM],
             ["store", "export", ANSWERED],
@@ -214,6 +226,9 @@ class Doors:
             ["answer", VICTIM, "again"],
             ["resume", VICTIM],
             ["recover"],
+            ["schedule", "pause", "night"],
+            ["schedule", "resume", "night"],
+            ["schedule", "remove", "night"],
             ["cancel", ANSWERED],
         ):
             self._typed_in(line, changed)
@@ -234,6 +249,16 @@ class Doors:
         at = next((at for at, each in enumerate(text) if each in CONTROL), None)
         if at is not None:
             self.wrong.append(f"{name}: commands to the terminal: {text[max(0, at - 40) : at + 20]!r}")
+
+
+async def _next(engine: Engine, schedule: Schedule) -> None:
+    # What it is due by is anything: `schedule list` and workers expect so.
+    with contextlib.suppress(Exception):
+        engine.schedules.next(schedule)
+
+
+def _problem(_run: RunId | None, _error: WorkflowError) -> None:
+    """A worker goes on."""
 
 
 def _heard(_run: RunId, _problem: WorkflowError) -> None:

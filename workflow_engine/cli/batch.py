@@ -20,7 +20,7 @@ from workflow_engine.cli.choosing import choose_model, choose_sandbox
 from workflow_engine.cli.driving import Manner, let_info_through
 from workflow_engine.cli.exits import Exit, exit_of_error, gravest
 from workflow_engine.cli.figures import line as one_line
-from workflow_engine.cli.figures import several
+from workflow_engine.cli.figures import plain, several
 from workflow_engine.cli.inputs import Inputs, read_object
 from workflow_engine.cli.jsonlines import Lines, digest, documents, looked_over, opened
 from workflow_engine.cli.opening import codec_of
@@ -96,7 +96,7 @@ def _tell_bad(lines: Lines, order: Order) -> None:
     if not order.skip_bad:
         cure = "mend them, or run the others with --skip-bad"
         raise InputError(f"{bad}, and nothing was begun\n  {listed}", cure)
-    say(f"{bad}, and will be told as refused\n  {listed}", AMBER)
+    say(plain(f"{bad}, and will be told as refused\n  {listed}"), AMBER)
 
 
 async def _driven(

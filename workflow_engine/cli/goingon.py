@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from workflow_engine.cli.driving import Manner, drive
+from workflow_engine.cli.figures import plain
 from workflow_engine.cli.opening import reading
 from workflow_engine.cli.typed import typed
 from workflow_engine.cli.voice import say
@@ -89,7 +90,7 @@ def go_on_or_say(run: RunId, manner: Manner) -> None:
         way = ("watch", typed("watch", run, store=manner.store))
     except UsageError as error:
         # Its code is not here, or no model for it: somebody else may go on.
-        say(f"the run does not go on here: {error.what}", AMBER)
+        say(plain(f"the run does not go on here: {error.what}"), AMBER)
         way = ("go on", error.cure or typed("resume", run, store=manner.store))
     else:
         raise typer.Exit(report(view, store=manner.store, as_json=manner.as_json))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from workflow_engine.cli.choosing import choose_model, choose_sandbox
 from workflow_engine.cli.driving import Manner, let_info_through
 from workflow_engine.cli.exits import Exit, exit_of_error, exit_of_run, gravest
+from workflow_engine.cli.figures import plain
 from workflow_engine.cli.following import Lines
 from workflow_engine.cli.goingon import code_of, remembered
 from workflow_engine.cli.opening import codec_of, reading
@@ -156,5 +157,5 @@ async def _dead(engine: Engine, codes: list[Exit]) -> list[Run]:
 
 
 def _problem(run: RunId, error: WorkflowError) -> Exit:
-    say(f"run {run} was not recovered: {error}", AMBER)
+    say(plain(f"run {run} was not recovered: {error}"), AMBER)
     return exit_of_error(error)

@@ -52,6 +52,7 @@ def worker(
 async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: Until) -> Exit:
     from workflow_engine.cli.driving import let_info_through
     from workflow_engine.cli.exits import Exit, exit_of_error, exit_of_rest, gravest
+    from workflow_engine.cli.figures import plain
     from workflow_engine.cli.opening import codec_of
     from workflow_engine.cli.stopping import Stopped, until_stopped
     from workflow_engine.cli.typed import typed
@@ -65,7 +66,7 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
 
     def trouble(run: RunId | None, error: WorkflowError) -> None:
         codes.add(exit_of_error(error))
-        say(f"{'the store' if run is None else f'run {run}'}: {error}", AMBER)
+        say(plain(f"{'the store' if run is None else f'run {run}'}: {error}"), AMBER)
 
     def rested(run: Run) -> None:
         codes.add(exit_of_rest(run))

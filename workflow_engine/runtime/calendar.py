@@ -28,6 +28,7 @@ _ALIASES = {
 }
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|m|s)", re.I)
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_ZONE = re.compile(r"[A-Za-z][\w+-]*(/[A-Za-z][\w+-]*)*", re.ASCII)
 _CRON = 'write five fields (minute hour day month weekday), as in "0 6 * * MON-FRI"'
 
 
@@ -65,6 +66,8 @@ def expression(cron: str) -> str:
 def zone(name: str) -> ZoneInfo:
     """The time zone of a name. Raises UsageError."""
     try:
+        if not _ZONE.fullmatch(name):  # of others no file and no package is looked for, whoever forged it
+            raise ValueError(name)
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):
         raise UsageError(f"there is no time zone {name!r}", "name one as in Europe/Berlin, or UTC") from None
