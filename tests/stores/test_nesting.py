@@ -12,7 +12,9 @@ from typing import Any, Literal
 import pytest
 
 from workflow_engine import END, START, Engine, Question, State, Store, human, subflow, workflow
-from workflow_engine.errors import InputError, UsageError
+from workflow_engine.errors import AmbiguousRun, InputError, UsageError
+from workflow_engine.record.ids import RunId
+from workflow_engine.stores.memory import MemoryLedger
 
 
 class Case(State):
@@ -63,6 +65,31 @@ async def test_lists_and_names_mean_the_outermost_runs(engine: Engine) -> None:
     assert await engine.find(first[:8]) == first
     assert await engine.find(first) == first
     assert await engine.find(f"{first}-m") == f"{first}-middle-1"
+
+
+class Named:
+    """A mint of given names."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = list(names)
+
+    def run_id(self) -> RunId:
+        return RunId(self._names.pop(0))
+
+    def chance(self) -> float:
+        return 0.5
+
+
+@pytest.mark.parametrize("kept", ["file", "memory"])
+async def test_runs_within_one_do_not_hide_another_of_the_same_beginning(path: Path, kept: str) -> None:
+    ledger = MemoryLedger() if kept == "memory" else None
+    async with Engine.connect(path, workflows=[OUTER], mint=Named("aa1", "aa2"), ledger=ledger) as engine:
+        for n in (1, 2):
+            await engine.run(OUTER, n=n)
+        with pytest.raises(AmbiguousRun, match="aa1, aa2"):
+            await engine.find("aa")
+        assert await engine.find("aa1") == "aa1"
+        assert await engine.find("aa2-") == "aa2-middle-1"
 
 
 async def test_pruning_removes_runs_with_those_within_and_never_alone(engine: Engine, path: Path) -> None:
