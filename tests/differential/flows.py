@@ -1,4 +1,4 @@
-"""Random sound workflows, built from pieces that nest: steps, choices, loops, forks, people and failure edges.
+"""Random sound workflows, built from pieces that nest: steps, choices, loops, forks, people, items, waits, subflows.
 
 They are sound by construction, so the engine's own proof is no part of what makes them; it is asked about each of them.
 Every piece continues from the loose ends of the one before it. A region is the whole, or an arm of a fork.
@@ -24,24 +24,32 @@ from workflow_engine import (
     Retry,
     State,
     Workflow,
+    all_of,
+    any_of,
     append,
     each,
+    signal,
+    subflow,
     total,
+    wait,
     workflow,
 )
 from workflow_engine.spec.each import OnError
 from workflow_engine.spec.edges import Outcome
-from workflow_engine.spec.nodes import Function, Human, Node, Route
+from workflow_engine.spec.nodes import Agent, Function, Human, Node, Route
 
 WITHIN = timedelta(days=10)
 WORDS = ("left", "right", "on")
 Ends: TypeAlias = list[Any]
-Flavour: TypeAlias = Literal["forks", "loops", "people", "items"]
+Flavour: TypeAlias = Literal["forks", "loops", "people", "items", "waits", "within"]
 
 
 @dataclass(frozen=True)
 class Flow:
-    """A workflow and what is known of it: the region of each node, and how people answer."""
+    """A workflow and what is known of it: the region of each node, how people answer, and who sends signals.
+
+    All of that holds for the workflows within it as well: no two nodes have one name.
+    """
 
     seed: int
     workflow: Workflow[Any]
@@ -49,6 +57,7 @@ class Flow:
     people: dict[str, Person]
     works: dict[str, Work]
     items: dict[str, Items]
+    waits: dict[str, Sender]
 
     def answer(self, node: str, visit: int) -> Any:
         """What a person says, or None for one who never answers."""
@@ -68,6 +77,22 @@ class Person:
         if not self.words:
             return number(seed, node, visit) % 1000
         return self.words[-1] if visit > 2 else self.words[number(seed, node, visit) % len(self.words)]
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Sends what a wait waits for, at each visit the same, if `early` also before; nothing at the `silent` ones."""
+
+    names: tuple[str, ...]
+    first: bool = False
+    early: bool = False
+    silent: frozenset[int] = frozenset()
+
+    def chosen(self, seed: int, node: str, visit: int) -> tuple[str, ...]:
+        """The signals that come."""
+        if visit in self.silent:
+            return ()
+        return (self.names[number(seed, node, visit) % len(self.names)],) if self.first else self.names
 
 
 @dataclass
@@ -96,6 +121,9 @@ class Draft:
     people: dict[str, Person] = field(default_factory=dict)
     works: dict[str, Work] = field(default_factory=dict)
     listed: dict[str, Items] = field(default_factory=dict)
+    waits: dict[str, Sender] = field(default_factory=dict)
+    prefix: str = ""
+    within: int = 0
     broken: bool = False
     flavour: Flavour = "forks"
 
@@ -106,7 +134,7 @@ class Draft:
         self.edges.extend(Edge(end, target) for end in ends)
 
     def called(self, letter: str, region: Region) -> str:
-        name = f"{letter}{len(self.nodes)}"
+        name = f"{self.prefix}{letter}{len(self.nodes)}"
         self.regions[name] = region.name
         return name
 
@@ -172,6 +200,16 @@ class Draft:
         self.people[name] = Person(words, frozenset({1, 3} if silent else ()))
         return node
 
+    def finished(self, name: str, depth: int) -> Workflow[Any]:
+        """Pieces in a row, from START to END."""
+        self.fields["log"] = (Annotated[list[str], append], [])
+        self.fields["sum"] = (Annotated[int, total], 0)
+        self.fields["given"] = (int, ...)
+        ends = self.sequence(Region("whole", ["given"]), [START], depth, 4)
+        self.connect(ends, END)
+        state = create_model("Outside", __base__=State, **self.fields)
+        return workflow(name, state=state, edges=self.edges, nodes=tuple(self.nodes.values()))
+
     # Pieces: each continues from loose ends and returns its own
 
     def sequence(self, region: Region, ends: Ends, depth: int, most: int) -> Ends:
@@ -182,11 +220,17 @@ class Draft:
     def piece(self, region: Region, ends: Ends, depth: int) -> Ends:
         if depth <= 0 or len(self.nodes) >= self.budget:
             return self.step(region, ends)
-        liked = {"forks": self.fork, "loops": self.loop, "people": self.asking, "items": self.items}[self.flavour]
-        pieces = (
-            *(self.step, self.choice, self.catching, self.fork, self.loop, self.asking, self.items),
-            *(liked, liked, liked),
-        )
+        liked = {
+            "forks": self.fork,
+            "loops": self.loop,
+            "people": self.asking,
+            "items": self.items,
+            "waits": self.waiting,
+            "within": self.entering,
+        }[self.flavour]
+        kinds = (self.step, self.choice, self.catching, self.fork, self.loop, self.asking, self.items, self.waiting)
+        rare = (self.entering if self.chance(0.5) else self.step, self.consulting, self.consulting)
+        pieces = (*kinds, *rare, liked, liked, liked)
         made = self.random.choice(pieces)
         return made(region, ends, depth)
 
@@ -309,6 +353,83 @@ class Draft:
         self.edges.append(Edge(self.nodes[lister], node))
         return [node]
 
+    def consulting(self, region: Region, ends: Ends, depth: int) -> Ends:
+        """An agent, whose answer follows from its prompt."""
+        name = self.called("a", region)
+        reads = tuple(sorted(self.random.sample(region.readable, min(len(region.readable), 2))))
+
+        def prompt(**given: Any) -> str:
+            return f"{name} with {sorted(given.items())}"
+
+        body = signed(prompt, dict.fromkeys(reads, int), str)
+        node: Node = Agent(name, body, (f"of_{name}",), instructions="Answer with a number.")
+        self.fields[f"of_{name}"] = (int, 0)
+        region.readable.append(f"of_{name}")
+        self.nodes[name] = node
+        self.connect(ends, node)
+        return [node]
+
+    def waiting(self, region: Region, ends: Ends, depth: int) -> Ends:
+        """A wait for a time, for a signal, for two of them, or for the first of two; some nobody ever ends."""
+        name = self.called("w", region)
+        form = self.random.choice(("time", "one", "one", "all", "first"))
+        silent = form != "time" and self.chance(0.25)
+        within = WITHIN if silent else None
+        names = (f"{name}-a",) if form == "one" else (f"{name}-a", f"{name}-b")
+        fields = tuple(f"of_{each}".replace("-", "_") for each in names)
+        signals = [signal(each, int) for each in names]
+        match form:
+            case "time":
+                node = wait(timedelta(days=self.random.randint(1, 4)), name=name)
+            case "one":
+                node = wait(names[0], int, writes=fields[0], within=within, name=name)
+            case "all":
+                node = wait(all_of(*signals), writes=fields, within=within, name=name)
+            case _:
+                node = wait(any_of(*signals), writes=fields, within=within, name=name)
+        self.nodes[name] = node
+        self.connect(ends, node)
+        if form == "time":
+            return [node]
+        self.fields.update(dict.fromkeys(fields, (int, 0)))
+        region.readable += fields
+        early = form != "first" and not silent
+        self.waits[name] = Sender(names, form == "first", early, frozenset({1, 3} if silent else ()))
+        ways: Ends = [node[each] for each in names] if form == "first" else [node]
+        if silent:
+            ways.append(node.expired)
+        return self.branches(region, ways, depth, fails=region.name == "whole")
+
+    def entering(self, region: Region, ends: Ends, depth: int) -> Ends:
+        """A workflow within, whose failure is caught."""
+        if self.within >= 2:
+            return self.step(region, ends)
+        name = self.called("s", region)
+        inner = Draft(
+            self.seed,
+            self.random,
+            budget=self.random.choice((2, 3, 5)),
+            broken=True,  # what is broken within is caught, and so never mended
+            flavour=self.flavour if self.flavour != "within" else "forks",
+            prefix=f"{name}_",
+            within=self.within + 1,
+        )
+        flow = inner.finished(name, 2)
+        self.people.update(inner.people)
+        self.works.update(inner.works)
+        self.listed.update(inner.listed)
+        self.waits.update(inner.waits)
+        self.regions.update(inner.regions)
+        reads = self.random.choice(region.readable) if region.readable else "given"
+        node = subflow(flow, reads={"given": reads}, writes={f"of_{name}": "sum"}, name=name)
+        self.nodes[name] = node
+        self.fields[f"of_{name}"] = (int, 0)
+        region.readable.append(f"of_{name}")
+        self.connect(ends, node)
+        rescue = self.work(region, calm=True)
+        self.edges.append(Edge(node.failed, rescue))
+        return [node, rescue]
+
     def asking(self, region: Region, ends: Ends, depth: int) -> Ends:
         silent = self.chance(0.3)
         words = () if self.chance(0.3) else WORDS[: self.random.choice((2, 3))]
@@ -331,12 +452,5 @@ def random_flow(seed: int, flavour: Flavour) -> Flow:
     """The workflow that follows from a seed; it has more of its flavour than of the rest."""
     random = Random(f"{flavour} {seed}")
     draft = Draft(seed, random, budget=random.choice((3, 5, 7, 9, 12)), flavour=flavour)
-    draft.fields["log"] = (Annotated[list[str], append], [])
-    draft.fields["sum"] = (Annotated[int, total], 0)
-    draft.fields["given"] = (int, ...)
-    whole = Region("whole", ["given"])
-    ends = draft.sequence(whole, [START], random.choice((1, 2, 3)), 4)
-    draft.connect(ends, END)
-    state = create_model("Outside", __base__=State, **draft.fields)
-    flow = workflow(f"flow{seed}", state=state, edges=draft.edges, nodes=tuple(draft.nodes.values()))
-    return Flow(seed, flow, draft.regions, draft.people, draft.works, draft.listed)
+    flow = draft.finished(f"flow{seed}", random.choice((1, 2, 3)))
+    return Flow(seed, flow, draft.regions, draft.people, draft.works, draft.listed, draft.waits)

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from tests.differential.flows import WITHIN, Flow
-from tests.differential.outside import PROCESS, World
+from tests.differential.outside import PROCESS, World, number
 from tests.differential.process import Disk, Process, Wrong
 from workflow_engine.bodies.resources import Resources
+from workflow_engine.errors import RunEnded
+from workflow_engine.ports.agents import AgentAnswer, AgentTask
 from workflow_engine.record.history import history
 from workflow_engine.record.ids import RunId, place_of
-from workflow_engine.record.inbox import Answer, Letter, Standing
+from workflow_engine.record.inbox import Answer, Letter, SignalRecord, Standing
+from workflow_engine.record.usage import Usage
 from workflow_engine.runtime.service import Executor, Service
+from workflow_engine.spec.document import from_document
 from workflow_engine.steps.live import Surroundings
 from workflow_engine.testing.clock import FakeClock
 from workflow_engine.testing.mint import SeededMint
@@ -43,6 +47,7 @@ class Outcome:
     log: Mapping[str, Sequence[str]]
     steps: Mapping[str, Sequence[tuple[Any, ...]]]
     questions: Counter[tuple[Any, ...]]
+    within: dict[str, Outcome] = field(default_factory=dict)
 
 
 @dataclass
@@ -77,10 +82,9 @@ class Life:
                 raise Wrong("; ".join(self.disk.wrongs))
             if self.disk.commits > LONGEST:
                 raise Wrong(f"no end after {self.disk.commits} commits")
-            found = await self.disk.ledger.find("@last")
-            if not found:
+            if not self.disk.runs:
                 continue
-            self.run = found[0]
+            self.run = next(iter(self.disk.runs))  # those within it came later
             run = (await self.disk.ledger.read(self.run)).run
             if run.ended:
                 await self.disk.ledger.close()
@@ -88,10 +92,17 @@ class Life:
             self.tally.resumes += 1
             if run.status == "failed":
                 self.world.mended = True
-            if run.status == "waiting" and not await self.disk.ledger.letters(self.run):
-                await self._rest(self.run)
+            if run.status == "waiting" and not [each for each in self.disk.runs if await self._told(each)]:
+                await self._rest()
             elif run.status not in ("failed", "running", "waiting"):
                 raise Wrong(f"the run rests {run.status}")
+
+    async def _told(self, run: RunId) -> bool:
+        """Whether a letter lies there that somebody will take: a signal may be for a wait to come."""
+        standing = self.disk.runs[run]
+        waited = {name for each in standing.waits for name in each.missing}
+        letters = await self.disk.ledger.letters(run)
+        return any(each.signal is None or each.signal.name in waited for each in letters)
 
     async def _one_process(self) -> None:
         dies = self.kills > 0
@@ -105,9 +116,9 @@ class Life:
             when=self.random.choice(("before", "after")),
             on_commit=self._committed,
         )
-        around = Surroundings(process, self.clock, SeededMint(self.random.randint(0, 9**9)), Resources(), _no_model)
+        around = Surroundings(process, self.clock, SeededMint(self.random.randint(0, 9**9)), Resources(), Model)
         name = self.random.choice(sorted(self.executors))
-        service = Service(around, [self.flow.workflow], self.executors, name)
+        service = Service(around, [self.flow.workflow], self.executors, name, has_model=True)
         self._service, self._process = service, process
         task = asyncio.create_task(self._acts(service, process))
         await asyncio.wait({task, process.died}, return_when=asyncio.FIRST_COMPLETED)
@@ -155,35 +166,81 @@ class Life:
     async def _somebody_answers(self) -> None:
         for _ in range(self.random.choice((0, 1, 3, 7))):
             await asyncio.sleep(0)
-        (run,) = self.disk.runs
-        open_ = await self._answerable(run)
-        if not open_ or self.disk.runs[run].ended:
+        run = self.random.choice(list(self.disk.runs))
+        if self.disk.runs[run].ended:
             return
-        await self._answer(self.random.choice(open_))
+        open_, awaited = await self._answerable([run]), await self._awaited([run], early=True)
+        if not open_ and not awaited:
+            return
+        if open_ and (not awaited or self.random.random() < 0.5):
+            await self._answer(self.random.choice(open_))
+        else:
+            await self._signal(self.random.choice(awaited))
         # Often the run's owner is told at once. Otherwise it finds the letter by itself, when it comes to rest.
         if self._service is not None and self.random.random() < 0.7:
             self._service._shop.wake(run)
 
-    async def _rest(self, run: RunId) -> None:
-        """Nothing goes on by itself: people answer, or the time passes in which they might have."""
-        open_ = await self._answerable(run)
-        if not open_:
+    async def _rest(self) -> None:
+        """Nothing goes on by itself: people answer, signals come, or the time passes in which they might have."""
+        runs = [run for run in self.disk.runs if not self.disk.runs[run].ended]
+        coming: list[Any] = [*await self._answerable(runs), *await self._awaited(runs)]
+        if not coming:
             self.clock.advance(WITHIN.total_seconds() + 1)
             return
-        for standing in self.random.sample(open_, self.random.randint(1, len(open_))):
-            await self._answer(standing)
+        for each in self.random.sample(coming, self.random.randint(1, len(coming))):
+            await (self._answer(each) if isinstance(each, Standing) else self._signal(each))
 
-    async def _answerable(self, run: RunId) -> list[Standing]:
-        asked = await self.disk.ledger.questions(run)
+    async def _answerable(self, runs: Sequence[RunId]) -> list[Standing]:
+        asked = [each for run in runs for each in await self.disk.ledger.questions(run)]
         return [
             each for each in asked if each.status == "open" and each.answer is None and self._value(each) is not None
         ]
+
+    async def _awaited(self, runs: Sequence[RunId], *, early: bool = False) -> list[Letter]:
+        """Signals that runs wait for; those they have not come to yet as well, where the order of arrival allows it.
+
+        The number-th signal of a name is for the number-th visit of its wait.
+        """
+        found: list[Letter] = []
+        for run_id in runs:
+            run = self.disk.runs[run_id]
+            due = {each.node: each.visit for each in run.waits if each.on == "signal"}
+            for node, sender in self.flow.waits.items():
+                visits = run.frontier.visits.get(node, 0)
+                if node in due:
+                    visit = due[node]
+                elif early and sender.early and node in self._nodes(run_id) and self.random.random() < 0.3:
+                    visit = visits + (node not in run.frontier.due)
+                else:
+                    continue
+                for name in sender.chosen(self.flow.seed, node, visit):
+                    value = number(self.flow.seed, name, visit) % 1000
+                    letter = Letter(
+                        *(f"{run_id}.signal.{name}.{visit}", run_id, "signal", "somebody", self.clock.now()),
+                        signal=SignalRecord(name, str(visit), value),
+                    )
+                    found.append(letter)
+        return found
+
+    def _nodes(self, run_id: RunId) -> Collection[str]:
+        """The nodes of a run's own workflow, be it within another."""
+        flow: Any = self.flow.workflow
+        run = self.disk.runs[run_id]
+        for name in (*run.within.workflows[1:], run.workflow) if run.within is not None else ():
+            flow = flow.nodes[name].workflow
+        return flow.nodes  # type: ignore[no-any-return]
+
+    async def _signal(self, letter: Letter) -> None:
+        """Send it, often twice: the second one is none."""
+        for _ in range(self.random.choice((1, 1, 2))):
+            with suppress(RunEnded):
+                await self.disk.ledger.send(letter)
 
     def _value(self, standing: Standing) -> Any:
         asked = standing.question
         if asked.asks == "human":
             return self.flow.answer(asked.node, asked.visit)
-        done = self.world.effects.get((place_of(asked.node, asked.item), asked.visit))
+        done = self.world.effects.get((asked.run, place_of(asked.node, asked.item), asked.visit))
         return {"choice": "rerun"} if done is None else {"choice": "accept", **done}
 
     async def _answer(self, standing: Standing) -> None:
@@ -195,20 +252,31 @@ class Life:
     # What came of it
 
     async def _outcome(self, run_id: RunId) -> Outcome:
-        ledger, flow = self.disk.ledger, self.flow
-        snapshot = await ledger.read(run_id)
-        run = snapshot.run
         for effect, keys in self.world.keys.items():
             if len(keys) != 1:
                 raise Wrong(f"the effect {effect} had several keys: {keys}")
-        if run.frontier.due or run.frontier.arrived or run.open:
+        outcome = await self._of(run_id)
+        for inner in self.disk.runs:
+            run = self.disk.runs[inner]
+            if inner != run_id:
+                if not run.ended:
+                    raise Wrong(f"the run {inner} within has not ended")
+                outcome.within[inner.removeprefix(run_id)] = await self._of(inner)
+        return outcome
+
+    async def _of(self, run_id: RunId) -> Outcome:
+        ledger, flow = self.disk.ledger, self.flow
+        snapshot = await ledger.read(run_id)
+        run = snapshot.run
+        if run.frontier.due or run.frontier.arrived or run.open or run.waits or run.entered:
             raise Wrong(f"the run has ended and left something behind: {run}")
         values = {name: value.json() for name, value in snapshot.state.items()}
         log: dict[str, list[str]] = {}
         for line in values.pop("log", []):
             log.setdefault(flow.regions[line.partition("#")[0]], []).append(line)
         steps: dict[str, list[tuple[Any, ...]]] = {}
-        joins = {edge.key for edge in flow.workflow.edges if edge.joins}
+        workflow: Any = from_document(await ledger.document(run_id))
+        joins = {edge.key for edge in workflow.edges if edge.joins}
         for each in history(recorded.event for recorded in await ledger.journal(run_id)).steps:
             self.tally.steps += 1
             if each.status == "failed" and not each.via:
@@ -236,5 +304,14 @@ class Life:
         return Outcome(run.status, run.reason, values, log, steps, questions)
 
 
-def _no_model() -> Any:
-    raise AssertionError("these flows have no agents")
+class Model:
+    """Implements ports.agents.AgentRunner: the answer follows from the prompt."""
+
+    async def run(self, task: AgentTask) -> AgentAnswer:
+        process = PROCESS.get()
+        for _ in range(process.turns()):
+            await asyncio.sleep(0)
+        await process.alive()
+        return AgentAnswer(number(task.prompt) % 1000, Usage(1, 2, 3), ("a scripted model",))
+
+    async def close(self) -> None: ...

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from workflow_engine import Step
 from workflow_engine.record.ids import place_of
@@ -30,7 +30,7 @@ class Process(Protocol):
     async def alive(self) -> None:
         """Never comes back in a dead process."""
 
-    def beginning(self, place: str, visit: int, at_once: int = 0) -> None:
+    def beginning(self, run: str, place: str, visit: int, at_once: int = 0) -> None:
         """A body begins, for one of `at_once` items: the moment to check that it may."""
 
 
@@ -42,13 +42,16 @@ def number(*parts: Any) -> int:
     return zlib.crc32(repr(parts).encode())
 
 
+Visit: TypeAlias = tuple[str, str, int]
+"""A run, a node in it or one of its items, and the number of the visit."""
+
+
 @dataclass
 class World:
-    """What happened outside: bodies begun, effects done with their keys, and whether the broken node was mended."""
+    """What happened outside: effects done with their keys, and whether the broken node was mended."""
 
-    begun: list[tuple[str, int]] = field(default_factory=list)
-    effects: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
-    keys: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    effects: dict[Visit, dict[str, Any]] = field(default_factory=dict)
+    keys: dict[Visit, set[str]] = field(default_factory=dict)
     mended: bool = False
     notes: Counter[str] = field(default_factory=Counter)
 
@@ -100,22 +103,22 @@ class Work:
         """Looks whether the effect is there."""
 
         async def look(**given: Any) -> Any:
-            done = PROCESS.get().world.effects.get((self.node, given["step"].visit))
+            step: Step = given["step"]
+            done = PROCESS.get().world.effects.get((step.run, self.node, step.visit))
             return None if done is None else self.returned(done)
 
         return self._signed(look, {"step": Step})
 
     def act(self, step: Step, **given: Any) -> Any:
         process = PROCESS.get()
-        process.beginning(self.node, step.visit)
+        process.beginning(step.run, self.node, step.visit)
         world = process.world
-        world.begun.append((self.node, step.visit))
         if step.attempt <= self.flaky or step.visit in self.fails or (self.broken and not world.mended):
             raise RuntimeError(f"{self.node} cannot do visit {step.visit}")
         values = self.values(step.visit, given)
         if self.effect:
-            world.keys.setdefault((self.node, step.visit), set()).add(step.key)
-            world.effects[self.node, step.visit] = values
+            world.keys.setdefault((step.run, self.node, step.visit), set()).add(step.key)
+            world.effects[step.run, self.node, step.visit] = values
         return self.returned(values)
 
     def _signed(self, function: Callable[..., Any], more: Mapping[str, Any]) -> Callable[..., Any]:
@@ -151,7 +154,7 @@ class Items:
     def probe(self) -> Callable[..., Any]:
         async def look(**given: Any) -> Any:
             step: Step = given["step"]
-            done = PROCESS.get().world.effects.get((place_of(self.node, step.item), step.visit))
+            done = PROCESS.get().world.effects.get((step.run, place_of(self.node, step.item), step.visit))
             return None if done is None else done["value"]
 
         return self._signed(look)
@@ -159,17 +162,16 @@ class Items:
     def act(self, step: Step, one: int, **given: Any) -> int:
         process = PROCESS.get()
         place = place_of(self.node, step.item)
-        process.beginning(place, step.visit, self.at_once)
+        process.beginning(step.run, place, step.visit, self.at_once)
         world = process.world
-        world.begun.append((place, step.visit))
         value = number(self.seed, self.node, step.visit, step.item, one, sorted(given.items())) % 1000
         if step.attempt <= self.flaky or (self.fails and value % 4 == 0):
             raise RuntimeError(f"{place} cannot do visit {step.visit}")
         if self.broken and not world.mended and value % 2:
             raise RuntimeError(f"{place} is broken")
         if self.effect:
-            world.keys.setdefault((place, step.visit), set()).add(step.key)
-            world.effects[place, step.visit] = {"value": value}
+            world.keys.setdefault((step.run, place, step.visit), set()).add(step.key)
+            world.effects[step.run, place, step.visit] = {"value": value}
         return value
 
     def _signed(self, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
-from tests.differential.outside import World
+from tests.differential.outside import Visit, World
 from workflow_engine.ports.ledger import Batch, Fence
 from workflow_engine.record.events import ItemFailed, ItemFinished, StepFailed, StepFinished
 from workflow_engine.record.ids import RunId, place_of
@@ -32,7 +32,7 @@ class Disk:
 
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     runs: dict[RunId, Run] = field(default_factory=dict)
-    left: set[tuple[str, int]] = field(default_factory=set)
+    left: set[Visit] = field(default_factory=set)
     commits: int = 0
     wrongs: list[str] = field(default_factory=list)
 
@@ -52,9 +52,10 @@ class Disk:
                     place = place_of(event.node, event.item)
                 case _:
                     continue
-            if (place, event.visit) in self.left:
-                self.wrongs.append(f"{place} visit {event.visit} was committed twice")
-            self.left.add((place, event.visit))
+            visit = (batch.run.id, place, event.visit)
+            if visit in self.left:
+                self.wrongs.append(f"{visit} was committed twice")
+            self.left.add(visit)
 
 
 class Process:
@@ -77,7 +78,7 @@ class Process:
         self.written = 0
         self._queue: deque[tuple[Fence | None, Batch, asyncio.Future[Any]]] = deque()
         self._writing = False
-        self._in_hand: dict[tuple[str, int], set[str]] = {}
+        self._in_hand: dict[Visit, set[str]] = {}
 
     # For bodies
 
@@ -88,18 +89,18 @@ class Process:
         if self.dead:
             await asyncio.Future()
 
-    def beginning(self, place: str, visit: int, at_once: int = 0) -> None:
+    def beginning(self, run: str, place: str, visit: int, at_once: int = 0) -> None:
         # Remembered rather than raised: for the engine, what a body raises is a failure of the step.
-        (run,) = self.disk.runs.values()
+        frontier = self.disk.runs[RunId(run)].frontier
         node = place.partition("[")[0]  # an item is due with its node
-        if (place, visit) in self.disk.left:
-            self.disk.wrongs.append(f"{place} visit {visit} runs again, and is committed")
-        elif node not in run.frontier.due or run.frontier.visits[node] != visit:
-            self.disk.wrongs.append(f"{node} visit {visit} begins before the step that leads to it is on disk")
+        if (run, place, visit) in self.disk.left:
+            self.disk.wrongs.append(f"{place} visit {visit} of {run} runs again, and is committed")
+        elif node not in frontier.due or frontier.visits[node] != visit:
+            self.disk.wrongs.append(f"{node} visit {visit} of {run} begins before what leads to it is on disk")
         if at_once:
-            hand = self._in_hand.setdefault((node, visit), set())
+            hand = self._in_hand.setdefault((run, node, visit), set())
             hand.add(place)
-            if sum((each, visit) not in self.disk.left for each in hand) > at_once:
+            if sum((run, each, visit) not in self.disk.left for each in hand) > at_once:
                 self.disk.wrongs.append(f"more than {at_once} items of {node} are in hand or not on disk")
 
     # The ledger

@@ -13,11 +13,12 @@ from langgraph.types import Command
 
 from tests.differential.agreement import OURS, live
 from tests.differential.flows import Flavour, Flow, random_flow
-from tests.differential.life import Outcome, Tally
+from tests.differential.life import Model, Outcome, Tally
 from tests.differential.outside import PROCESS, World
 from workflow_engine import Retry, to_langgraph
 from workflow_engine.langgraph.plain import ReachedFail
 from workflow_engine.spec.policies import attempts_of
+from workflow_engine.spec.subflow import Subflow
 
 
 class Plain:
@@ -31,7 +32,7 @@ class Plain:
 
     async def alive(self) -> None: ...
 
-    def beginning(self, place: str, visit: int, at_once: int = 0) -> None: ...
+    def beginning(self, run: str, place: str, visit: int, at_once: int = 0) -> None: ...
 
 
 def unhurried(flow: Flow) -> Flow:
@@ -48,7 +49,7 @@ def unhurried(flow: Flow) -> Flow:
 async def exported(flow: Flow) -> tuple[str, dict[str, Any]]:
     """How the exported graph ends, and with which state."""
     PROCESS.set(Plain())
-    graph = to_langgraph(flow.workflow).compile(checkpointer=InMemorySaver())
+    graph = to_langgraph(flow.workflow, agents=Model()).compile(checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "1"}, "recursion_limit": 1000}
     given: Any = {"given": flow.seed % 1000}
     while True:
@@ -84,9 +85,12 @@ def test_an_exported_graph_ends_as_the_workflow_does(flavour: Flavour) -> None:
         # Deadlines are lost on the way, and what no edge catches raises.
         if any(each.silent for each in flow.people.values()) or any(each.broken for each in flow.works.values()):
             continue
+        # Nobody sends signals there, and what is within is exported by itself.
+        if flow.waits or any(isinstance(each, Subflow) for each in flow.workflow.nodes.values()):
+            continue
         if any(each.broken for each in flow.items.values()):
             continue
         ours = live(flow, OURS, f"ours {seed}", 0, Tally())
         same(flow, ours, *asyncio.run(exported(flow)))
         compared += 1
-    assert compared > 20
+    assert compared > 10

@@ -142,5 +142,5 @@ def test_a_planted_fault_is_caught(fault: Fault, flavour: Flavour) -> None:
         for seed in range(200):
             agree(seed, flavour, Tally(), planted)
 
-    with pytest.raises((Disagreement, Wrong, WorkflowError)):
+    with pytest.raises((Disagreement, Wrong, WorkflowError, TimeoutError)):
         every_seed()

@@ -61,6 +61,9 @@ async def receive(live: Live, letter: Letter, signal: SignalRecord) -> None:
 
     It is for a wait if it was sent before the time of that was over, however late anybody looks.
     """
+    if live.run.ended:  # by a step that finished since the box was opened: no fact follows an end
+        await live.post([], (), [letter.id])
+        return
     now = live.around.clock.now()
     waiting = next((each for each in live.run.waits if _for(each, signal, letter.at)), None)
     node, visit = (None, 0) if waiting is None else (waiting.node, waiting.visit)
