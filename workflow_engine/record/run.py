@@ -91,6 +91,8 @@ class Run:
     @property
     def due(self) -> datetime | None:
         """When a question is asked again or expires first, or a wait or its own time-out is over, if any has a time."""
+        if not self.open and not self.waits:  # as in most commits, each of which asks
+            return self.deadline if self.status in ("running", "waiting") else None
         return min((each for each in self._times() if each is not None), default=None)
 
     def _times(self) -> Iterable[datetime | None]:
@@ -102,7 +104,7 @@ class Run:
     @property
     def topics(self) -> frozenset[str]:
         """What it listens to right now."""
-        if self.ended:
+        if not self.waits or self.ended:
             return frozenset()
         return frozenset(each.topic for each in self.waits if each.topic is not None and not each.complete)
 
