@@ -19,6 +19,7 @@ from tests.crash.forging import (
     event_moved,
     event_with,
     fate,
+    filed,
     letter,
     line,
     pending,
@@ -27,6 +28,7 @@ from tests.crash.forging import (
     question,
     run,
     run_text,
+    said,
     schedule,
     schema,
     series,
@@ -521,7 +523,31 @@ SCHEMAS: dict[str, Forge] = {
     "traits that are strange": beneath("INSERT INTO traits VALUES ('cipher', '['), ('../../etc/passwd', x'ff')"),
 }
 
-ROWS: dict[str, Forge] = {**EVENTS, **RUNS, **VALUES, **DOCUMENTS, **INBOX, **PEOPLE, **SCHEDULES, **THREADS}
+SAID: dict[str, Forge] = {
+    "words that name a class": said(CLASSES),
+    "words that are nested without end": said(DEEP),
+    "words that command the terminal": said(
+        node=SCREEN, lines=[[1, FIRST, "log", SCREEN, SCREEN, SCREEN], [-7, LAST, "stderr", SCREEN, "", ""]]
+    ),
+    "words of numbers beyond all": said(visit=WIDE, attempt=WIDE, lines=[[2**62, FIRST, "stdout", "x", "", ""]]),
+    "words of a lone surrogate": said('{"node": "work", "visit": 1, "attempt": 1, "lines": ["\\ud800"]}'),
+    "words of an unknown source": said(lines=[[1, FIRST, "os.system", "x", "", ""]]),
+    "words in no lines": said(lines=7),
+    "words of a take beyond all": said(take=2**63 - 1, part=2**63 - 1),
+    "words of a negative part": said(take=-1, part=-1),
+    "words of another place": several(said(), beneath("UPDATE logs SET part = 9")),
+    "words that are no text": beneath("INSERT INTO logs (run, take, part, seal, text) VALUES (1, 1, 1, x'00', x'ff')"),
+    "a file that is nowhere": filed("a" * 64, 7),
+    "a file of a path": filed("../../../../etc/passwd", 7),
+    "a file of a place of its own": filed("/etc/passwd", 7),
+    "a file of a number": filed(7, 7),
+    "a file of a size that is a text": filed("b" * 64, "x"),
+    "a file of a size beyond all": filed("c" * 64, 2**63 - 1),
+    "a file of a negative size": filed("d" * 64, -1),
+    "a file that commands the terminal": filed(SCREEN.replace("\0", ""), 7),
+}
+
+ROWS: dict[str, Forge] = {**SAID, **EVENTS, **RUNS, **VALUES, **DOCUMENTS, **INBOX, **PEOPLE, **SCHEDULES, **THREADS}
 FORGERIES: dict[str, Forge] = {**ROWS, **SCHEMAS}
 
 # ------------------------------------------------------------------------------------------------ pages

@@ -216,6 +216,34 @@ def person(text: str, number: int = 1) -> Forge:
     return forge
 
 
+def said(text: str | None = None, take: int = 1 << 32, part: int = 1, **members: Any) -> Forge:
+    """Something an attempt said, with a proper seal."""
+
+    def forge(db: sqlite3.Connection) -> None:
+        line = [1, "2026-01-01T00:00:00Z", "stdout", "words", "", ""]
+        told = {"node": "work", "visit": 1, "attempt": 1, "take": take, "part": part, "lines": [line], **members}
+        whole = json.dumps(told) if text is None else text
+        mark = seal(whole, VICTIM, "log", take, part)
+        db.execute(
+            "INSERT INTO logs (run, take, part, seal, text) VALUES (?, ?, ?, ?, ?)",
+            (_key(db, VICTIM), take, part, mark, whole),
+        )
+
+    return forge
+
+
+def filed(sha256: Any, size: Any) -> Forge:
+    """That a run names a file, with a proper seal."""
+
+    def forge(db: sqlite3.Connection) -> None:
+        mark = seal("", VICTIM, "file", sha256, size)
+        db.execute(
+            "INSERT INTO files (run, sha256, size, seal) VALUES (?, ?, ?, ?)", (_key(db, VICTIM), sha256, size, mark)
+        )
+
+    return forge
+
+
 def schedule(text: str | None = None, name: str = "night", **members: Any) -> Forge:
     """A schedule that was due long ago, with a proper seal."""
 
