@@ -18,7 +18,7 @@ from workflow_engine.record.ids import RunId
 from workflow_engine.record.renaming import moved
 from workflow_engine.record.usage import Spent
 from workflow_engine.record.values import Value, Write
-from workflow_engine.runtime.carrying import Known, known_of
+from workflow_engine.runtime.known import Known, known_of
 from workflow_engine.runtime.past import Past, Position
 from workflow_engine.runtime.upgrade import upgraded
 from workflow_engine.spec.edges import Source

@@ -7,8 +7,9 @@ from typing import Any
 from workflow_engine.errors import InvalidWorkflow, ModelMissing, StoreDamaged, UsageError, WorkflowChanged
 from workflow_engine.ports.ledger import Snapshot
 from workflow_engine.record.run import Run
-from workflow_engine.runtime.carrying import Carried, carried, known_of
+from workflow_engine.runtime.carrying import Carried, carried
 from workflow_engine.runtime.guessing import ways_on
+from workflow_engine.runtime.known import known_of
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.nodes import Route
 from workflow_engine.spec.subflow import agents_within

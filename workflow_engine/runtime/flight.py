@@ -12,9 +12,10 @@ from typing import Any, Literal
 from workflow_engine.errors import RunNotFound, StoreDamaged
 from workflow_engine.ports.ledger import Page
 from workflow_engine.record.ids import RunId
-from workflow_engine.runtime.carrying import carried, known_of
+from workflow_engine.runtime.carrying import carried
 from workflow_engine.runtime.code import damaged, prove, stands
 from workflow_engine.runtime.guessing import guesses
+from workflow_engine.runtime.known import known_of
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.comparison import Changed
 from workflow_engine.spec.subflow import nested

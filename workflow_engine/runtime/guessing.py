@@ -7,7 +7,8 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from workflow_engine.record.run import Run
-from workflow_engine.runtime.carrying import Carried, Known
+from workflow_engine.runtime.carrying import Carried
+from workflow_engine.runtime.known import Known
 from workflow_engine.spec.document import document_of
 from workflow_engine.spec.migrations import drop_field, rename_field, rename_node
 from workflow_engine.spec.workflow import Workflow

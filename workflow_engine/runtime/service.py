@@ -29,6 +29,7 @@ from workflow_engine.runtime import (
     publish,
     reassign,
     replay,
+    rerun,
     resume,
     signal,
     worker,
@@ -311,7 +312,7 @@ class Service:
         if against is None:
             return await replay.replayed(self._shop, behind)
         code.prove(against)
-        return await replay.replayed_against(
+        return await rerun.replayed_against(
             self._shop, behind, against, only_routes=only_routes, live_resources=live_resources
         )
 
