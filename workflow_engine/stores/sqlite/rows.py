@@ -78,7 +78,8 @@ class RunRow:
     def within(self) -> RunId | None:
         """The run that it lies within."""
         # Few runs do, and reading the others for it would take most of a list's time.
-        around = self.run.within if '"within":{' in self.text else None
+        read = "run" in self.__dict__ or '"within":{' in self.text
+        around = self.run.within if read else None
         return None if around is None else around.run
 
     def stored(self) -> dict[str, Any]:

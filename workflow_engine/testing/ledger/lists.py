@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from workflow_engine.errors import RunNotFound
 from workflow_engine.ports.ledger import Ledger, Page
 from workflow_engine.record.ids import RunId
+from workflow_engine.record.run import begin
+from workflow_engine.record.within import Within
 from workflow_engine.testing.tale import Tale
 
 
@@ -54,6 +58,26 @@ class ListsContract:
         assert await listed(Page(prefix="aa")) == ["aa2", "aa1"]
         assert await listed(Page(workflow="ship", before=RunId("ab1"))) == ["aa1"]
         assert await listed(Page(status="damaged")) == []
+
+    async def test_runs_within_others_are_listed_and_found_only_where_they_are_meant(self, ledger: Ledger) -> None:
+        await ledger.create(Tale("ab1").begun())
+        for name, around in (("ab1-work-1", "ab1"), ("ab1-work-1-ask-1", "ab1-work-1")):
+            begun = Tale(name).begun()
+            within = Within(RunId(around), "work", 1, ("tale",))
+            first = replace(begun.events[0], within=within)
+            await ledger.create(replace(begun, run=begin(first), events=(first,)))
+        assert [each.run for each in await ledger.runs(Page())] == ["ab1"]
+        listed = await ledger.runs(Page(children=True))
+        assert [(each.run, each.within) for each in listed] == [
+            ("ab1-work-1-ask-1", "ab1-work-1"),
+            ("ab1-work-1", "ab1"),
+            ("ab1", None),
+        ]
+        assert await ledger.find("@last") == ["ab1"]
+        assert await ledger.find("ab") == ["ab1"]
+        assert await ledger.find("ab1-work-1-") == ["ab1-work-1-ask-1"]
+        await ledger.create(Tale("ab2").begun())
+        assert await ledger.find("ab") == ["ab1", "ab2"]
 
     async def test_a_run_is_found_by_the_beginning_of_its_id(self, ledger: Ledger) -> None:
         assert await ledger.find("@last") == []
