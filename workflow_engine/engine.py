@@ -148,7 +148,10 @@ class Engine(Service):
     @classmethod
     @asynccontextmanager
     async def open(cls, store: str | Path = STORE, **settings: Any) -> AsyncIterator[Self]:
-        """Like `connect`, and go on in the background with the runs of `workflows` whose process died."""
+        """Like `connect`, and go on in the background with the runs of `workflows` whose process died.
+
+        Runs in the queue stay there: they were left to a worker, which this engine becomes by its verb `work`.
+        """
         async with cls.connect(store, **settings) as engine:
             task = asyncio.create_task(_recovered(engine), name="recover")
             engine._background.add(task)
