@@ -173,6 +173,13 @@ RUNS: dict[str, Forge] = {
     "a run of more steps than a number holds": whole(steps=2**63 - 1),
     "a run of negative steps": whole(steps=-7),
     "a run of visits beyond all": run_text(frontier={"due": ["ask"], "visits": {"ask": WIDE, "work": WIDE}}),
+    "a run whose time was up before all time": run_text(deadline=FIRST),
+    "a run whose time is up after all time": run_text(deadline=LAST),
+    "a run whose time is up in no time zone": run_text(deadline="2026-01-01T00:00:00"),
+    "a run that was late and is not": run_text(late=True, deadline=FIRST),
+    "a run that used negatively much": run_text(
+        frontier={"due": ["ask"], "visits": {"ask": 1}, "spent": {"": {"steps": -WIDE, "seconds": -1e308}, SCREEN: {}}}
+    ),
     "a run of an absurd epoch": run(epoch=2**63 - 1),
     "a run of a negative epoch": run(epoch=-(2**63)),
     "a run whose epoch is a text": run(epoch="one"),
@@ -422,6 +429,12 @@ PEOPLE: dict[str, Forge] = {
     "a reassignment to the terminal": letter(kind="reassign", answer=None, to=SCREEN, question="run3.q1"),
 }
 
+RESULTS: dict[str, Forge] = {
+    "a kept result that is no text": beneath("INSERT INTO results VALUES (1, 'k', 0, x'00', x'ff')"),
+    "a kept result of a key that is no text": beneath("INSERT INTO results VALUES (1, x'ff', 'soon', x'00', '{}')"),
+    "a kept result for ever": beneath("INSERT INTO results VALUES (-7, 'k', 9223372036854775807, x'00', '{}')"),
+}
+
 THREADS: dict[str, Forge] = {
     "a thread of another name": series("\x1b[2J../../etc/passwd"),
     "a scope of an endless count": line(count=2**62),
@@ -547,7 +560,18 @@ SAID: dict[str, Forge] = {
     "a file that commands the terminal": filed(SCREEN.replace("\0", ""), 7),
 }
 
-ROWS: dict[str, Forge] = {**SAID, **EVENTS, **RUNS, **VALUES, **DOCUMENTS, **INBOX, **PEOPLE, **SCHEDULES, **THREADS}
+ROWS: dict[str, Forge] = {
+    **SAID,
+    **RESULTS,
+    **EVENTS,
+    **RUNS,
+    **VALUES,
+    **DOCUMENTS,
+    **INBOX,
+    **PEOPLE,
+    **SCHEDULES,
+    **THREADS,
+}
 FORGERIES: dict[str, Forge] = {**ROWS, **SCHEMAS}
 
 # ------------------------------------------------------------------------------------------------ pages

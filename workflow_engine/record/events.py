@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, TypeAdapter
+from pydantic import AwareDatetime, Discriminator, TypeAdapter
 
 from workflow_engine.errors import Failure
 from workflow_engine.record.frontier import Frontier, Move
@@ -35,7 +35,7 @@ class RunCreated:
     target: str | None = None
     parent: tuple[RunId, int] | None = None
     within: Within | None = None
-    deadline: datetime | None = None
+    deadline: AwareDatetime | None = None
     type: Literal["RunCreated"] = "RunCreated"
 
 
@@ -69,7 +69,7 @@ class RunForked:
     failure: Failure | None = None
     caught: Mapping[str, Failure] = field(default_factory=dict)
     target: str | None = None
-    deadline: datetime | None = None
+    deadline: AwareDatetime | None = None
     applied: tuple[str, ...] = ()
     nodes: Mapping[str, str] = field(default_factory=dict)
     edges: Mapping[str, str] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class RunClaimed:
     process: str
     verb: Literal["run", "resume", "recover", "answer", "cancel"]
     executor: str = "native"
-    deadline: datetime | None = None
+    deadline: AwareDatetime | None = None
     type: Literal["RunClaimed"] = "RunClaimed"
 
 

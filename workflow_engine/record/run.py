@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, assert_never
 
+from pydantic import AwareDatetime
+
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
 from workflow_engine.record.frontier import Frontier
@@ -79,7 +81,7 @@ class Run:
     keys: Mapping[str, str] = field(default_factory=dict)
     usage: Usage = Usage()
     answered_by: tuple[str, ...] = ()
-    deadline: datetime | None = None
+    deadline: AwareDatetime | None = None
     late: bool = False
 
     @property
