@@ -153,7 +153,7 @@ def test_answering_a_run_that_does_not_wait_exits_2(run: str, cli: Cli) -> None:
     cli("answer", run, "retry")
     typed = cli("answer", run, "retry")
     assert typed.code == 2
-    assert "asks nothing: it is succeeded" in typed.err
+    assert "asks nothing: its status is succeeded" in typed.err
     never = cli("answer", f"{run}.q9", "retry")
     assert never.code == 2
     assert "never asked" in never.err

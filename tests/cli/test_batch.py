@@ -107,6 +107,14 @@ def test_bad_lines_are_told_as_refused_where_they_are_skipped(cli: Cli, write: W
     assert told[1]["run"] is None
 
 
+def test_what_is_wrong_with_a_line_is_told_by_its_own_place_in_it(cli: Cli, write: Write) -> None:
+    write("in.jsonl", '{"n": 1}\n{"n":\n')
+    typed = cli("run", "counted.py", "--batch", "in.jsonl")
+    assert "line 2: it is no JSON (Expecting value, at character 6)" in typed.err
+    typed = cli("run", "counted.py", "--batch", "none.jsonl")
+    assert typed.err.splitlines()[1:] == ["  give --batch FILE.jsonl, or - for standard input"]
+
+
 def test_many_bad_lines_are_counted(cli: Cli, write: Write) -> None:
     write("in.jsonl", lines(*["?"] * 1000))
     typed = cli("run", "counted.py", "--batch", "in.jsonl")

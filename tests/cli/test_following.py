@@ -121,6 +121,17 @@ def test_a_question_a_failure_and_an_interruption_have_their_own_signs(board: Bo
     assert any(each.startswith("↯  write") for each in lines)
 
 
+def test_what_befalls_a_node_that_waits_is_told_with_its_visit_though_nobody_here_heard_it_begin(board: Board) -> None:
+    board.hear(e.QuestionReminded(NOW, QuestionId(f"{RUN}.q1"), "review", 2, "ana"))
+    board.hear(e.SignalReceived(NOW, "payment", "s1", "the bank", node="paid", visit=3))
+    for node, visit, words in (("review", 2, "asked again of ana"), ("paid", 3, "signal payment came (by the bank)")):
+        row = board.row(node)
+        assert (row.standing, row.visit, row.words) == ("waiting", visit, words)
+    board.hear(asked("review"))
+    board.hear(e.QuestionReminded(NOW, QuestionId(f"{RUN}.q1"), "review", 1, "ana"))
+    assert (board.row("review").kind, board.row("review").standing) == ("human", "waiting")
+
+
 def test_what_happened_before_is_recalled_without_a_clock(board: Board, clock: Seconds) -> None:
     for event in (finished("fetch"), asked("review")):
         board.hear(event, past=True)

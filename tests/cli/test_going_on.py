@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.flows import FLAKY, GREET, SLOW
+from tests.cli.flows import ASK, FLAKY, GREET, HEAD, SLOW
 from tests.cli.terminal import Cli, Spawn, Write
 
 
@@ -31,6 +31,33 @@ def dead(write: Write, spawn: Spawn, cli: Cli) -> str:
     process.kill()
     process.wait()
     return str(cli("runs", "--json").json[0]["run"])
+
+
+DEADLY = (
+    HEAD
+    + """
+import os
+import signal
+
+from workflow_engine import each
+
+
+class Load(State):
+    items: list[int]
+    done: list[int] = []
+
+
+@each("items", writes="done", at_once=1)
+async def work(item: int) -> int:
+    if item == 3 and not Path("been-here").exists():
+        Path("been-here").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+load = workflow("load", state=Load, edges=[START >> work >> END])
+"""
+)
 
 
 def log() -> list[str]:
@@ -253,3 +280,19 @@ def test_recover_goes_on_with_a_run_whose_question_expired(write: Write, cli: Cl
     assert cli("run", "case.py").code == 3
     typed = cli("recover", "--json")
     assert (typed.code, typed.json[0]["status"], typed.json[0]["reason"]) == (1, "failed", "nobody answered")
+
+
+def test_a_run_that_died_among_its_items_says_how_many_are_done(write: Write, spawn: Spawn, cli: Cli) -> None:
+    write("load.py", DEADLY)
+    spawn("run", "load.py", "items=[1, 2, 3, 4]").wait()
+    assert "due, 2 items done" in cli("show", "@last").out
+    assert cli("recover").code == 0
+    assert cli("show", "@last", "--json").json["state"]["done"] == [1, 2, 3, 4]
+
+
+def test_the_row_of_a_person_who_is_waited_for_shows_what_is_asked(write: Write, cli: Cli) -> None:
+    write("draft.py", ASK)
+    assert cli("run", "draft.py", "text=x").code == 3
+    (question,) = cli("inbox", "--json").json
+    (row,) = [each for each in cli("show", "@last").out.splitlines() if each.strip().startswith("‖")]
+    assert row.endswith(question["message"])

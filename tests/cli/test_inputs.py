@@ -162,3 +162,18 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 def test_nesting_without_end_is_refused() -> None:
     with pytest.raises(InputError):
         typed("text=x", "limits=" + '{"most":' * 5000 + "1" + "}" * 5000)
+
+
+class Many(State):
+    names: list[str]
+    day: date
+
+
+def test_who_may_not_know_how_a_list_is_typed_is_shown() -> None:
+    many = workflow("many", state=Many, edges=[START >> work >> END])
+    with pytest.raises(InputError) as refused:
+        read_inputs(many, ["names=ann", "day=2026-01-01"], ())
+    assert "names='[...]', or -i @file.json" in str(refused.value.cure)
+    with pytest.raises(InputError) as refused:
+        read_inputs(order, [], ())
+    assert refused.value.cure == "order takes text: str"

@@ -63,3 +63,30 @@ def test_a_run_on_our_executor_loads_neither_langgraph_nor_models(waiting: None)
 
 def test_answering_loads_neither_langgraph_nor_models(waiting: None) -> None:
     assert loaded("answer", "@last", "retry", names=("langgraph", "langchain_core", "agents", "openai")) == []
+
+
+@pytest.mark.parametrize("group", [(), ("schedule",), ("store",), ("people",), ("model",)])
+def test_the_list_of_commands_tells_of_each_in_a_whole_sentence(cli: Cli, group: tuple[str, ...]) -> None:
+    listed = cli(*group, "--help").out.partition("Commands:")[2].partition("Exit codes:")[0]
+    told = [each for each in listed.splitlines() if each.strip()]
+    assert told
+    assert [each for each in told if not each.endswith(".")] + [each for each in told if each.endswith("...")] == []
+
+
+def test_the_usage_has_each_argument_in_one_pair_of_brackets(cli: Cli) -> None:
+    for command in (
+        "run",
+        "start",
+        "fork",
+        "answer",
+        "signal",
+        "publish",
+        "show",
+        "file",
+        "inbox",
+        "recover",
+        "worker",
+    ):
+        usage = " ".join(cli(command, "--help").out.partition("\n\n")[0].split())
+        assert "[[" not in usage, usage
+        assert "......" not in usage, usage

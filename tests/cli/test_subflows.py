@@ -60,6 +60,13 @@ def test_a_run_within_is_shown_with_its_place(capsys: pytest.CaptureFixture[str]
     assert f"for run {run}-pay-1" in out
 
 
+def test_the_page_of_a_step_leads_to_the_run_that_did_it(capsys: pytest.CaptureFixture[str]) -> None:
+    run = begun(capsys)["run"]
+    _, out, err = said(capsys, "show", run, "reserve")
+    assert f"  as run       {run}-reserve-1" in out
+    assert f"  within  workflow show {run}-reserve-1" in err
+
+
 def test_lists_hide_runs_within_unless_they_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     run = begun(capsys)["run"]
     _, out, _ = said(capsys, "runs", "--json")

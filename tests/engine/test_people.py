@@ -138,7 +138,7 @@ async def test_a_run_that_asks_nothing_says_so(opened: Any) -> None:
     simple = workflow("simple", state=Case, edges=[START >> attempt >> END])
     async with opened(simple) as engine:
         run = (await engine.run(simple, n=1)).id
-        with pytest.raises(QuestionNotFound, match=f"run {run} asks nothing: it is succeeded"):
+        with pytest.raises(QuestionNotFound, match=f"run {run} asks nothing: its status is succeeded"):
             await engine.answer(run, "retry")
         with pytest.raises(QuestionNotFound):
             await engine.answer(f"{run}.q9", "retry")

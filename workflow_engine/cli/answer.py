@@ -21,7 +21,7 @@ def answer(
         str, typer.Argument(metavar="QUESTION|RUN", help="a question's id, or its run's if it asks only one")
     ],
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[CHOICE] [FIELD=VALUE]...", help="the choice, and fields beside it")
+        list[str] | None, typer.Argument(metavar="CHOICE|FIELD=VALUE", help="the choice, and fields beside it")
     ] = None,
     json_value: Annotated[
         str | None, typer.Option("--json-value", metavar="JSON", help="the whole answer as JSON, in place of words")
@@ -103,7 +103,8 @@ async def _asked(engine: Engine, name: str, store: Path | None) -> Standing:
     if not pending and view.letters and (given := [each for each in view.questions if each.answer is not None]):
         return given[-1]  # answered, and not taken up yet: the engine says by whom
     if not pending:
-        raise QuestionNotFound(f"run {view.id} asks nothing: it is {view.status}", typed("show", view.id, store=store))
+        what = f"run {view.id} asks nothing: its status is {view.status}"
+        raise QuestionNotFound(what, typed("show", view.id, store=store))
     listed = "\n".join(answering(each.question, store=store) for each in pending)
     raise QuestionNotFound(f"run {view.id} asks {len(pending)} questions", f"answer one by its id:\n{listed}")
 

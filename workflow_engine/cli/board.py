@@ -82,17 +82,17 @@ class Board:
                 row.kind = "human" if event.question.asks == "human" else row.kind
                 row.words = line(event.question.message or event.question.title)
             case e.QuestionReminded():
-                row = self.row(event.node)
+                row = self._resting(event.node, event.visit)
                 row.words = line(f"asked again{f' of {event.to}' if event.to else ''}")
             case e.QuestionReassigned():
-                row = self.row(event.node)
+                row = self._resting(event.node, event.visit)
                 taken = event.to == event.by
                 row.words = line(f"{event.to} took it" if taken else f"asked of {event.to} now, by {event.by}")
             case e.QuestionApproved():
-                row = self.row(event.node)
+                row = self._resting(event.node, event.visit)
                 row.words = line(f"{event.approval.choice} by {event.approval.by}; others are waited for")
             case e.QuestionExpired() | e.QuestionWithdrawn():
-                row = self.row(event.node)
+                row = self._resting(event.node, event.visit)
                 row.words = "nobody answered in time" if event.type == "QuestionExpired" else "no longer asked"
             case e.SubflowEntered():
                 row = self._at(event.node, event.visit, 1)
@@ -103,13 +103,13 @@ class Board:
                 row.standing, row.since, row.words = "waiting", None, line(words_of(event.waiting))
                 row.kind = "subflow" if event.waiting.on == "run" else "wait"
             case e.SignalReceived() if event.node is not None:
-                row = self.row(event.node)
+                row = self._resting(event.node, event.visit)
                 row.words = line(f"signal {event.name} came (by {event.by})")
             case e.SignalRefused():
-                row = self.row(event.node)
+                row = self._resting(event.node, event.visit)
                 row.words = line(f"signal {event.name} does not fit: {event.why}")
             case e.WaitExpired():
-                row = self.row(event.node)
+                row = self._resting(event.node, event.visit)
                 row.words = "nothing came in time"
             case e.RunCancelled():
                 for each in self.rows.values():
@@ -132,6 +132,14 @@ class Board:
         if visit != row.visit:
             row.words, row.took = "", None
         row.visit, row.attempt = visit, attempt
+        return row
+
+    def _resting(self, node: str, visit: int) -> Row:
+        """The row of a node that waits, also where nobody here heard it begin to."""
+        row = self.row(node)
+        if visit != row.visit:
+            row = self._at(node, visit, 1)
+            row.standing = "waiting"
         return row
 
     def _left(self, event: e.StepFinished | e.StepFailed) -> Row:

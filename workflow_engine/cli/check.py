@@ -32,7 +32,10 @@ def check(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Prove a workflow sound before it runs; with --against, tell which runs in flight it can carry."""
+    """Prove a workflow sound before it runs.
+
+    With --against, tell which runs in flight it can carry.
+    """
     from workflow_engine.cli.exits import Exit
     from workflow_engine.cli.figures import several
     from workflow_engine.cli.flight import flown

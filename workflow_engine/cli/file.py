@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def file(
     run: RunName,
     field: Annotated[
-        str | None, typer.Argument(metavar="[FIELD]", help="a field, or a place in it: parts.0, report.file")
+        str | None, typer.Argument(metavar="FIELD", help="a field, or a place in it: parts.0, report.file")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="PATH", help="a new file, or a folder for the file's own name")
@@ -30,7 +30,10 @@ def file(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Write out a file that a run holds, checked as a whole before its first byte; without FIELD list them."""
+    """Write out a file that a run holds; without FIELD list them.
+
+    It is checked as a whole before its first byte.
+    """
     from workflow_engine.cli.stopping import run_loop
 
     run_loop(_file(run, field, out, at, store, as_json=json))

@@ -22,7 +22,7 @@ def fork(
     run: RunName,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TARGET] [FIELD=VALUE]...", help="its code, where the run's own is gone; edits"),
+        typer.Argument(metavar="TARGET|FIELD=VALUE", help="its code, where the run's own is gone; edits"),
     ] = None,
     at: Annotated[
         str | None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def inbox(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="only the questions of this run")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="only the questions of this run")] = None,
     to: Annotated[
         str | None,
         typer.Option("--to", metavar="NAME", help="only what is asked of NAME; 'me' is you (WORKFLOW_TOKEN, login)"),

@@ -248,8 +248,19 @@ def _names(problems: Sequence[str]) -> set[str]:
 
 
 def _takes(workflow: Workflow[Any]) -> str:
-    required = [f"{each.name}: {type_name(each.type)}" for each in workflow.fields.values() if each.required]
-    return f"{workflow.name} takes {', '.join(required)}" if required else f"{workflow.name} needs no input"
+    required = [each for each in workflow.fields.values() if each.required]
+    if not required:
+        return f"{workflow.name} needs no input"
+    told = f"{workflow.name} takes {', '.join(f'{each.name}: {type_name(each.type)}' for each in required)}"
+    listed = next((each.name for each in required if _wants_json(each)), None)
+    return (
+        told if listed is None else f"{told}\nlists and objects are JSON in quotes: {listed}='[...]', or -i @file.json"
+    )
+
+
+def _wants_json(field: Field) -> bool:
+    """Whether its value is written as JSON on a command line: a list or an object; files are given by their paths."""
+    return not field.files and field.adapter.json_schema().get("type") in ("array", "object")
 
 
 def _no_constant(name: str) -> Any:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 LONGEST = 4 * 2**20
 """Bytes of one line, at most."""
+
+
+_GIVEN = "give --batch FILE.jsonl, or - for standard input"
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,13 @@ def opened(source: Path | None) -> Iterator[BinaryIO]:
                     given = sys.stdin.buffer if source is None else closing.enter_context(source.open("rb"))
                     shutil.copyfileobj(given, kept)
             except OSError as error:
-                raise InputError(f"{source or 'standard input'} cannot be read: {error.strerror}") from None
+                raise InputError(f"{source or 'standard input'} cannot be read: {error.strerror}", _GIVEN) from None
             yield kept
         return
     try:
         file = source.open("rb")
     except OSError as error:
-        raise InputError(f"{source} cannot be read: {error.strerror}", "give --batch FILE.jsonl, or -") from None
+        raise InputError(f"{source} cannot be read: {error.strerror}", _GIVEN) from None
     with file:
         yield file
 
@@ -70,16 +74,21 @@ def documents(lines: BinaryIO) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
         if not raw.strip():
             continue
         try:
-            document = strict_json(raw.decode())
+            document = strict_json(raw.decode().rstrip())
         except UnicodeDecodeError:
             yield number, "it is not UTF-8 text"
         except ValueError as error:
-            yield number, f"it is no JSON ({error})"
+            yield number, f"it is no JSON ({_why(error)})"
         else:
             if isinstance(document, dict):
                 yield number, document
             else:
                 yield number, 'it is no object: write {"field": value, ...}'
+
+
+def _why(error: ValueError) -> str:
+    """What is wrong, and at which character of its line; there is no other line."""
+    return f"{error.msg}, at character {error.colno}" if isinstance(error, JSONDecodeError) else str(error)
 
 
 def looked_over(loaded: Loaded, known: Inputs, choice: ModelChoice | None, text: BinaryIO) -> Lines:

@@ -29,7 +29,7 @@ class LevelName(StrEnum):
 def logs(
     run: RunName,
     step: Annotated[
-        str | None, typer.Argument(metavar="[STEP]", help="a step's number, a node (all its visits) or node:visit")
+        str | None, typer.Argument(metavar="STEP", help="a step's number, a node (all its visits) or node:visit")
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until nobody drives the run any more")] = False,
     attempt: Annotated[int | None, typer.Option("--attempt", metavar="N", min=1, help="only the N-th tries")] = None,

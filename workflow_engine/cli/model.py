@@ -30,7 +30,10 @@ def stub(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="write over a playbook that is there")] = False,
 ) -> None:
-    """Write a playbook to edit: one answer for each agent that fits its type."""
+    """Write a playbook to edit.
+
+    It has one answer for each agent, which fits its type.
+    """
     from workflow_engine.agents import playbook_beside, stub_playbook
     from workflow_engine.bodies.agent import output_of
     from workflow_engine.cli.proving import prove

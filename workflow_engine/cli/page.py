@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from workflow_engine.cli.figures import NOTHING, ago, cost, duration, line, plain, room, tokens, value
+from workflow_engine.cli.figures import NOTHING, ago, cost, duration, line, plain, room, several, tokens, value
 from workflow_engine.cli.grid import Cell, grid
 from workflow_engine.cli.report import failure_lines, question_lines, status_word, summary, wait_lines
 from workflow_engine.cli.signs import sign
@@ -109,9 +109,7 @@ def _under_way(view: RunView[Any]) -> list[list[Cell]]:
             Cell(line(node, 30)),
             Cell(str(run.frontier.visits.get(node, 1)), right=True),
             *[empty] * 4,
-            _entered(run.entered[node])
-            if node in run.entered
-            else (Cell("under way", DIM) if view.owned else _due(node in run.doubts)),
+            _entered(run.entered[node]) if node in run.entered else _due(view, node),
         ]
         for node in run.frontier.due
         if node not in run.resting
@@ -122,8 +120,16 @@ def _entered(within: str) -> Cell:
     return Cell(f"as run {within}", DIM)
 
 
-def _due(doubted: bool) -> Cell:
-    return Cell("in doubt: it began and its end was not recorded", "33") if doubted else Cell("due", DIM)
+def _due(view: RunView[Any], node: str) -> Cell:
+    """What is known of a step that is to be done: whether somebody does it, and how many of its items are over."""
+    if node in view.run.doubts and not view.owned:
+        return Cell("in doubt: it began and its end was not recorded", "33")
+    word = "under way" if view.owned else "due"
+    so_far = view.run.items.get(node)
+    if so_far is None:
+        return Cell(word, DIM)
+    failed = f", {so_far.failed} failed" if so_far.failed else ""
+    return Cell(f"{word}, {several(so_far.done, 'item')} done{failed}", DIM)
 
 
 def said(step: StepRecord) -> str:

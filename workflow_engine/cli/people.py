@@ -60,7 +60,10 @@ def add(
     ] = None,
     store: Store = None,
 ) -> None:
-    """Make somebody a token, printed once; who has one already gets a new one."""
+    """Make somebody a token, printed once.
+
+    Who has one already gets a new one.
+    """
     from workflow_engine.cli.opening import writing
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.voice import emit, say

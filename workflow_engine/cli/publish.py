@@ -23,7 +23,7 @@ PublicationId = Annotated[
 def publish(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="the topic, as wait(..., topic=...) has it")],
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIELD=VALUE|VALUE]...", help="what is published, if anything")
+        list[str] | None, typer.Argument(metavar="FIELD=VALUE|VALUE", help="what is published, if anything")
     ] = None,
     json_value: JsonValue = None,
     documents: Documents = None,

@@ -19,7 +19,10 @@ Question = Annotated[
 
 
 def claim(question: Question, by: By = None, store: Store = None, json: Json = False) -> None:
-    """Take a question that several may answer, so that the others see who has it."""
+    """Take a question that several may answer.
+
+    The others see who has it; they may answer it all the same.
+    """
     from workflow_engine.cli.stopping import run_loop
 
     _tell(run_loop(_claimed(question, by, store)), store, json)

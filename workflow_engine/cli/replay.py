@@ -26,7 +26,7 @@ def replay(
     run: RunName,
     step: Annotated[
         str | None,
-        typer.Argument(metavar="[STEP]", help="only this one: a number, a node, node:visit"),
+        typer.Argument(metavar="STEP", help="only this one: a number, a node, node:visit"),
     ] = None,
     against: Annotated[
         str | None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def resume(
     run: RunName,
     target: Annotated[
-        str | None, typer.Argument(metavar="[TARGET]", help="its code, where the run's own is gone")
+        str | None, typer.Argument(metavar="TARGET", help="its code, where the run's own is gone")
     ] = None,
     model: Model = None,
     executor: Executor = ExecutorName.NATIVE,
@@ -40,7 +40,7 @@ def resume(
 
 def recover(
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[TARGET]...", help="code of runs that do not remember theirs")
+        list[str] | None, typer.Argument(metavar="TARGET", help="code of runs that do not remember theirs")
     ] = None,
     model: Model = None,
     executor: Executor = ExecutorName.NATIVE,

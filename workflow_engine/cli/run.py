@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def run(
     target: Target,
     fields: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="inputs, typed by the state")
+        list[str] | None, typer.Argument(metavar="FIELD=VALUE", help="inputs, typed by the state")
     ] = None,
     inputs: Annotated[
         list[str] | None,
@@ -52,7 +52,10 @@ def run(
         bool, typer.Option("--skip-bad", help="run a batch though some of its lines cannot run")
     ] = False,
 ) -> None:
-    """Begin a run and drive it here until it ends or waits; with --batch, one for each line of a file."""
+    """Begin a run and drive it here until it ends or waits.
+
+    With --batch, one for each line of a file.
+    """
     from workflow_engine.cli.choosing import choose_model, refuse_unknown_inputs
     from workflow_engine.cli.drawing import draw_view, format_of
     from workflow_engine.cli.driving import Manner, drive

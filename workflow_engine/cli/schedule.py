@@ -28,7 +28,7 @@ def add(
     target: Target,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CRON] [FIELD=VALUE]...", help='"0 6 * * MON-FRI" or @daily, then inputs'),
+        typer.Argument(metavar="CRON|FIELD=VALUE", help='"0 6 * * MON-FRI" or @daily, then inputs'),
     ] = None,
     every: Annotated[
         str | None, typer.Option("--every", metavar="TIME", help="in place of CRON: 90s, 15m, 1h30m")

@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 def show(
     run: RunName,
     step: Annotated[
-        str | None, typer.Argument(metavar="[STEP]", help="a step's number, a node (its last visit) or node:visit")
+        str | None, typer.Argument(metavar="STEP", help="a step's number, a node (its last visit) or node:visit")
     ] = None,
     other: Annotated[
         str | None,
-        typer.Argument(metavar="[OTHER]", help="with --diff: the step to compare with (the one before), or RUN:STEP"),
+        typer.Argument(metavar="OTHER", help="with --diff: the step to compare with (the one before), or RUN:STEP"),
     ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="what differs in the state, field by field")] = False,
     full: Annotated[bool, typer.Option("--full", help="values of the state at full length")] = False,
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Show a run: its steps, its state, what it asks; or one step; or with --diff what a step changed."""
+    """Show a run, or one of its steps.
+
+    Of a run its steps, its state and what it asks; of a step what it wrote; with --diff what it changed.
+    """
     from workflow_engine.cli.page import run_lines
     from workflow_engine.cli.steppage import step_document, step_lines
     from workflow_engine.cli.stopping import run_loop
@@ -50,7 +53,8 @@ def show(
             emit_json(step_document(page))
         else:
             emit("\n".join(step_lines(page, full=full)))
-        point(("run", typed("show", view.id, store=store)))
+        within = [] if page.step.run is None else [("within", typed("show", page.step.run, store=store))]
+        point(*within, ("run", typed("show", view.id, store=store)))
         return
     view, prints = run_loop(_read(run, store))
     if json:

@@ -29,7 +29,7 @@ def signal(
     run: RunName,
     name: Annotated[str, typer.Argument(metavar="NAME", help="the signal's name: workflow show RUN tells it")],
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIELD=VALUE|VALUE]...", help="what it carries, if anything")
+        list[str] | None, typer.Argument(metavar="FIELD=VALUE|VALUE", help="what it carries, if anything")
     ] = None,
     json_value: JsonValue = None,
     documents: Documents = None,

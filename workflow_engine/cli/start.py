@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def start(
     target: Target,
     fields: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="inputs, typed by the state")
+        list[str] | None, typer.Argument(metavar="FIELD=VALUE", help="inputs, typed by the state")
     ] = None,
     inputs: Annotated[
         list[str] | None,

@@ -115,6 +115,7 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
     fact("took", "" if step.seconds is None else duration(step.seconds))
     fact("last word", line(step.words))
     fact("outcome", step.outcome or "")
+    fact("as run", step.run or "")
     for route, word in step.routes:
         fact("route", f"{route}: {word}")
     fact("way on", ", ".join(line(each) for each in step.via))

@@ -15,7 +15,10 @@ def backup(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Copy the store as of one moment, while it is in use; the copy is checked before it gets its name."""
+    """Copy the store as of one moment, while it is in use.
+
+    The copy is checked before it gets its name.
+    """
     from workflow_engine.cli.exits import Exit
     from workflow_engine.cli.figures import plain
     from workflow_engine.cli.opening import keeper
@@ -42,7 +45,10 @@ def migrate(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Lead a store of an earlier version to today's schema, after a backup beside it."""
+    """Lead a store of an earlier version to today's schema.
+
+    A backup is made beside it first.
+    """
     from workflow_engine.cli.figures import plain
     from workflow_engine.cli.opening import keeper
     from workflow_engine.cli.stopping import run_loop

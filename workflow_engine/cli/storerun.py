@@ -19,7 +19,10 @@ def export(
     ] = None,
     store: Store = None,
 ) -> None:
-    """Write a run as one JSON document: its journal, every value, its questions and answers, its workflow."""
+    """Write a run as one JSON document.
+
+    It holds its journal, every value, its questions and answers, and its workflow.
+    """
     from workflow_engine.cli.figures import plain
     from workflow_engine.cli.opening import keeper
     from workflow_engine.cli.stopping import run_loop

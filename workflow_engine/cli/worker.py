@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def worker(
-    targets: Annotated[list[str], typer.Argument(metavar="TARGET...", help="the workflows whose runs it drives")],
+    targets: Annotated[list[str], typer.Argument(metavar="TARGET", help="the workflows whose runs it drives")],
     at_once: Annotated[int, typer.Option("--at-once", metavar="N", min=1, help="so many runs at a time")] = 8,
     once: Annotated[bool, typer.Option("--once", help="look once, drive at most N runs, and end")] = False,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="end when nothing is left to do")] = False,
@@ -33,7 +33,11 @@ def worker(
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
 ) -> None:
-    """Drive runs that were started, and go on with those whose process died, whose answer came or whose time is up."""
+    """Drive runs that were started or left behind.
+
+    It goes on with those whose process died, whose answer came or whose time is up, and begins what schedules are
+    due for.
+    """
     from workflow_engine.cli.driving import Manner
     from workflow_engine.cli.proving import prove
     from workflow_engine.cli.stopping import run_loop

@@ -169,7 +169,7 @@ def history(journal: Iterable[Any]) -> History:
                     started=event.started or event.at,
                     question=asked.id,
                     due=asked.due,
-                    words=asked.title,
+                    words=asked.message or asked.title,
                 )
             case e.SubflowEntered():
                 began = waiting.get(event.node)

@@ -108,7 +108,7 @@ async def asked(ledger: Ledger, question: str) -> Standing:
         run = (await ledger.read(run_id)).run
         if len(run.open) == 1:  # answered already: refused as just that
             return await ledger.question(run.open[0].id)
-        raise QuestionNotFound(f"run {run_id} asks nothing: it is {run.status}", f"workflow show {run_id}")
+        raise QuestionNotFound(f"run {run_id} asks nothing: its status is {run.status}", f"workflow show {run_id}")
     ids = ", ".join(each.question.id for each in waiting)
     raise QuestionNotFound(f"run {run_id} asks {len(waiting)} questions", f"answer one of them by its id: {ids}")
 
