@@ -198,7 +198,7 @@ def test_a_run_that_asks_twice_wants_the_questions_id(write: Write, cli: Cli) ->
     assert typed.code == 2
     assert f"workflow answer {run}.q1 yes" in typed.err
     assert f"workflow answer {run}.q2 yes" in typed.err
-    assert cli("answer", asked["right"], "no").code == 3
+    assert cli("answer", asked["safe"], "no").code == 3
     assert cli("answer", run, "yes", "--json").json["state"] == {"left": "yes", "right": "no"}
 
 
