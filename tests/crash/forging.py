@@ -232,6 +232,45 @@ def said(text: str | None = None, take: int = 1 << 32, part: int = 1, **members:
     return forge
 
 
+def publication(text: str | None = None, topic: str = "bank", id: str = "forged", **members: Any) -> Forge:
+    """Something that was published and may not have reached everybody, with a proper seal."""
+
+    def forge(db: sqlite3.Connection) -> None:
+        plain = {"topic": topic, "id": id, "by": "x", "at": "2026-01-01T00:00:00Z", "payload": {"amount": 7}}
+        after = json.dumps({**plain, "runs": [VICTIM], **members}) if text is None else text
+        name = f"{topic}\n{id}"
+        row = (name, 1, seal(after, name, "publication"), after)
+        db.execute("INSERT INTO publications (name, at, seal, text) VALUES (?, ?, ?, ?)", row)
+
+    return forge
+
+
+def result(text: str | None = None, **members: Any) -> Forge:
+    """All kept results say something else; where there is none, one of nobody."""
+
+    def forge(db: sqlite3.Connection) -> None:
+        for key, kept in db.execute("SELECT key, text FROM results").fetchall() or [("k", '{"key": "k"}')]:
+            after = json.dumps({**json.loads(kept), **members}) if text is None else text
+            row = (key, 2**62, seal(after, key, "result"), after)
+            db.execute("INSERT OR REPLACE INTO results (key, until, seal, text) VALUES (?, ?, ?, ?)", row)
+
+    return forge
+
+
+def redocumented(name: str, change: Callable[[Any], None]) -> Forge:
+    """The workflow document of a run, changed."""
+
+    def forge(db: sqlite3.Connection) -> None:
+        query = "SELECT documents.text FROM documents, runs WHERE digest = runs.document AND runs.id = ?"
+        plain = json.loads(db.execute(query, (name,)).fetchone()[0])
+        change(plain)
+        text = json.dumps(plain)
+        db.execute("INSERT OR IGNORE INTO documents VALUES (?, ?)", (digest(text), text))
+        run(name, document=digest(text))(db)
+
+    return forge
+
+
 def filed(sha256: Any, size: Any) -> Forge:
     """That a run names a file, with a proper seal."""
 

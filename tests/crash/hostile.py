@@ -1,38 +1,20 @@
-"""A process that opens stores somebody forged, through every door there is, and tells what they made it do.
-
-`python -m tests.crash.hostile FOLDER` goes through the folder's stores. Of each it prints a line of JSON: the errors
-that were not ours, the values that were not of their type, what an audit hook saw (imports, code, files, processes,
-sockets), and how long it took. What hangs is ended with the process, and its line is missing. Where a file `fault` lies
-beside a store, the fault it names is planted first, and stays.
-"""
+"""The doors of a store that somebody forged: everything that can be done with it, and what of that went wrong."""
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures.thread  # noqa: F401 (imported late otherwise, which would look like a store's doing)
 import contextlib
-import faulthandler
 import io
 import json
-import os
-import resource
 import shutil
-import sys
-import time
-import typing
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import cronsim  # noqa: F401 (as above)
 from pydantic import BaseModel
 
-from tests.crash.hostile_faults import plant
 from tests.crash.story import of_all, of_run
-from tests.crash.victims import ANSWERED, FLOW, LATER, LENDER, THREAD, VICTIM, WELL, strange
+from tests.crash.victims import ANSWERED, FLOW, LATER, LENDER, THREAD, VICTIM, WELL
 from workflow_engine.cli import app
 from workflow_engine.cli.exits import Exit
 from workflow_engine.engine import Engine
@@ -43,10 +25,6 @@ from workflow_engine.saver import open_saver
 from workflow_engine.store import Store
 from workflow_engine.stores.sqlite import open_ledger
 
-MEMORY = 2 << 30
-PATIENCE = 10.0
-"""Seconds for one store; a gigantic value is read by every door."""
-ZoneInfo("UTC")  # reads its file once
 CONTROL = "\x00\x07\x08\x1b\x7f\x9b"
 Act = Callable[..., Awaitable[Any]]
 
@@ -78,13 +56,13 @@ class Doors:
 
     async def port(self) -> None:
         """The ledger as such."""
-        async with contextlib.aclosing(_Closing(await open_ledger(self.path, create=False))) as held:
+        async with contextlib.aclosing(Closing(await open_ledger(self.path, create=False))) as held:
             for name, read in of_all().items():
                 await self.tried(f"port: {name}", read, held.ledger)
             for run in (VICTIM, LENDER, ANSWERED):
                 for name, read in of_run(run, (-1, 3, 2**70)).items():
                     await self.tried(f"port: {name} of {run}", read, held.ledger)
-                await self.tried(f"port: claim of {run}", _claimed, held.ledger, run)
+                await self.tried(f"port: claim of {run}", claimed, held.ledger, run)
 
     async def looking(self) -> None:
         """The verbs that change nothing."""
@@ -96,13 +74,13 @@ class Doors:
             for each in await self.tried("schedules", engine.schedules.list) or []:
                 await self.tried("next of a schedule", _next, engine, each)
             for flow in (FLOW, LATER):
-                await self.tried("in flight", _flown, engine, flow)
+                await self.tried("in flight", flown, engine, flow)
             for run in (VICTIM, LENDER, ANSWERED):
-                await self.tried(f"get {run}", self._viewed, engine, run)
+                await self.tried(f"get {run}", self.viewed, engine, run)
                 await self.tried(f"story of {run}", engine.story, run)
                 await self.tried(f"replay of {run}", engine.replay, run)
                 await self.tried(f"replay of {run} against its code", engine.replay, run, against=FLOW)
-                await self.tried(f"watch {run}", _watched, engine, run)
+                await self.tried(f"watch {run}", watched, engine, run)
                 await self.tried(f"inbox of {run}", engine.inbox, run)
                 await self.tried(f"document of {run}", engine.document, run)
                 for step in (-1, 0, 1, 3, 5, 2**70):
@@ -126,18 +104,18 @@ class Doors:
             await self.tried("answer by the run", engine.answer, VICTIM, "again", by="ann")
             await self.tried("answer again", engine.answer, f"{ANSWERED}.q1", "good", by="ann")
             await self.tried("resume on LangGraph", engine.resume, ANSWERED, executor="langgraph")
-            await self.tried("recover", engine.recover, _heard)
+            await self.tried("recover", engine.recover, heard)
             for until in ("once", "idle"):
-                await self.tried(f"work {until}", engine.work, until=until, on_problem=_problem)
+                await self.tried(f"work {until}", engine.work, until=until, on_problem=problem)
             for act in (engine.schedules.pause, engine.schedules.resume, engine.schedules.remove):
                 await self.tried(f"{act.__name__} a schedule", act, "night")
             await self.tried("resume", engine.resume, VICTIM)
             await self.tried("resume the lender", engine.resume, LENDER)
             for run in (VICTIM, ANSWERED):
-                await self.tried(f"get {run} afterwards", self._viewed, engine, run)
+                await self.tried(f"get {run} afterwards", self.viewed, engine, run)
                 await self.tried(f"cancel {run}", engine.cancel, run)
 
-    async def _viewed(self, engine: Engine, run: str) -> None:
+    async def viewed(self, engine: Engine, run: str) -> None:
         view = await engine.get(run)
         json.dumps(view.document())
         with contextlib.suppress(WorkflowError):
@@ -216,8 +194,8 @@ class Doors:
             ["store", "export", VICTIM],
             ["store", "export", ANSWERED],
         ):
-            self._typed_in(line, self.path)
-        self._typed_in(["store", "import", page], self.path.with_name("typed.sqlite"))
+            self.typed_in(line, self.path)
+        self.typed_in(["store", "import", page], self.path.with_name("typed.sqlite"))
         # These change the store. A run whose code is nowhere beneath the working directory is not driven.
         changed = self.path.with_name("changed.sqlite")
         shutil.copy(self.path, changed)
@@ -234,9 +212,9 @@ class Doors:
             ["schedule", "remove", "night"],
             ["cancel", ANSWERED],
         ):
-            self._typed_in(line, changed)
+            self.typed_in(line, changed)
 
-    def _typed_in(self, line: list[str], store: Path) -> None:
+    def typed_in(self, line: list[str], store: Path) -> None:
         said, told = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
             try:
@@ -260,15 +238,15 @@ async def _next(engine: Engine, schedule: Schedule) -> None:
         engine.schedules.next(schedule)
 
 
-def _problem(_run: RunId | None, _error: WorkflowError) -> None:
+def problem(_run: RunId | None, _error: WorkflowError) -> None:
     """A worker goes on."""
 
 
-def _heard(_run: RunId, _problem: WorkflowError) -> None:
+def heard(_run: RunId, problem: WorkflowError) -> None:
     """One run's problem stops no other."""
 
 
-class _Closing:
+class Closing:
     def __init__(self, ledger: Any) -> None:
         self.ledger = ledger
 
@@ -282,17 +260,17 @@ def _read(stream: io.TextIOWrapper) -> str:
     return stream.read()
 
 
-async def _claimed(ledger: Any, run: RunId) -> None:
+async def claimed(ledger: Any, run: RunId) -> None:
     fence, _ = await ledger.claim(run)
     await ledger.release(fence)
 
 
-async def _flown(engine: Engine, flow: Any) -> None:
+async def flown(engine: Engine, flow: Any) -> None:
     async for _ in engine.in_flight(flow):
         pass
 
 
-async def _watched(engine: Engine, run: str) -> None:
+async def watched(engine: Engine, run: str) -> None:
     async for _ in engine.watch(run):
         pass
 
@@ -313,107 +291,3 @@ async def _gone_on(saver: Any, found: Any) -> None:
     made["channel_values"] = found.checkpoint["channel_values"]
     made["channel_versions"] = dict.fromkeys(made["channel_values"], 9)
     await saver.aput(found.config, made, {"step": 9}, made["channel_versions"])
-
-
-# ------------------------------------------------------------------------------------------------ what is seen
-
-_seen: list[str] = []
-_watching: Path | None = None
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-_FILES = (
-    "os.remove",
-    "os.rename",
-    "os.mkdir",
-    "os.rmdir",
-    "os.chmod",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-    "shutil.",
-)
-_CODE = ("marshal.", "pickle.", "ctypes.", "builtins.breakpoint", "builtins.input")
-_WORLD = (
-    "subprocess.",
-    "os.system",
-    "os.exec",
-    "os.posix_spawn",
-    "os.fork",
-    "socket.connect",
-    "socket.getaddrinfo",
-    "urllib.",
-)
-_SQLITE = ("sqlite3.enable_load_extension", "sqlite3.load_extension")
-
-
-class _Imports:
-    """Is asked first for each module that is not there yet, and has none. The audit hook hears of few imports."""
-
-    @staticmethod
-    def find_spec(name: str, *_: Any) -> None:
-        if _watching is not None:
-            _seen.append(f"import {name}")
-
-
-def _audited(name: str, given: tuple[Any, ...]) -> None:
-    if _watching is None:
-        return
-    elsewhere = not any(
-        isinstance(each, str | bytes | os.PathLike) and os.fsdecode(each).startswith(str(_watching)) for each in given
-    )
-    match name:
-        case "open":
-            suspect = elsewhere and _strange_open(*given)
-        case "sqlite3.connect":
-            suspect = str(given[0]) != ":memory:" and str(_watching) not in str(given[0])
-        case "compile" | "exec":
-            suspect = not _of_typing()
-        case _:
-            suspect = name.startswith((*_CODE, *_WORLD, *_SQLITE)) or (elsewhere and name.startswith(_FILES))
-    if suspect:
-        _seen.append(f"{name}{given!r}"[:200])
-
-
-def _of_typing() -> bool:
-    """Whether an annotation is looked up, as pydantic does where a type is used for the first time."""
-    frame = sys._getframe()
-    while frame.f_back is not None:
-        frame = frame.f_back
-        if frame.f_code.co_filename == typing.__file__:
-            return True
-    return False
-
-
-def _strange_open(path: Any, mode: Any, flags: Any) -> bool:
-    if isinstance(path, int):
-        return False
-    writes = (isinstance(mode, str) and set(mode) & set("wax+")) or (isinstance(flags, int) and flags & _WRITES)
-    # A traceback, or an error of the standard library, looks its sources up.
-    return bool(writes) or not os.fsdecode(path).endswith((".py", ".pyc", ".sql", ".typed"))
-
-
-def main(folder: str) -> None:
-    """Open them all. The first is whole: what it imports is not held against the others."""
-    global _watching
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    app._command = cache(app._command)  # made anew for each command line otherwise, which takes most of the time
-    sys.addaudithook(_audited)
-    sys.meta_path.insert(0, _Imports)
-    for place in sorted(Path(folder).iterdir()):
-        fault = place / "fault"
-        patience = plant(fault.read_text()) if fault.exists() else PATIENCE
-        faulthandler.dump_traceback_later(patience, exit=True)
-        begun = time.monotonic()
-        _seen.clear()
-        strange.clear()
-        opened = Doors(place / "runs.sqlite")
-        opened.typed()
-        asyncio.run(opened.through())
-        told = {"place": place.name, "wrong": [*opened.wrong, *strange], "seen": list(_seen), "done": opened.done}
-        faulthandler.cancel_dump_traceback_later()
-        sys.stdout.write(json.dumps({**told, "seconds": time.monotonic() - begun}) + "\n")
-        sys.stdout.flush()
-        _watching = place.parent
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

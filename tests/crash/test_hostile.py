@@ -11,8 +11,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +21,10 @@ from typing import Any
 import pytest
 
 from tests.crash.forgeries import FORGERIES, PAGES, ROWS, repaged
-from tests.crash.forging import forged
+from tests.crash.forgeries_of_kinds import OF_KINDS
+from tests.crash.forging import Forge, forged
 from tests.crash.hostile_faults import FAULTS
+from tests.crash.travellers import made as made_of_kinds
 from tests.crash.victims import BYSTANDER, WELL, made
 
 HOUSE = Path(__file__).parent.parent.parent
@@ -45,6 +47,16 @@ FEW = (
     "a trigger that looks like SQLite's own",
 )
 """Those of every day, one of each kind; `make crash` tries them all."""
+
+FEW_OF_KINDS = (
+    "a signal that came and is not in the journal",
+    "a payload with a schema from a file",
+    "items beyond the list, as many as are missing",
+    "runs within each other that wait for each other",
+    "a descriptor of a path",
+    "a result of another type",
+    "a publication to runs that are not there",
+)
 
 NOTICED = {
     "a_reference_is_fetched": ("a question with a schema from a file", "open('/etc/passwd'"),
@@ -72,7 +84,7 @@ class Shelf:
             page = place / "page.json"
             page.write_text(repaged(page.read_text("utf-8"), PAGES[forgery]), "utf-8", "surrogatepass")
         else:
-            forged(place / "runs.sqlite", FORGERIES[forgery])
+            forged(place / "runs.sqlite", {**FORGERIES, **OF_KINDS}[forgery])
         return place
 
     def faults(self) -> Mapping[str, list[str]]:
@@ -96,17 +108,32 @@ class Shelf:
 
 @pytest.fixture
 async def shelf() -> AsyncIterator[Shelf]:
-    """In memory where there is such a place."""
+    """Of stores with something of everything in it."""
+    async with _shelved(made) as shelf:
+        yield shelf
+
+
+@pytest.fixture
+async def shelf_of_kinds() -> AsyncIterator[Shelf]:
+    """Of stores with runs of every kind of node."""
+    async with _shelved(made_of_kinds) as shelf:
+        (shelf.whole.parent / "kinds").touch()
+        yield shelf
+
+
+@asynccontextmanager
+async def _shelved(make: Callable[[Path], Awaitable[None]]) -> AsyncIterator[Shelf]:
+    # In memory where there is such a place.
     memory = Path("/dev/shm")
     with TemporaryDirectory(prefix="hostile-", dir=memory if memory.is_dir() else None) as folder:
         whole = Path(folder) / "0000 whole" / "runs.sqlite"
         whole.parent.mkdir()
-        await made(whole)
+        await make(whole)
         yield Shelf(Path(folder), whole)
 
 
 def _opened(folder: Path) -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "tests.crash.hostile", str(folder)]
+    command = [sys.executable, "-m", "tests.crash.hostile_world", str(folder)]
     try:
         child = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False, timeout=PATIENCE)
         lines: str | None = child.stdout
@@ -147,12 +174,21 @@ def _wrong(shelf: Shelf, forgeries: Iterable[str]) -> dict[str, list[str]]:
 
 def test_the_few_are_among_the_many() -> None:
     assert set(FEW) <= set(FORGERIES)
-    assert not set(FORGERIES) & set(PAGES)
+    assert set(FEW_OF_KINDS) <= set(OF_KINDS)
+    assert len({*FORGERIES, *PAGES, *OF_KINDS}) == len(FORGERIES) + len(PAGES) + len(OF_KINDS)
     assert set(NOTICED) == set(FAULTS)
 
 
 async def test_every_table_is_forged(tmp_path: Path) -> None:
     await made(tmp_path / "runs.sqlite")
+    await made_of_kinds(tmp_path / "kinds.sqlite")
+    tables, touched = _touched(tmp_path / "runs.sqlite", [*ROWS.values(), FORGERIES["traits of an encryption"]])
+    _, others = _touched(tmp_path / "kinds.sqlite", OF_KINDS.values())
+    assert tables <= touched | others
+
+
+def _touched(path: Path, forgeries: Iterable[Forge]) -> tuple[set[str], set[str]]:
+    """All tables of a store, and those in which these forgeries forge."""
     touched: set[str] = set()
 
     def noted(act: int, name: str | None, *_: str | None) -> int:
@@ -160,19 +196,30 @@ async def test_every_table_is_forged(tmp_path: Path) -> None:
             touched.add(str(name))
         return sqlite3.SQLITE_OK
 
-    with closing(sqlite3.connect(tmp_path / "runs.sqlite", isolation_level=None)) as db:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         db.set_authorizer(noted)
-        for forgery in (*ROWS.values(), FORGERIES["traits of an encryption"]):
+        for forgery in forgeries:
             db.execute("BEGIN")
             forgery(db)
             db.execute("ROLLBACK")
-    assert tables <= touched
+    return tables, touched
 
 
 @pytest.mark.slow
 async def test_a_forged_store_runs_no_code_and_hangs_nothing(shelf: Shelf) -> None:
     assert _wrong(shelf, FEW) == {}
+
+
+@pytest.mark.slow
+async def test_a_forged_store_of_every_kind_runs_no_code_and_hangs_nothing(shelf_of_kinds: Shelf) -> None:
+    assert _wrong(shelf_of_kinds, FEW_OF_KINDS) == {}
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("part", range(4))
+async def test_no_forgery_of_any_kind_runs_code_or_hangs(shelf_of_kinds: Shelf, part: int) -> None:
+    assert _wrong(shelf_of_kinds, [*OF_KINDS][part::4]) == {}
 
 
 @pytest.mark.crash

@@ -83,7 +83,7 @@ LATER = workflow(
 )
 
 
-class _Names:
+class Names:
     """Implements ports.clock.Mint with names that are known beforehand."""
 
     def __init__(self, names: Sequence[RunId]) -> None:
@@ -98,7 +98,7 @@ class _Names:
 
 async def made(path: Path) -> None:
     """Make the store, and the page beside it."""
-    names = _Names([LENDER, VICTIM, BYSTANDER, ANSWERED])
+    names = Names([LENDER, VICTIM, BYSTANDER, ANSWERED])
     async with Engine.connect(path, workflows=[FLOW], mint=names) as engine:
         await engine.run(FLOW, topic="tides")
         await engine.answer(f"{LENDER}.q1", "again", by="ann")
