@@ -44,11 +44,14 @@ async def cancel(shop: Workshop, run: str, by: str) -> RunView[Any]:
     return await view_of(shop, run_id)
 
 
-async def ended_with(ledger: Ledger, clock: Clock, run: RunId, by: str) -> None:
-    """End a run that lies within another and that nobody drives any more, unless it has ended.
+async def ended_with(ledger: Ledger, clock: Clock, run: RunId, by: str, around: RunId) -> None:
+    """End a run that lies within another, `around` it, and that nobody drives any more, unless it has ended.
 
     Raises errors.RunOwned where somebody does drive it.
     """
+    its = (await ledger.read(run)).run.within
+    if its is None or its.run != around or run == around:
+        return  # of a damaged store: what lies elsewhere, or stands around itself, is nobody's to end from here
     fence, snapshot = await ledger.claim(run)
     try:
         if not snapshot.run.ended:
@@ -60,7 +63,7 @@ async def ended_with(ledger: Ledger, clock: Clock, run: RunId, by: str) -> None:
 async def _ended(ledger: Ledger, clock: Clock, fence: Fence, run: Run, by: str) -> None:
     for within in run.entered.values():  # first, or one left by a crash between would go on for ever
         with suppress(RunNotFound):
-            await ended_with(ledger, clock, within, by)
+            await ended_with(ledger, clock, within, by, run.id)
     now = clock.now()
     events: list[Any] = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in run.open]
     events.append(RunCancelled(now, by))

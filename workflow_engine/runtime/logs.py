@@ -56,8 +56,16 @@ async def logs(ledger: Ledger, run: str, *, follow: bool = False) -> AsyncIterat
 class _Reader:
     """What is stored of a run's words and of those of the runs within it; each reading goes on after the last."""
 
-    def __init__(self, ledger: Ledger, run: RunId, within: tuple[str, ...] = (), keep: Keep | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        run: RunId,
+        within: tuple[str, ...] = (),
+        keep: Keep | None = None,
+        around: frozenset[RunId] = frozenset(),
+    ) -> None:
         self._ledger, self._run, self._within, self._keep = ledger, run, within, keep
+        self._around = around | {run}
         self._after = self._seq = 0
         self._inner: dict[RunId, _Reader] = {}
 
@@ -69,9 +77,11 @@ class _Reader:
                     yield Spoken(self._run, each.part, self._within)
         for recorded in await self._ledger.journal(self._run, self._seq):
             self._seq, event = recorded.seq, recorded.event
-            if isinstance(event, SubflowEntered) and (self._keep is None or self._keep(event.node, event.visit)):
-                # The same run is entered again where it goes on.
-                self._inner.setdefault(event.run, _Reader(self._ledger, event.run, (*self._within, event.node)))
+            if not isinstance(event, SubflowEntered) or event.run in self._around:  # a circle, in a damaged store
+                continue
+            if self._keep is None or self._keep(event.node, event.visit):
+                inner = _Reader(self._ledger, event.run, (*self._within, event.node), None, self._around)
+                self._inner.setdefault(event.run, inner)  # the same run is entered again where it goes on
         for inner in self._inner.values():
             try:
                 async for spoken in inner.read():

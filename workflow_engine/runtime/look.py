@@ -62,8 +62,12 @@ async def _of_those_within(ledger: Ledger, run: Run) -> tuple[list[Standing], bo
     asked: list[Standing] = []
     letters = False
     ahead = [name for each in run.waits if each.on == "run" for name in each.names]
+    seen: set[str] = {run.id}
     while ahead:
         name = RunId(ahead.pop(0))
+        if name in seen:  # of a damaged store: they wait for each other in a circle
+            continue
+        seen.add(name)
         with suppress(RunNotFound, StoreDamaged):  # whoever goes on with the run hears of it
             within = await ledger.whole(name)
             asked += [each for each in within.questions if each.status == "open" and each.answer is None]

@@ -130,7 +130,12 @@ class Nested:
         return total
 
     async def ready(self, run: RunId) -> bool:
+        return await self._ready(run, frozenset())
+
+    async def _ready(self, run: RunId, around: frozenset[RunId]) -> bool:
         ledger = self._shop.ledger
+        if run in around:
+            return True  # they lie within each other in a circle: whoever enters one hears of it
         try:
             kept = (await ledger.read(run)).run
         except RunNotFound:
@@ -140,13 +145,13 @@ class Nested:
         if kept.due is not None and kept.due <= self._shop.around.clock.now():
             return True
         for each in kept.entered.values():
-            if await self.ready(each):
+            if await self._ready(each, around | {run}):
                 return True
         return False
 
-    async def cancel(self, run: RunId, by: str) -> None:
+    async def cancel(self, run: RunId, by: str, around: RunId) -> None:
         with suppress(RunNotFound):
-            await cancel.ended_with(self._shop.ledger, self._shop.around.clock, run, by)
+            await cancel.ended_with(self._shop.ledger, self._shop.around.clock, run, by, around)
 
 
 def _untold(run: Run, visit: Visit) -> bool:

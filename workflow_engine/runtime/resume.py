@@ -163,7 +163,8 @@ async def to_recover(shop: Workshop, run: RunId) -> Run | None:
     if outer.status not in ("running", "waiting") or await shop.ledger.owned(outer.id):
         return None  # whoever resumes that, or drives it, goes on with this one as well
     if not current:  # its process died between the end of its step and its own
-        await ended_with(shop.ledger, shop.around.clock, run, "the run around it, which is past it")
+        around = inner.within.run if inner.within else run
+        await ended_with(shop.ledger, shop.around.clock, run, "the run around it, which is past it", around)
         return None
     return outer
 

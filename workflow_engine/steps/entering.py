@@ -57,8 +57,8 @@ class Nest(Protocol):
         """Whether a run that waited can go on: by a letter, by the time, or by a run within it."""
         ...
 
-    async def cancel(self, run: RunId, by: str) -> None:
-        """End a run that nobody drives any more, and those within it."""
+    async def cancel(self, run: RunId, by: str, around: RunId) -> None:
+        """End a run within `around` that nobody drives any more, and those within it."""
         ...
 
 
@@ -156,7 +156,7 @@ async def leave_behind(live: Live, run: RunId) -> None:
     assert live.nest is not None
     kept = (await live.around.ledger.read(run)).run
     if not kept.ended and (kept.status != "failed" or kept.open or kept.waits):
-        await live.nest.cancel(run, "the run around it, which went on without it")
+        await live.nest.cancel(run, "the run around it, which went on without it", live.run.id)
 
 
 async def look_within(live: Live, letters: Sequence[str] = ()) -> None:

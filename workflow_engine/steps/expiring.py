@@ -26,7 +26,7 @@ async def expire(live: Live) -> None:
     if live.workflow.on_timeout == "route" and all(catches(live.workflow, node, "failed") for node in due):
         for within in live.run.entered.values():
             assert live.nest is not None
-            await live.nest.cancel(within, "deadline")
+            await live.nest.cancel(within, "deadline", live.run.id)
         await live.post([*withdrawn, *_led_on(live, due, now)])
         live.rerouted = True
         return

@@ -71,7 +71,7 @@ async def cancel(live: Live) -> None:
         return
     for within in live.run.entered.values():  # first, or one left by a crash between would go on for ever
         assert live.nest is not None
-        await live.nest.cancel(within, live.cancelled_by)
+        await live.nest.cancel(within, live.cancelled_by, live.run.id)
     now = live.around.clock.now()
     withdrawn = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in live.run.open]
     letters = await live.around.ledger.letters(live.run.id)

@@ -101,6 +101,8 @@ class _Many:
         return index in self.known or index in self.failed
 
     def _know(self, event: ItemFinished | ItemFailed) -> None:
+        if not 0 <= event.item < len(self.work.items):  # of a damaged store; it must not count for one that is missing
+            return
         if isinstance(event, ItemFinished):
             self.known[event.item] = event.text
             self.size += bytes_of(event.text)

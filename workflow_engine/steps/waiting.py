@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from workflow_engine.bodies.intent import Await
-from workflow_engine.errors import Conflict, StepError, StoreError
+from workflow_engine.errors import Conflict, StepError, StoreDamaged, StoreError
 from workflow_engine.record.events import SignalReceived, SignalRefused, WaitBegan, WaitExpired
 from workflow_engine.record.inbox import Letter, SignalRecord
 from workflow_engine.record.values import Write
@@ -128,9 +128,18 @@ async def _came(live: Live, node: Wait, waiting: Waiting) -> _Came | None:
 async def _had(live: Live, waiting: Waiting) -> list[SignalReceived]:
     """The signals of a wait, as the journal has them."""
     wanted = [each.seq for each in waiting.had]
-    journal = await live.around.ledger.journal(live.run.id, min(wanted) - 1)
+    journal = await live.around.ledger.journal(live.run.id, min(wanted, default=1) - 1)
     events = {each.seq: each.event for each in journal}
-    return [events[seq] for seq in wanted]
+    had = [events.get(seq) for seq in wanted]
+    came = [
+        each
+        for each, kept in zip(had, waiting.had, strict=True)
+        if isinstance(each, SignalReceived) and (each.name, each.id) == (kept.name, kept.id)
+    ]
+    if not came or len(came) < len(had):
+        what = f"run {live.run.id} is damaged: its journal lacks what {waiting.node} is said to have got"
+        raise StoreDamaged(what, "restore the store from a backup, or fork the run at an earlier step")
+    return came
 
 
 def _misfit(live: Live, waiting: Waiting, name: str, payload: Any) -> str | None:

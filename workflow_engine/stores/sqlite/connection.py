@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import aiosqlite
 
+from workflow_engine.stores.sqlite.faults import unreadable
+
 T = TypeVar("T")
 Synchronous = Literal["full", "normal"]
 
@@ -50,6 +52,9 @@ class Connection:
             raw.execute("PRAGMA trusted_schema = OFF")
             raw.execute("PRAGMA cell_size_check = ON")
             raw.execute(f"PRAGMA synchronous = {self._synchronous}")
+        except UnicodeDecodeError as error:
+            raw.close()
+            raise unreadable(error) from error
         except BaseException:
             raw.close()
             raise

@@ -53,6 +53,13 @@ def fault(error: sqlite3.Error, path: Path) -> StoreError:
     return StoreError(f"{path}: SQLite says {error}", "if this happens again, report it as a bug of the engine")
 
 
+def unreadable(error: UnicodeDecodeError) -> sqlite3.DatabaseError:
+    """SQLite's own error, where Python could not read it: it quotes the schema, which is damaged."""
+    known = sqlite3.DatabaseError(f"its schema is no text ({error.reason})")
+    known.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return known
+
+
 def busy(error: sqlite3.Error) -> bool:
     """Whether another process is writing."""
     return code_of(error) in _LOCKED

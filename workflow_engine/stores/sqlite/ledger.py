@@ -26,7 +26,7 @@ from workflow_engine.stores.folder import FolderFiles, Sealing, files_of
 from workflow_engine.stores.sqlite import inbox, listing, logs, looking, people, reading, topics, writing
 from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.encrypted import Cipher, admit
-from workflow_engine.stores.sqlite.faults import fault
+from workflow_engine.stores.sqlite.faults import fault, unreadable
 from workflow_engine.stores.sqlite.foreign import SqliteCheckpoints
 from workflow_engine.stores.sqlite.opening import prepare
 from workflow_engine.stores.sqlite.owners import Owners
@@ -80,6 +80,8 @@ async def open_ledger(
         owners.close()
         if isinstance(error, sqlite3.Error):
             raise fault(error, where) from error
+        if isinstance(error, UnicodeDecodeError):
+            raise fault(unreadable(error), where) from error
         raise
     writer = Writer(where, connect)
     await writer.open(writing_line)
