@@ -234,8 +234,8 @@ NESTED: dict[str, Forge] = {
     "a run that was created within itself": event_with(
         1, INNER, within={"run": INNER, "node": "settle", "visit": 1, "workflows": []}
     ),
-    "a run whose time was up before all time": run_text(FAILED, deadline=FIRST, late=True),
-    "a run whose time is up after all time": run_text(WAITER, deadline=LAST),
+    "a voyage that was over before all time": run_text(FAILED, deadline=FIRST, late=True),
+    "a voyage that is over after all time": run_text(WAITER, deadline=LAST),
     "a step that failed late, again": event_with(7, FAILED, late=True, spent={SCREEN: {"seconds": 1e308, "cost": -1}}),
     "a document of a strange subflow": _node("settle", {"kind": "subflow", "workflow": 7, "given": 7, "gives": [7]}),
     "a document of a subflow of itself": _node(

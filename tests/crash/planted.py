@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from workflow_engine.ports.ledger import Batch, Fence
-from workflow_engine.steps import attempt, letters, live
+from workflow_engine.record import run
+from workflow_engine.steps import letters, live
 from workflow_engine.stores.sqlite import ledger, owners, writing
 
 FAULTS: dict[str, Callable[[], None]] = {}
@@ -131,7 +132,7 @@ def a_letter_is_taken_before_what_it_says_is_recorded() -> None:
 
 @planted
 def a_key_differs_in_each_process() -> None:
-    swapped(attempt, "step_key", lambda run, node, visit: f"{run}/{node}/{visit}/{os.getpid()}")
+    swapped(run, "step_key", lambda run, node, visit, item: f"{run}/{node}/{visit}/{item}/{os.getpid()}")
 
 
 @planted

@@ -97,7 +97,7 @@ def test_a_disk_that_fails_at_every_call_is_said_and_the_run_goes_on(folder: Pat
 def test_a_command_says_what_is_wrong_with_the_disk_and_exits_with_8(tmp_path: Path) -> None:
     store = tmp_path / "store"
     store.mkdir()
-    full = {**watched(store), "DISK_FAIL": f"{WRITE} 95 0 {errno.ENOSPC}"}
+    full = {**watched(store), "DISK_FAIL": f"{WRITE} 120 0 {errno.ENOSPC}"}
     child = commanded("run", "graphs/hello.py", store, full)
     assert child.returncode == 8
     assert "Traceback" not in child.stderr
