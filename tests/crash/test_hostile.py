@@ -53,6 +53,7 @@ FEW_OF_KINDS = (
     "a payload with a schema from a file",
     "items beyond the list, as many as are missing",
     "runs within each other that wait for each other",
+    "a run that entered somebody else's",
     "a descriptor of a path",
     "a result of another type",
     "a publication to runs that are not there",
