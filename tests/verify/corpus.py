@@ -759,6 +759,15 @@ def a_reminder_after_the_end() -> Rows:
     return (START >> ask >> END, ask.expired >> FAIL("late"))
 
 
+@broken("W531", "ask")
+def a_reminder_at_a_bare_number() -> Rows:
+    @human(within=timedelta(days=1), remind=4)  # type: ignore[arg-type]
+    def ask() -> Question[str]:
+        return Question("?")
+
+    return (START >> ask >> END, ask.expired >> FAIL("late"))
+
+
 @broken("W532", "ask")
 def a_default_that_is_no_answer() -> Rows:
     @human(within=timedelta(days=1), default="maybe")

@@ -112,6 +112,8 @@ def test_the_ways_out_of_a_wait_are_those_it_has() -> None:
     assert codes(START >> plain >> END, plain.expired >> FAIL("late")) == ["W206"]
     timed = wait("go", name="w", within=timedelta(1))
     assert codes(START >> timed >> END) == ["W207"]
+    (finding,) = verify(workflow("w", state=Case, edges=[START >> timed >> END]))
+    assert finding.cure == 'add: w.expired >> FAIL("nothing came")'
     first = wait(any_of("a", "b"), name="w")
     assert codes(START >> first, first["a"] >> END) == ["W201"]
     assert codes(START >> first, first["a"] >> END, first["b"] >> END, first["c"] >> END) == ["W202"]

@@ -20,6 +20,7 @@ from typing import (
     Self,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -330,6 +331,11 @@ def _constant(value: object) -> str:
     return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, frozenset) else repr(value)
 
 
+def _times(given: timedelta | Sequence[timedelta]) -> tuple[timedelta, ...]:
+    """One time or several; what is none is left for W531 to tell of."""
+    return tuple(given) if isinstance(given, list | tuple) else (cast(timedelta, given),)
+
+
 def _names(writes: str | Sequence[str] | None) -> tuple[str, ...]:
     if writes is None:
         return ()
@@ -469,7 +475,7 @@ def human(
             body=body,
             writes=_names(writes),
             within=within,
-            remind=(remind,) if isinstance(remind, timedelta) else tuple(remind),
+            remind=_times(remind),
             default=default,
             to=to,
             candidates=_names(candidates),

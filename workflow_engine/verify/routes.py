@@ -84,7 +84,8 @@ def _time(graph: Graph, name: str, node: Human[Any, Any] | Wait, cure: str) -> I
         yield graph.finding("W206", name, "never expires: it has no time limit", cure)
     if node.within is not None and not expires and getattr(node, "default", None) is None:
         what = "nobody says what happens when the time is up"
-        yield graph.finding("W207", name, what, f'add: {name}.expired >> FAIL("nobody answered")')
+        why = "nobody answered" if isinstance(node, Human) else "nothing came"
+        yield graph.finding("W207", name, what, f'add: {name}.expired >> FAIL("{why}")')
 
 
 def _no_such_way(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
