@@ -20,6 +20,7 @@ from workflow_engine import (
     function,
     human,
     route,
+    wait,
     workflow,
 )
 from workflow_engine.record.frontier import Frontier
@@ -164,7 +165,9 @@ def test_a_node_that_waits_stays_of_its_kind() -> None:
     assert [f"{each.code} {each.place} {each.what}" for each in found] == [
         "W602 publish it waits here as a wait, and it is a function now"
     ]
-    assert fits(waits, STATE, LINE, {"publish": "function"}) == ()
+    assert [each.code for each in fits(waits, STATE, LINE, {"publish": "function"})] == ["W602"]  # it never could wait
+    still = made(START >> write >> rate >> wait("paid", name="publish") >> END)
+    assert fits(waits, STATE, still, {"publish": "wait"}) == ()
 
 
 def test_an_arm_added_to_a_fork_a_run_is_in_would_never_be_begun() -> None:
