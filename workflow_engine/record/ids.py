@@ -52,7 +52,7 @@ def child_id(run: RunId, node: str, visit: int, number: int = 1) -> RunId:
     digit as no node's name does, so that no two visits share an id.
 
     >>> child_id(RunId("k3v9"), "bill", 1), child_id(RunId("k3v9-bill-1"), "charge-card", 2, 3)
-    ('k3v9-bill-1', 'k3v9-bill-1-n5a0c0a3d-2r3')
+    ('k3v9-bill-1', 'k3v9-bill-1-n39d6dc8e-2r3')
     """
     plain = node.isascii() and node.isidentifier() and len(node) <= _LONGEST
     name = node if plain else f"n{hashlib.sha256(node.encode()).hexdigest()[:8]}"
