@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -128,10 +129,8 @@ async def test_a_death_at_any_write_leaves_one_account_live(tmp_path: Path, exec
             await engine.recover()
             return await engine.get("@last")
 
-        try:
+        with suppress(Crashed):
             await act(dying, lambda engine: dying.until_crash(day(engine)))  # noqa: B023
-        except Crashed:
-            pass
         view = await act(kept, rest)
         assert (view.status, view.state.paid) == ("succeeded", 4000), dies
         assert len(list(folder.glob("*.json"))) == 1
