@@ -90,7 +90,7 @@ def test_a_living_worker_begins_what_is_due(cli: Cli, spawn: Spawn) -> None:
 def test_of_three_workers_one_is_killed_and_each_due_time_begins_one_run(cli: Cli, spawn: Spawn) -> None:
     cli("schedule", "add", "greet.py", "--every", "1s", "--due-as", "name", "--catch-up")
     workers = [spawn("worker", "greet.py") for _ in range(3)]
-    begun = []
+    begun: list[object] = []
     until = time.monotonic() + 40
     while len(begun) < 6:
         assert time.monotonic() < until

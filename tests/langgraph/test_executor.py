@@ -217,7 +217,7 @@ async def test_a_node_that_rests_waits_and_does_not_spin(monkeypatch: pytest.Mon
         assert sorted(taken) == ["ask", "slow"]
         ledger.stop()
         await engine.answer(asked[0].question.id, 3)
-        await ledger.queued()
+        await ledger.held_back()
         await turns()
         assert sorted(taken) == ["ask", "slow"]
         ledger.go_on()

@@ -234,7 +234,7 @@ FORKED = [CREATED, CLAIMED, finished("a", Move("a", ("b", "c")))]
 
 def test_a_run_waits_for_a_signal_and_goes_on_once_it_is_there() -> None:
     run = fold([CREATED, CLAIMED, waits("a", "paid", until=AT)])
-    assert (run.status, run.reason, run.resting, run.due) == ("waiting", "signal", {"a"}, AT)
+    assert (run.status, run.reason, run.resting, run.due) == ("waiting", "signal", frozenset({"a"}), AT)
     run = advance(run, signal("paid", 1, "a"))
     assert (run.status, run.resting, run.due) == ("running", frozenset(), None)
     waiting = run.wait("a")
@@ -290,7 +290,7 @@ def test_of_what_it_waits_for_a_run_names_what_needs_somebody_most() -> None:
 
 def test_a_failed_run_has_nothing_due_and_still_listens() -> None:
     run = fold([*FORKED, waits("b", "paid", until=AT, topic="orders"), e.RunFailed(AT, FAILURE)])
-    assert (run.due, run.topics) == (None, {"orders"})
+    assert (run.due, run.topics) == (None, frozenset({"orders"}))
     cancelled = fold([*FORKED, waits("b", "paid", until=AT, topic="orders"), e.RunCancelled(AT, "ana")])
     assert (cancelled.due, cancelled.topics) == (None, frozenset())
 

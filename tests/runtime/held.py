@@ -28,7 +28,7 @@ class HeldLedger(MemoryLedger):
         self.stopped = True
         self._queued.clear()
 
-    async def queued(self) -> None:
+    async def held_back(self) -> None:
         """Wait until a commit is held back."""
         await self._queued.wait()
 
