@@ -51,9 +51,9 @@ class Ears:
         }
         if isinstance(event, ItemFinished | ItemFailed):
             facts["node"] = place_of(event.node, event.item)
-        if name == "QuestionAsked":
+        elif name == "QuestionAsked":
             facts["question"] = event.question.id
-        if name == "QuestionAnswered":
+        elif name == "QuestionAnswered":
             facts["value"] = event.answer.value
         self._world.note("heard", run=run, event=name, **facts)
 
