@@ -60,6 +60,34 @@ load = workflow("load", state=Load, edges=[START >> work >> END])
 )
 
 
+# The first item gives up only after the second did.
+LATE = (
+    HEAD
+    + """
+from workflow_engine import each
+
+
+class Load(State):
+    items: list[int]
+    done: list[int] = []
+
+
+gone = asyncio.Event()
+
+
+@each("items", writes="done", at_once=2, on_error="skip")
+async def work(item: int) -> int:
+    if item == 1:
+        await gone.wait()
+    gone.set()
+    raise ValueError(f"no {item}")
+
+
+load = workflow("load", state=Load, edges=[START >> work >> END])
+"""
+)
+
+
 def log() -> list[str]:
     return Path("log.txt").read_text().split()
 
@@ -296,3 +324,10 @@ def test_the_row_of_a_person_who_is_waited_for_shows_what_is_asked(write: Write,
     (question,) = cli("inbox", "--json").json
     (row,) = [each for each in cli("show", "@last").out.splitlines() if each.strip().startswith("‖")]
     assert row.endswith(question["message"])
+
+
+def test_items_that_failed_are_told_in_their_own_order(write: Write, cli: Cli) -> None:
+    write("late.py", LATE)
+    assert cli("run", "late.py", "items=[1, 2]").code == 0
+    told = [each for each in cli("show", "@last", "work").out.splitlines() if each.startswith("  item ")]
+    assert told == ["  item 0       error: ValueError: no 1", "  item 1       error: ValueError: no 2"]

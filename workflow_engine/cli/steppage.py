@@ -176,11 +176,13 @@ def _writes(step: StepRecord, journal: Sequence[Recorded]) -> tuple[str, ...]:
 
 
 def _failed_items(step: StepRecord, journal: Sequence[Recorded]) -> list[ItemFailed]:
-    return [
+    """In the order of the items, whichever gave up first."""
+    failed = [
         each.event
         for each in journal
         if isinstance(each.event, ItemFailed) and (each.event.node, each.event.visit) == (step.node, step.visit)
     ]
+    return sorted(failed, key=lambda each: each.item)
 
 
 def _tries(step: StepRecord, journal: Sequence[Recorded]) -> list[AttemptFailed]:

@@ -12,8 +12,8 @@ from workflow_engine.record.usage import Usage
 def time_taken(seconds: float) -> str:
     """A duration, to the precision a reader wants.
 
-    >>> [time_taken(each) for each in (0.0004, 0.34, 1.0, 4.26, 58.7, 192, 7500, 266400)]
-    ['<1 ms', '340 ms', '1 s', '4.3 s', '58 s', '3 m 12 s', '2 h 5 m', '3 d 2 h']
+    >>> [time_taken(each) for each in (0.0004, 0.34, 1.0, 4.26, 9.97, 58.7, 192, 7500, 266400)]
+    ['<1 ms', '340 ms', '1 s', '4.3 s', '10 s', '59 s', '3 m 12 s', '2 h 5 m', '3 d 2 h']
     """
     if not math.isfinite(seconds):  # no run took it: it was forged
         return "–"
@@ -23,7 +23,7 @@ def time_taken(seconds: float) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s".replace(".0", "")
-    whole = int(seconds)
+    whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     for size, unit, smaller, lesser in ((60, "m", 1, "s"), (3600, "h", 60, "m"), (86400, "d", 3600, "h")):
