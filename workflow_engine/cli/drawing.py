@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workflow_engine.cli.figures import plain
 from workflow_engine.cli.voice import AMBER, say
 from workflow_engine.errors import DrawingError, UsageError
 
@@ -44,7 +45,7 @@ def draw_view(workflow: Workflow[Any], view: RunView[Any], path: Path) -> Path |
     try:
         save(run_diagram(workflow, view), path)
     except (DrawingError, UsageError) as error:
-        say(f"no picture: {error.what}", AMBER)
+        say(plain(f"no picture: {error.what}"), AMBER)
         return None
     return path
 

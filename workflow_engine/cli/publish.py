@@ -41,6 +41,7 @@ def publish(
     them already.
     """
     from workflow_engine.cli.exits import Exit, exit_of_error
+    from workflow_engine.cli.figures import plain
     from workflow_engine.cli.proving import prove
     from workflow_engine.cli.signal import carried
     from workflow_engine.cli.stopping import run_loop
@@ -58,7 +59,7 @@ def publish(
     payload = carried({}, list(words or []), json_value, list(documents or []))
     done = run_loop(_publish(topic, payload, id, who(by), loaded, store))
     for name, error in done.failed.items():
-        say(f"{name} does not have it: {error}", AMBER)
+        say(plain(f"{name} does not have it: {error}"), AMBER)
     if json:
         emit_json(document(done))
     else:
