@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 
 import cronsim  # noqa: F401 (as above)
 
+import workflow_engine.langgraph.executor  # noqa: F401 (as above)
 from tests.crash.hostile import Doors
 from tests.crash.hostile_faults import plant
 from tests.crash.hostile_kinds import DoorsOfKinds
