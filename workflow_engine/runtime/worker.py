@@ -171,7 +171,10 @@ class _Worker:
     async def _drive(self, ready: Ready) -> None:
         try:
             run = await self._driven(ready)
-        except (RunOwned, RunEnded, FenceLost, RunNotFound):
+        except RunEnded:
+            self.refused.add(ready.run)  # it never goes on by itself, whatever its row says of it
+            return
+        except (RunOwned, FenceLost, RunNotFound):
             return  # somebody else was faster
         except WorkflowError as error:
             lasting = not isinstance(error, StoreError) or isinstance(error, StoreDamaged)
