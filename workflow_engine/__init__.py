@@ -9,6 +9,7 @@ from workflow_engine.ports.sandbox import Completed, Limits, Sandbox
 from workflow_engine.record.people import Principal
 from workflow_engine.spec.breaker import Breaker
 from workflow_engine.spec.budget import Budget
+from workflow_engine.spec.decorators import agent, function, human, route
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.each import Result, each
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
@@ -22,7 +23,6 @@ from workflow_engine.spec.migrations import (
     rename_node,
     rename_outcome,
 )
-from workflow_engine.spec.nodes import agent, function, human, route
 from workflow_engine.spec.policies import Retry
 from workflow_engine.spec.question import Question
 from workflow_engine.spec.state import Reducer, State, append, total, union

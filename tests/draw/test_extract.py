@@ -19,9 +19,10 @@ from workflow_engine.draw import Card, Decision, Diagram, diagram_of, diagram_of
 from workflow_engine.errors import Failure
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.budget import Budget
+from workflow_engine.spec.decorators import function, human, route
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
-from workflow_engine.spec.nodes import Node, function, human, route
+from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.question import Question
 from workflow_engine.spec.state import State
 from workflow_engine.spec.workflow import workflow

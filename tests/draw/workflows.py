@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
+from workflow_engine.spec.decorators import agent, function, human, route
 from workflow_engine.spec.edges import END, FAIL, START, at_most
-from workflow_engine.spec.nodes import agent, function, human, route
 from workflow_engine.spec.policies import Retry
 from workflow_engine.spec.question import Question
 from workflow_engine.spec.state import State

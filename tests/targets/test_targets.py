@@ -16,7 +16,7 @@ Write = Callable[[str, str], Path]
 
 PLAIN = """
 from workflow_engine.spec.edges import END, START
-from workflow_engine.spec.nodes import function
+from workflow_engine.spec.decorators import function
 from workflow_engine.spec.workflow import State, workflow
 
 class Note(State):

@@ -192,7 +192,7 @@ def advance(run: Run, event: Any) -> Run:
     """The run after one more fact. A succeeded or cancelled run never changes."""
     if run.status in FINAL:
         return run
-    if type(event) is e.StepFinished:  # most facts by far: one copy rather than one for each thing that changes
+    if isinstance(event, e.StepFinished):  # most facts by far: one copy rather than one for each thing that changes
         return _settled(_finished(run, event))
     run = _with(run, seq=run.seq + 1, updated=event.at)
     match event:
@@ -218,8 +218,6 @@ def advance(run: Run, event: Any) -> Run:
                 run = _with(run, waits=tuple(each for each in run.waits if each.node != event.node))
         case e.ItemFinished() | e.ItemFailed():
             run = _with_item(run, event)
-        case e.StepFinished():
-            raise AssertionError("folded above")
         case e.StepFailed():
             run = _left(run, event)
             if event.late:
@@ -229,8 +227,7 @@ def advance(run: Run, event: Any) -> Run:
                 run = _with(run, failed=failed, frontier=run.frontier.charged(event.spent))
             else:
                 caught = {**run.caught, **dict.fromkeys(event.move.entered, event.failure)}
-                entered = _without(run.entered, event.node)
-                run = _with(run, frontier=run.frontier.after(event.move), caught=caught, entered=entered)
+                run = _with(run, frontier=run.frontier.after(event.move), caught=caught)
                 run = _awaiting(run, event.node)
         case e.QuestionAsked():
             asked = event.question
@@ -286,42 +283,38 @@ def _deaths(run: Run) -> Mapping[str, int]:
     return {**run.deaths, **{node: run.deaths.get(node, 0) + 1 for node in died}}
 
 
-_OF_A_VISIT = ("deaths", "failed", "caught", "answered", "items", "keys", "entered")
-"""What is known of a due node, by its name, and is done with once it is left."""
+_OF_A_TRY = ("deaths", "failed", "caught")
+_OF_A_VISIT = (*_OF_A_TRY, "answered", "items", "keys", "entered")
+"""What is known of a due node, by its name. A step that failed with nothing to catch it goes on, once resumed, with
+the items that are missing, and nobody is asked again what was answered: only the try is over.
+"""
+
+
+def _over(run: Run, node: str, names: Iterable[str]) -> dict[str, Any]:
+    """What changes where this is over for a node."""
+    known = run.__dict__
+    changes: dict[str, Any] = {name: _without(known[name], node) for name in names if node in known[name]}
+    if run.doubts:
+        changes["doubts"] = _without_items(run.doubts, node)
+    return changes
 
 
 def _finished(run: Run, event: e.StepFinished) -> Run:
-    changes: dict[str, Any] = {
-        "seq": run.seq + 1,
-        "updated": event.at,
-        "steps": run.steps + 1,
-        "frontier": run.frontier.after(event.move),
-    }
-    known = run.__dict__
-    for name in _OF_A_VISIT:
-        if event.node in known[name]:
-            changes[name] = _without(known[name], event.node)
-    if run.doubts:
-        changes["doubts"] = _without_items(run.doubts, event.node)
-    run = _with_paid(_with(run, **changes), event)
+    run = _with(
+        run,
+        seq=run.seq + 1,
+        updated=event.at,
+        steps=run.steps + 1,
+        frontier=run.frontier.after(event.move),
+        **_over(run, event.node, _OF_A_VISIT),
+    )
+    run = _with_paid(run, event)
     return _awaiting(run, event.node) if run.waits else run
 
 
 def _left(run: Run, event: e.StepFailed) -> Run:
-    stays = event.move is None
-    return _with(
-        _with_paid(run, event),
-        steps=run.steps + 1,
-        doubts=_without_items(run.doubts, event.node),
-        deaths=_without(run.deaths, event.node),
-        failed=_without(run.failed, event.node),
-        caught=_without(run.caught, event.node),
-        # A step that failed with nothing to catch it goes on with the items that are missing when it is resumed, and
-        # nobody is asked again what was answered.
-        answered=run.answered if stays else _without(run.answered, event.node),
-        items=run.items if stays else _without(run.items, event.node),
-        keys=run.keys if stays else _without(run.keys, event.node),
-    )
+    names = _OF_A_TRY if event.move is None else _OF_A_VISIT
+    return _with(_with_paid(run, event), steps=run.steps + 1, **_over(run, event.node, names))
 
 
 def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:

@@ -24,8 +24,9 @@ from typing import (
 from pydantic import BaseModel, ConfigDict
 
 from workflow_engine.errors import DeclarationError, Failure
+from workflow_engine.spec.decorators import function
 from workflow_engine.spec.edges import shown
-from workflow_engine.spec.nodes import Agent, Function, Node, Parameter, function
+from workflow_engine.spec.nodes import Agent, Function, Node, Parameter
 from workflow_engine.spec.policies import ONCE, Retry
 
 if TYPE_CHECKING:

@@ -20,11 +20,9 @@ from typing import (
     Self,
     TypeVar,
     Union,
-    cast,
     get_args,
     get_origin,
     get_type_hints,
-    overload,
 )
 
 from pydantic import TypeAdapter
@@ -32,7 +30,7 @@ from pydantic import TypeAdapter
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.edges import Chained, Outcome, shown
-from workflow_engine.spec.policies import ONCE, Retries, Retry
+from workflow_engine.spec.policies import ONCE, Retries
 from workflow_engine.spec.question import Question
 
 P = ParamSpec("P")
@@ -102,7 +100,7 @@ class Node(Chained):
 
     def named(self, name: str, *, writes: str | tuple[str, ...] | None = None) -> Self:
         """The same node at a second place, under another name."""
-        return replace(self, name=name, writes=self.writes if writes is None else _names(writes))
+        return replace(self, name=name, writes=self.writes if writes is None else names_of(writes))
 
     @cached_property
     def signature(self) -> Signature:
@@ -331,168 +329,8 @@ def _constant(value: object) -> str:
     return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, frozenset) else repr(value)
 
 
-def _times(given: timedelta | Sequence[timedelta]) -> tuple[timedelta, ...]:
-    """One time or several; what is none is left for W531 to tell of."""
-    return tuple(given) if isinstance(given, list | tuple) else (cast(timedelta, given),)
-
-
-def _names(writes: str | Sequence[str] | None) -> tuple[str, ...]:
+def names_of(writes: str | Sequence[str] | None) -> tuple[str, ...]:
+    """What `writes=` says, as names."""
     if writes is None:
         return ()
     return (writes,) if isinstance(writes, str) else tuple(writes)
-
-
-def _name(body: Callable[..., Any], name: str | None) -> str:
-    if isinstance(body, Node):
-        raise DeclarationError(
-            f"{body.name!r} is a node already", "one decorator a node; `node.named(...)` gives a second place"
-        )
-    if not callable(body):
-        raise DeclarationError(f"{shown(body)} is no function", "decorate a function: @function def name(...)")
-    return name if name is not None else getattr(body, "__name__", type(body).__name__)
-
-
-class _FunctionDecorator(Protocol):
-    def __call__(self, body: Callable[P, R_co], /) -> Function[P, R_co]: ...
-
-
-class _AgentDecorator(Protocol):
-    def __call__(self, body: Callable[P, str], /) -> Agent[P, str]: ...
-
-
-class _HumanDecorator(Protocol):
-    @overload
-    def __call__(self, body: Callable[P, Question[L]], /) -> Human[P, L]: ...
-    @overload
-    def __call__(self, body: Callable[P, Question[HasChoice[L]]], /) -> Human[P, L]: ...
-    @overload
-    def __call__(self, body: Callable[P, Question[Any]], /) -> Human[P, str]: ...
-
-
-class _RouteDecorator(Protocol):
-    def __call__(self, body: Callable[P, L], /) -> Route[P, L]: ...
-
-
-@overload
-def function(body: Callable[P, R_co], /) -> Function[P, R_co]: ...
-@overload
-def function(
-    *,
-    name: str | None = None,
-    writes: str | tuple[str, ...] | None = None,
-    retry: Retries = ONCE,
-    timeout: timedelta | None = None,
-    idle: timedelta | None = None,
-    budget: Budget | None = None,
-    uses: str | tuple[str, ...] | None = None,
-    effect: bool = False,
-    in_doubt: Literal["ask", "rerun"] | Callable[..., Any] = "ask",
-    process: bool = False,
-    cache: timedelta | None = None,
-) -> _FunctionDecorator: ...
-def function(body: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
-    """A node that runs a plain or async function.
-
-    `writes` names the field (or fields, as a tuple) its value goes to. `timeout` limits one attempt and needs an async
-    body or `process=True`; `idle` ends an attempt of an async body that neither says anything (`step.progress`,
-    `step.log`) nor ends for so long. `uses` names what it shares with others: see `limits` and `breakers` of the
-    workflow. `effect=True` says it touches the outside world; `in_doubt` then says what holds
-    when the process died in the middle: "ask" a person, "rerun", or a probe: a function of the same reads that returns
-    the value if the effect is there and None if it is not. `cache` is how long its result is taken for what the same
-    code would write again where it reads the same, in any run of this store.
-    """
-
-    def decorate(body: Callable[..., Any]) -> Function[Any, Any]:
-        given = {**settings, "writes": _names(settings.get("writes")), "uses": _names(settings.get("uses"))}
-        return Function(**{**given, "name": _name(body, settings.get("name")), "body": body})
-
-    return decorate if body is None else decorate(body)
-
-
-def agent(
-    *,
-    writes: str,
-    instructions: str,
-    name: str | None = None,
-    tools: Sequence[Callable[..., Any]] = (),
-    model: str | None = None,
-    turns: int = 20,
-    finish: Callable[..., Any] | None = None,
-    retry: Retries | None = None,
-    timeout: timedelta | None = None,
-    idle: timedelta | None = None,
-    budget: Budget | None = None,
-    uses: str | tuple[str, ...] | None = None,
-) -> _AgentDecorator:
-    """A node that asks a model. The body returns the prompt; tools are plain typed functions, granted by being listed.
-
-    `timeout` limits one attempt; `idle` ends one in which neither model nor tools were heard of for so long; `budget`
-    bounds what all its visits of a run use together. A tool's parameter annotated `Step` or with a resource type is
-    handed in and hidden from the model.
-    """
-
-    def decorate(body: Callable[..., Any]) -> Agent[Any, Any]:
-        return Agent(
-            name=_name(body, name),
-            body=body,
-            writes=_names(writes),
-            retry=Retry(3) if retry is None else retry,
-            timeout=timeout,
-            idle=idle,
-            budget=budget,
-            uses=_names(uses),
-            instructions=inspect.cleandoc(instructions),
-            tools=tuple(tools),
-            model=model,
-            turns=turns,
-            finish=finish,
-        )
-
-    return decorate
-
-
-def human(
-    *,
-    writes: str | None = None,
-    within: timedelta | None = None,
-    remind: timedelta | Sequence[timedelta] = (),
-    default: Any = None,
-    to: str | None = None,
-    candidates: Sequence[str] = (),
-    approvals: Mapping[str, int] | None = None,
-    name: str | None = None,
-) -> _HumanDecorator:
-    """A node that asks a person and rests until the answer; `within` gives `expired` a time.
-
-    `default` is the answer that holds when the time is up, in place of an `expired` edge: a choice, or a whole answer.
-    `remind` are times after the asking at which it is asked again. `to` and `candidates` say who may answer, people or
-    "group:NAME"; `approvals={"release": 2}` that a choice needs so many different, authenticated people.
-    """
-
-    def decorate(body: Callable[..., Any]) -> Human[Any, Any]:
-        return Human(
-            name=_name(body, name),
-            body=body,
-            writes=_names(writes),
-            within=within,
-            remind=_times(remind),
-            default=default,
-            to=to,
-            candidates=_names(candidates),
-            approvals=dict(approvals or {}),
-        )
-
-    return decorate
-
-
-@overload
-def route(body: Callable[P, L], /) -> Route[P, L]: ...
-@overload
-def route(*, name: str | None = None) -> _RouteDecorator: ...
-def route(body: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
-    """A pure decision: returns one of the words of its Literal."""
-
-    def decorate(body: Callable[..., Any]) -> Route[Any, Any]:
-        return Route(name=_name(body, name), body=body)
-
-    return decorate if body is None else decorate(body)
