@@ -16,7 +16,7 @@ import pytest
 from tests.generate import answer_to, random_workflow
 from workflow_engine import Engine, rename_node
 from workflow_engine.record.events import RunMigrated
-from workflow_engine.record.run import fold
+from workflow_engine.record.fold import fold
 from workflow_engine.spec.edges import Edge, Source
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.stores.memory import MemoryLedger

@@ -11,8 +11,8 @@ import pytest
 from tests.generate import answer_to, mix, random_workflow
 from workflow_engine import Engine
 from workflow_engine.record.events import RunForked
+from workflow_engine.record.fold import fold
 from workflow_engine.record.history import COMMITS
-from workflow_engine.record.run import fold
 from workflow_engine.runtime.view import RunView
 from workflow_engine.spec.nodes import Function
 from workflow_engine.spec.workflow import Workflow

@@ -10,10 +10,11 @@ from typing import Any
 from workflow_engine.errors import Failure
 from workflow_engine.frontier.leave import leave
 from workflow_engine.record import events as e
+from workflow_engine.record.fold import fold
 from workflow_engine.record.history import History, history
 from workflow_engine.record.ids import RunId, question_id
 from workflow_engine.record.inbox import Answer, QuestionRecord
-from workflow_engine.record.run import Run, fold
+from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.workflow import Workflow
 

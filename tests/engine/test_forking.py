@@ -29,7 +29,7 @@ from workflow_engine import (
 )
 from workflow_engine.errors import InputError, RunNotFound, UsageError, WorkflowChanged
 from workflow_engine.record.events import RunForked
-from workflow_engine.record.run import fold
+from workflow_engine.record.fold import fold
 from workflow_engine.testing.crash import Crashed, crash_after
 
 

@@ -32,7 +32,7 @@ from workflow_engine import (
 )
 from workflow_engine.errors import RunOwned, WorkflowChanged
 from workflow_engine.record.events import CodeChanged, RunMigrated
-from workflow_engine.record.run import fold
+from workflow_engine.record.fold import fold
 from workflow_engine.testing import crash_after
 from workflow_engine.testing.crash import Crashed
 

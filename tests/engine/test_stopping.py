@@ -12,8 +12,8 @@ import pytest
 from workflow_engine import END, START, Engine, Question, Retry, State, function, human, route, workflow
 from workflow_engine.errors import StoreError
 from workflow_engine.ports.ledger import Batch, Fence
+from workflow_engine.record.fold import fold
 from workflow_engine.record.inbox import Letter
-from workflow_engine.record.run import fold
 
 
 class Note(State):

@@ -30,8 +30,8 @@ from workflow_engine.cli.exits import Exit, exit_of_run
 from workflow_engine.errors import AgentFailed
 from workflow_engine.frontier.leave import leave
 from workflow_engine.ports.agents import AgentAnswer, AgentTask
+from workflow_engine.record.fold import fold
 from workflow_engine.record.frontier import Frontier
-from workflow_engine.record.run import fold
 from workflow_engine.record.usage import NOTHING, Spent, Usage
 from workflow_engine.spec.loop import body_of
 from workflow_engine.stores.memory import MemoryLedger

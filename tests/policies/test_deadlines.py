@@ -11,7 +11,7 @@ import pytest
 from workflow_engine import END, FAIL, START, Failure, Question, Retry, State, function, human, workflow
 from workflow_engine.cli.exits import Exit, exit_of_run
 from workflow_engine.record.events import QuestionWithdrawn, RunFailed
-from workflow_engine.record.run import fold
+from workflow_engine.record.fold import fold
 from workflow_engine.testing import FakeClock, crash_after
 from workflow_engine.testing.crash import Crashed
 

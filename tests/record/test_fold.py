@@ -13,11 +13,12 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 from workflow_engine.errors import BadWrite, Failure
 from workflow_engine.record import events as e
 from workflow_engine.record.codec import decode, encode
+from workflow_engine.record.fold import advance, begin, fold
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.history import history
 from workflow_engine.record.ids import RunId, question_id
 from workflow_engine.record.inbox import Answer, QuestionRecord
-from workflow_engine.record.run import FINAL, advance, begin, fold
+from workflow_engine.record.run import FINAL
 from workflow_engine.record.values import Write, set_to
 from workflow_engine.record.waiting import Kept, Waiting
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
+from workflow_engine.record.fold import advance
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.history import history
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Open
 from workflow_engine.record.renaming import BY_NODE, NODE_IN_EACH
-from workflow_engine.record.run import Run, advance
+from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Spent
 from workflow_engine.record.waiting import Waiting
 

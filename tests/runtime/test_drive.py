@@ -15,7 +15,7 @@ from tests.runtime.held import HeldLedger
 from workflow_engine import END, START, Question, Retry, State, Step, append, at_most, function, human, route, workflow
 from workflow_engine.errors import StoreError
 from workflow_engine.record.events import QuestionAnswered, QuestionAsked, RunCancelled, StepFailed, StepFinished
-from workflow_engine.record.run import fold
+from workflow_engine.record.fold import fold
 
 
 class Notes(State):

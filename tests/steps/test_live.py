@@ -19,10 +19,10 @@ from workflow_engine.record.events import (
     RunCreated,
     StepFinished,
 )
+from workflow_engine.record.fold import advance, begin
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import RunId, question_id
 from workflow_engine.record.inbox import Answer, QuestionRecord
-from workflow_engine.record.run import advance, begin
 from workflow_engine.record.values import Write
 from workflow_engine.steps.live import Live, Surroundings
 from workflow_engine.steps.onward import onward

@@ -20,9 +20,9 @@ from workflow_engine.errors import RunNotFound, UsageError
 from workflow_engine.ports.keeping import Pruned
 from workflow_engine.ports.ledger import Batch, Ledger, Page, Shared
 from workflow_engine.record import events as e
+from workflow_engine.record.fold import advance, begin
 from workflow_engine.record.frontier import Move
 from workflow_engine.record.ids import RunId
-from workflow_engine.record.run import advance, begin
 from workflow_engine.stores.sqlite import open_ledger
 from workflow_engine.stores.sqlite.keeping import prune as pruning
 from workflow_engine.testing.clock import FakeClock

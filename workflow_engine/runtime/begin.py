@@ -8,9 +8,9 @@ from typing import Any
 from workflow_engine.errors import InputError, StepError
 from workflow_engine.ports.ledger import Batch, Snapshot
 from workflow_engine.record.events import RunCreated
+from workflow_engine.record.fold import advance, begin
 from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.ids import RunId
-from workflow_engine.record.run import advance, begin
 from workflow_engine.record.values import Write
 from workflow_engine.record.within import Within
 from workflow_engine.runtime.code import proved, ready

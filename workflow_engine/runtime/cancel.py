@@ -10,9 +10,10 @@ from workflow_engine.errors import RunEnded, RunNotFound, RunOwned
 from workflow_engine.ports.clock import Clock
 from workflow_engine.ports.ledger import Batch, Fence, Ledger
 from workflow_engine.record.events import QuestionWithdrawn, RunCancelled
+from workflow_engine.record.fold import advance
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Letter
-from workflow_engine.record.run import Run, advance
+from workflow_engine.record.run import Run
 from workflow_engine.runtime.inputs import signed
 from workflow_engine.runtime.look import find, view_of
 from workflow_engine.runtime.view import RunView

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from workflow_engine.record.events import CodeChanged, QuestionWithdrawn, RunMigrated
-from workflow_engine.record.run import Run, advance
+from workflow_engine.record.fold import advance
+from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value, Write
 from workflow_engine.runtime.accepting import (
     asked_otherwise,

@@ -16,8 +16,9 @@ from workflow_engine.errors import Failure, InputError, StepError, WorkflowChang
 from workflow_engine.frontier.leave import Left
 from workflow_engine.ports.ledger import Batch, Shared, Snapshot
 from workflow_engine.record.events import RunForked
+from workflow_engine.record.fold import advance, begin
 from workflow_engine.record.people import choice_in
-from workflow_engine.record.run import Run, advance, begin
+from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value, lent
 from workflow_engine.runtime import code
 from workflow_engine.runtime.begin import filed

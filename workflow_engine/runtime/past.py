@@ -9,10 +9,11 @@ from typing import Any
 from workflow_engine.errors import Failure, RunNotFound, StoreDamaged, UsageError
 from workflow_engine.ports.ledger import Ledger, Recorded
 from workflow_engine.record.events import QuestionAsked, RunCreated, RunForked, RunMigrated, StepFailed
+from workflow_engine.record.fold import fold
 from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.history import COMMITS
 from workflow_engine.record.ids import RunId
-from workflow_engine.record.run import Run, fold
+from workflow_engine.record.run import Run
 
 
 @dataclass(frozen=True)

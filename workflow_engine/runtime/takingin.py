@@ -14,9 +14,10 @@ from workflow_engine.errors import RunOwned
 from workflow_engine.ports.ledger import Batch
 from workflow_engine.record import people
 from workflow_engine.record.events import QuestionApproved, QuestionReassigned
+from workflow_engine.record.fold import advance
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, QuestionRecord
-from workflow_engine.record.run import Run, advance
+from workflow_engine.record.run import Run
 from workflow_engine.runtime.workshop import Workshop
 
 

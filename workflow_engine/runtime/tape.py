@@ -21,9 +21,10 @@ from workflow_engine.record.events import (
     StepFailed,
     StepFinished,
 )
+from workflow_engine.record.fold import advance, begin
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import QuestionRecord
-from workflow_engine.record.run import Run, advance, begin
+from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value
 from workflow_engine.runtime.past import Chapter, Past
 from workflow_engine.steps.live import after

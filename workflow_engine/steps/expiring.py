@@ -8,7 +8,7 @@ from typing import Any
 from workflow_engine.errors import Failure
 from workflow_engine.frontier.leave import catches
 from workflow_engine.record.events import QuestionWithdrawn, RunFailed, StepFailed
-from workflow_engine.record.run import advance
+from workflow_engine.record.fold import advance
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.onward import onward
 

@@ -24,7 +24,8 @@ from workflow_engine.ports.clock import Clock, Mint
 from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.ports.ledger import Batch, Fence, Ledger, Snapshot
 from workflow_engine.ports.listener import Listener
-from workflow_engine.record.run import Run, advance
+from workflow_engine.record.fold import advance
+from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Spent
 from workflow_engine.record.values import Value, Write, set_to
 from workflow_engine.spec.limits import RunLimits

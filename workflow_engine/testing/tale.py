@@ -11,11 +11,12 @@ from typing import Any
 from workflow_engine.errors import Failure
 from workflow_engine.ports.ledger import Batch, Ledger, Shared
 from workflow_engine.record import events as e
+from workflow_engine.record.fold import advance, begin
 from workflow_engine.record.frontier import Move
 from workflow_engine.record.ids import QuestionId, RunId, question_id
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
 from workflow_engine.record.people import approval
-from workflow_engine.record.run import Run, advance, begin
+from workflow_engine.record.run import Run
 from workflow_engine.record.values import Write
 from workflow_engine.record.waiting import Waiting
 from workflow_engine.testing.clock import FakeClock

@@ -12,7 +12,8 @@ from typing import Any
 
 from workflow_engine.ports.ledger import Batch
 from workflow_engine.record import events as e
-from workflow_engine.record.run import Run, advance, begin
+from workflow_engine.record.fold import advance, begin
+from workflow_engine.record.run import Run
 from workflow_engine.stores.memory.box import Box
 from workflow_engine.stores.texts import run_of_text
 

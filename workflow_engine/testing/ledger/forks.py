@@ -8,8 +8,8 @@ import pytest
 
 from workflow_engine.errors import RunNotFound, StoreError
 from workflow_engine.ports.ledger import Fence, Ledger, Page
+from workflow_engine.record.fold import fold
 from workflow_engine.record.ids import RunId
-from workflow_engine.record.run import fold
 from workflow_engine.testing.tale import Tale, append, sets
 
 

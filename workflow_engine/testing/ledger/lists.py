@@ -8,8 +8,8 @@ import pytest
 
 from workflow_engine.errors import RunNotFound
 from workflow_engine.ports.ledger import Ledger, Page
+from workflow_engine.record.fold import begin
 from workflow_engine.record.ids import RunId
-from workflow_engine.record.run import begin
 from workflow_engine.record.within import Within
 from workflow_engine.testing.tale import Tale
 

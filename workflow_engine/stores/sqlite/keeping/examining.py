@@ -11,8 +11,9 @@ from workflow_engine.errors import StoreDamaged
 from workflow_engine.ports.keeping import Harm
 from workflow_engine.record import events as e
 from workflow_engine.record.events import read_event
+from workflow_engine.record.fold import advance, begin
 from workflow_engine.record.ids import RunId
-from workflow_engine.record.run import Run, advance, begin
+from workflow_engine.record.run import Run
 from workflow_engine.stores.sqlite import reading
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.keeping.lending import is_lent

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from workflow_engine.errors import InputError
 from workflow_engine.ports.ledger import Batch
 from workflow_engine.record.events import read_event
+from workflow_engine.record.fold import advance, fold
 from workflow_engine.record.ids import around
 from workflow_engine.record.inbox import Letter
 from workflow_engine.record.logs import LogPart
-from workflow_engine.record.run import Run, advance, fold
+from workflow_engine.record.run import Run
 from workflow_engine.record.values import Write
 from workflow_engine.spec.file import Named
 from workflow_engine.stores.sqlite.keeping import contents, page

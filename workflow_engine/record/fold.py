@@ -1,0 +1,294 @@
+"""The fold: a run is what its journal tells. `advance` is the one place where a run changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar, assert_never
+
+from workflow_engine.errors import Failure
+from workflow_engine.record import events as e
+from workflow_engine.record.frontier import Frontier
+from workflow_engine.record.ids import place_of
+from workflow_engine.record.inbox import MIDWAY, Open
+from workflow_engine.record.renaming import renamed
+from workflow_engine.record.run import FINAL, INTERRUPTED, Items, Run
+from workflow_engine.record.waiting import Kept, Waiting
+
+T = TypeVar("T")
+
+
+def _with(run: Run, **changes: Any) -> Run:
+    # dataclasses.replace goes through every field and through __init__, which costs ten times this, thrice a step.
+    made = object.__new__(Run)
+    made.__dict__.update(run.__dict__, **changes)
+    return made
+
+
+def begin(event: e.RunCreated | e.RunForked) -> Run:
+    """The run as its first event leaves it."""
+    run = Run(
+        id=event.run,
+        workflow=event.workflow,
+        shape=event.shape,
+        bodies=event.bodies,
+        created=event.at,
+        updated=event.at,
+        target=event.target,
+        frontier=Frontier().after(event.move),
+        seq=1,
+        deadline=event.deadline,
+    )
+    if isinstance(event, e.RunForked):
+        run = _with(
+            run,
+            parent=(event.parent, event.step),
+            frontier=event.before.after(event.move),
+            steps=event.step,
+            caught=_caught(event),
+        )
+    elif event.within is not None:
+        run = _with(run, within=event.within)
+    return _settled(run)
+
+
+def _caught(event: e.RunForked) -> Mapping[str, Failure]:
+    if event.failure is None:
+        return event.caught
+    return {**event.caught, **dict.fromkeys(event.move.entered, event.failure)}
+
+
+def fold(journal: Iterable[Any]) -> Run:
+    """The run a whole journal tells of. Raises ValueError if it does not begin with RunCreated or RunForked."""
+    facts = iter(journal)
+    first = next(facts, None)
+    if not isinstance(first, e.RunCreated | e.RunForked):
+        raise ValueError("a journal begins with RunCreated or RunForked")
+    run = begin(first)
+    for event in facts:
+        run = advance(run, event)
+    return run
+
+
+def advance(run: Run, event: Any) -> Run:
+    """The run after one more fact. A succeeded or cancelled run never changes."""
+    if run.status in FINAL:
+        return run
+    if isinstance(event, e.StepFinished):  # most facts by far: one copy rather than one for each thing that changes
+        return _settled(_finished(run, event))
+    run = _with(run, seq=run.seq + 1, updated=event.at)
+    match event:
+        case e.RunCreated() | e.RunForked():
+            return run
+        case e.RunClaimed():
+            deaths = _deaths(run) if event.verb == "recover" else run.deaths
+            # A step that failed is tried again by request only: whose process died before it could end goes on to that.
+            failed = run.failed if event.verb == "recover" and run.status == "running" else {}
+            run = _with(run, status="running", reason=None, error=None, failed=failed, deaths=deaths)
+            run = _with(run, deadline=None if run.late else event.deadline)
+        case e.CodeChanged():
+            run = _with(run, bodies=event.bodies, shape=event.shape or run.shape)
+        case e.RunMigrated():
+            run = _with(run, **renamed(run, event))
+        case e.EffectStarted():
+            run = _with(run, doubts={**run.doubts, place_of(event.node, event.item): event.key})
+        case e.AttemptFailed():
+            pass
+        case e.SubflowEntered():
+            run = _with(run, entered={**run.entered, event.node: event.run})
+            if run.waits:
+                run = _with(run, waits=tuple(each for each in run.waits if each.node != event.node))
+        case e.ItemFinished() | e.ItemFailed():
+            run = _with_item(run, event)
+        case e.StepFailed():
+            run = _left(run, event)
+            if event.late:
+                run = _with(run, deadline=None, late=True)
+            if event.move is None:
+                failed = {**run.failed, event.node: event.failure}
+                run = _with(run, failed=failed, frontier=run.frontier.charged(event.spent))
+            else:
+                caught = {**run.caught, **dict.fromkeys(event.move.entered, event.failure)}
+                run = _with(run, frontier=run.frontier.after(event.move), caught=caught)
+                run = _awaiting(run, event.node)
+        case e.QuestionAsked():
+            asked = event.question
+            if asked.asks in MIDWAY and asked.node in run.answered and run.question(asked.node) is None:
+                # A body that asks again has used what it was told.
+                run = _with(run, answered=_without(run.answered, asked.node))
+            opened = Open(asked.id, asked.node, asked.visit, asked.due, asked.asks, asked.to, asked.remind)
+            run = _with(run, asked=run.asked + 1, open=(*run.open, opened))
+        case e.QuestionReminded() | e.QuestionReassigned() | e.QuestionApproved():
+            run = _with(
+                run, open=tuple(_after(each, event) if each.id == event.question else each for each in run.open)
+            )
+        case e.QuestionAnswered() | e.QuestionExpired() | e.QuestionWithdrawn():
+            if isinstance(event, e.QuestionAnswered):
+                run = _told(run, event)
+            run = _with(run, open=tuple(each for each in run.open if each.id != event.question))
+        case e.WaitBegan():
+            run = _began(run, event.waiting)
+        case e.SignalReceived():
+            run = _received(run, event)
+        case e.SignalRefused():
+            run = _refused(run, event)
+        case e.WaitExpired():
+            run = _with(run, waits=tuple(each for each in run.waits if each.node != event.node))
+        case e.RunInterrupted():
+            return _with(run, reason=INTERRUPTED)
+        case e.RunFailed():
+            return _with(run, status="failed", error=event.failure, reason=None)
+        case e.RunCancelled():
+            return _with(run, status="cancelled", reason=event.by)
+        case _:
+            assert_never(event)
+    return _settled(run)
+
+
+def _after(asked: Open, event: e.QuestionReminded | e.QuestionReassigned | e.QuestionApproved) -> Open:
+    """An open question after something happened to it that does not close it."""
+    match event:
+        case e.QuestionReminded():
+            return replace(asked, remind=asked.remind[event.times :], reminded=asked.reminded + event.times)
+        case e.QuestionReassigned():
+            return replace(asked, to=event.to, handed=asked.handed + 1)
+        case e.QuestionApproved():
+            return replace(asked, approved=(*asked.approved, event.approval))
+
+
+def _deaths(run: Run) -> Mapping[str, int]:
+    """How often each due node's process died, with this death; none is counted where the owner let go politely."""
+    if run.reason == INTERRUPTED:
+        return run.deaths
+    # Of a subflow, the run within counts which of its steps it was.
+    died = (node for node in run.frontier.due if node not in run.resting and node not in run.entered)
+    return {**run.deaths, **{node: run.deaths.get(node, 0) + 1 for node in died}}
+
+
+_OF_A_TRY = ("deaths", "failed", "caught")
+_OF_A_VISIT = (*_OF_A_TRY, "answered", "items", "keys", "entered")
+"""What is known of a due node, by its name. A step that failed with nothing to catch it goes on, once resumed, with
+the items that are missing, and nobody is asked again what was answered: only the try is over.
+"""
+
+
+def _over(run: Run, node: str, names: Iterable[str]) -> dict[str, Any]:
+    """What changes where this is over for a node."""
+    known = run.__dict__
+    changes: dict[str, Any] = {name: _without(known[name], node) for name in names if node in known[name]}
+    if run.doubts:
+        changes["doubts"] = _without_items(run.doubts, node)
+    return changes
+
+
+def _finished(run: Run, event: e.StepFinished) -> Run:
+    run = _with(
+        run,
+        seq=run.seq + 1,
+        updated=event.at,
+        steps=run.steps + 1,
+        frontier=run.frontier.after(event.move),
+        **_over(run, event.node, _OF_A_VISIT),
+    )
+    run = _with_paid(run, event)
+    return _awaiting(run, event.node) if run.waits else run
+
+
+def _left(run: Run, event: e.StepFailed) -> Run:
+    names = _OF_A_TRY if event.move is None else _OF_A_VISIT
+    return _with(_with_paid(run, event), steps=run.steps + 1, **_over(run, event.node, names))
+
+
+def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:
+    so_far = run.items.get(event.node) or Items(run.seq)
+    if isinstance(event, e.ItemFinished):
+        so_far = Items(so_far.since, so_far.done + 1, so_far.failed)
+    elif event.final:
+        so_far = Items(so_far.since, so_far.done, so_far.failed + 1)
+    return _with(
+        _with_paid(run, event),
+        doubts=_without(run.doubts, place_of(event.node, event.item)),
+        items={**run.items, event.node: so_far},
+    )
+
+
+def _with_paid(run: Run, event: e.StepFinished | e.StepFailed | e.ItemFinished | e.ItemFailed) -> Run:
+    if event.usage is None and not event.answered_by:
+        return run
+    return _with(
+        run,
+        usage=run.usage if event.usage is None else run.usage + event.usage,
+        answered_by=tuple(dict.fromkeys((*run.answered_by, *event.answered_by))),
+    )
+
+
+def _told(run: Run, event: e.QuestionAnswered) -> Run:
+    """With an answer for a node that goes on with it."""
+    midway = any(each.id == event.question and each.asks in MIDWAY for each in run.open)
+    if not midway:
+        return run
+    return _with(run, answered={**run.answered, event.node: (*run.answered.get(event.node, ()), event.question)})
+
+
+def _awaiting(run: Run, left: str) -> Run:
+    """Without the waits of nodes that are due no more."""
+    return _with(run, waits=tuple(each for each in run.waits if each.node != left and each.node in run.frontier.due))
+
+
+def _began(run: Run, waiting: Waiting) -> Run:
+    """A wait, with the signals that came before it: for each name the oldest, and only one where one is enough."""
+    early, had = list(run.early), list(waiting.had)
+    for kept in run.early:
+        if kept.name in replace(waiting, had=tuple(had)).missing:
+            had.append(kept)
+            early.remove(kept)
+    others = (each for each in run.waits if each.node != waiting.node)
+    return _with(run, waits=(*others, replace(waiting, had=tuple(had))), early=tuple(early))
+
+
+def _received(run: Run, event: e.SignalReceived) -> Run:
+    kept = Kept(event.name, event.id, run.seq)
+    if event.node is None:
+        return _with(run, early=(*run.early, kept))
+    return _with(
+        run,
+        waits=tuple(
+            replace(each, had=(*each.had, kept), trouble="") if each.node == event.node else each for each in run.waits
+        ),
+    )
+
+
+def _refused(run: Run, event: e.SignalRefused) -> Run:
+    """Without that signal; the next of its name that is there already takes its place."""
+    waiting = run.wait(event.node)
+    if waiting is None:
+        return run
+    had = tuple(each for each in waiting.had if (each.name, each.id) != (event.name, event.id))
+    return _began(run, replace(waiting, had=had, trouble=event.why))
+
+
+def _without_items(doubts: Mapping[str, str], node: str) -> Mapping[str, str]:
+    return {place: key for place, key in doubts.items() if place.partition("[")[0] != node} if doubts else doubts
+
+
+def _without(known: Mapping[str, T], node: str) -> Mapping[str, T]:
+    return {name: each for name, each in known.items() if name != node} if node in known else known
+
+
+def _settled(run: Run) -> Run:
+    """The status that follows from where the run stands."""
+    ended = run.frontier.ended
+    if ended == "END":
+        return _with(run, status="succeeded", reason=None)
+    if ended is not None:
+        why = ended.removeprefix("FAIL: ")
+        return _with(run, status="failed", reason=why, error=Failure("FAIL", "declared", why))
+    if (run.open or run.waits) and run.resting >= set(run.frontier.due):
+        return _with(run, status="waiting", reason=_reason(run))
+    return _with(run, status="running", reason=None) if run.status == "waiting" else run
+
+
+def _reason(run: Run) -> str:
+    """What a waiting run waits for; of several, what needs somebody most."""
+    on = {each.on for each in run.waits}
+    return "person" if run.open else next(reason for reason in ("signal", "run", "time") if reason in on)
