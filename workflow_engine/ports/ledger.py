@@ -72,7 +72,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Whole:
-    """All that is kept of a run, as of one moment: every question it ever asked, and the letters not taken yet."""
+    """All that is kept of a run, as of one moment: every question it ever asked, and the letters not taken yet.
+
+    An event may be decoded only when it is looked at, which raises errors.StoreDamaged where it is none.
+    """
 
     run: Run
     state: Mapping[str, Value]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from workflow_engine.errors import AmbiguousRun, RunNotFound, StoreDamaged, StoreError
-from workflow_engine.ports.ledger import Ledger, Recorded
-from workflow_engine.record.history import history
+from workflow_engine.ports.ledger import Ledger, Recorded, Whole
 from workflow_engine.record.ids import RunId, around
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
@@ -40,14 +39,25 @@ async def get(shop: Workshop, run: str) -> RunView[Any]:
 
 async def view_of(shop: Workshop, run: RunId) -> RunView[Any]:
     """The run at this moment: all that is its own is of one reading."""
-    ledger = shop.ledger
-    kept = await ledger.whole(run)
+    kept = await shop.ledger.whole(run)
+    behind = tuple((await past_of(shop.ledger, run, kept.journal)).events())
+    return await _view(shop, kept, behind)
+
+
+async def view_of_begun(shop: Workshop, run: RunId) -> RunView[Any]:
+    """The same of a run that was begun and driven here: nobody may want its history, and these very facts made it."""
+    kept = await shop.ledger.whole(run)
+    return await _view(shop, kept, kept.journal)
+
+
+async def _view(shop: Workshop, kept: Whole, behind: Sequence[Recorded]) -> RunView[Any]:
+    ledger, run = shop.ledger, kept.run.id
     workflow = shop.workflows.get(kept.run.workflow)
     asked, letters = await _of_those_within(ledger, kept.run)
     return RunView(
         run=kept.run,
         values={name: value.json() for name, value in kept.state.items()},
-        history=history(each.event for each in (await past_of(ledger, run, kept.journal)).events()),
+        behind=behind,
         questions=(*(_under_its_name(each, kept.run) for each in kept.questions), *asked),
         owned=await ledger.owned(run),
         letters=bool(kept.letters) or letters,

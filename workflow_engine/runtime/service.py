@@ -88,7 +88,7 @@ class Service:
         """
         live = await begin.created(self._shop, workflow, {**(inputs or {}), **fields}, label)
         await resume.rested(self._shop, live, self._shop.executor)
-        return cast("RunView[S]", await look.view_of(self._shop, live.run.id))
+        return cast("RunView[S]", await look.view_of_begun(self._shop, live.run.id))
 
     async def start(
         self,

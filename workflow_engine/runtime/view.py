@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from workflow_engine.errors import Failure, UsageError
-from workflow_engine.record.history import ChangeRecord, History
+from workflow_engine.ports.ledger import Recorded
+from workflow_engine.record.history import ChangeRecord, History, history
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
@@ -25,19 +27,24 @@ class RunView(Generic[S]):
     """One run at one moment. `values` is the state as plain JSON; `state` the same through the workflow's own class.
 
     `owned` says whether a living process drives it, `letters` whether an answer or a signal waits to be taken,
-    `signalled` that signals alone do. `expects` has the schema of what each signal carries that it waits for. A fork's
-    history begins with its parent's steps; its usage and who answered are its own.
+    `signalled` that signals alone do. `expects` has the schema of what each signal carries that it waits for. `behind`
+    are the facts that led here; a fork's begin with its parent's, while its usage and who answered are its own.
     """
 
     run: Run
     values: Mapping[str, Any]
-    history: History
+    behind: Sequence[Recorded] = field(repr=False, compare=False)
     questions: tuple[Standing, ...] = ()
     owned: bool = False
     letters: bool = False
     signalled: bool = False
     expects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     model: type[S] | None = field(default=None, repr=False)
+
+    @cached_property
+    def history(self) -> History:
+        """The steps it took. Folded once somebody looks; raises errors.StoreDamaged where a stored fact is none."""
+        return history(each.event for each in self.behind)
 
     @property
     def id(self) -> RunId:

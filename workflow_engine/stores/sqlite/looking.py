@@ -15,7 +15,7 @@ def whole(db: sqlite3.Connection, run: RunId) -> Whole:
     return Whole(
         run=kept.run,
         state=reading.state(db, kept, kept.fields),
-        journal=reading.events(db, kept, 0),
+        journal=reading.facts(db, kept, 0),
         questions=inbox.asked(db, kept),
         letters=inbox.box(db, kept),
     )

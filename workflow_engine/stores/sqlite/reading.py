@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, overload
 
 from workflow_engine.errors import RunNotFound, StoreError
 from workflow_engine.ports.ledger import Recorded, Shared, Snapshot
@@ -188,19 +188,42 @@ def journal(db: sqlite3.Connection, run: RunId, after: int) -> list[Recorded]:
 
 def events(db: sqlite3.Connection, kept: RunRow, after: int) -> list[Recorded]:
     """The same, of a run whose row was read."""
+    return list(facts(db, kept, after))
+
+
+def facts(db: sqlite3.Connection, kept: RunRow, after: int) -> Facts:
+    """The same, each decoded only once somebody looks at it: that takes more time than reading it."""
     run = kept.id
-    found: list[Recorded] = []
+    found: list[tuple[int, str]] = []
     wanted = max(after, 0) + 1
     for seq, mark, text in db.execute(SQL["events"], (kept.key, after)):
-        place = f"event {seq}"
         if seq != wanted:
             raise damaged(run, "its journal", f"lacks event {wanted}")
-        checked(mark, text, run, place, run, seq)
-        found.append(Recorded(seq, decoded(read_event, text, run, place)))
+        found.append((seq, checked(mark, text, run, f"event {seq}", run, seq)))
         wanted += 1
     if wanted <= kept.seq:
         raise damaged(run, "its journal", f"lacks event {wanted}")
-    return found
+    return Facts(run, found)
+
+
+class Facts(Sequence[Recorded]):
+    """Events of a run whose seals fit. Looking at one raises StoreDamaged where its text is no event."""
+
+    def __init__(self, run: RunId, texts: Sequence[tuple[int, str]]) -> None:
+        self._run, self._texts = run, texts
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, place: int) -> Recorded: ...
+    @overload
+    def __getitem__(self, place: slice) -> Facts: ...
+    def __getitem__(self, place: int | slice) -> Recorded | Facts:
+        if isinstance(place, slice):
+            return Facts(self._run, self._texts[place])
+        seq, text = self._texts[place]
+        return Recorded(seq, decoded(read_event, text, self._run, f"event {seq}"))
 
 
 def document(db: sqlite3.Connection, run: RunId) -> Mapping[str, Any]:
