@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -438,3 +439,48 @@ async def test_a_node_that_loops_to_itself_is_one_step_a_visit(opened: Any, ledg
         view = await engine.resume(view.id)
         assert view.status == "succeeded"
     assert seen == list(range(1, 10))
+
+
+WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+
+
+async def test_what_a_body_leaves_in_its_context_is_not_for_the_steps_after_it(opened: Any) -> None:
+    seen: list[str] = []
+
+    def leaving(name: str) -> Any:
+        @function(name=name)
+        async def body() -> None:
+            seen.append(WHO.get())
+            WHO.set(name)
+
+        return body
+
+    flow = workflow("flow", state=Notes, edges=[START >> leaving("a") >> leaving("b") >> leaving("c") >> END])
+    async with opened(flow) as engine:
+        WHO.set("the caller")
+        assert (await engine.run(flow)).status == "succeeded"
+    assert seen == ["the caller"] * 3
+
+
+async def test_a_body_that_ends_instead_of_being_cancelled_is_the_last_to_begin(
+    opened: Any, ledger: HeldLedger, bodies: Bodies
+) -> None:
+    begun = asyncio.Event()
+
+    @function
+    async def stubborn() -> None:
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    flow = workflow("flow", state=Notes, edges=[START >> stubborn >> bodies.named("after") >> END])
+    async with opened(flow) as engine:
+        run = asyncio.create_task(engine.run(flow))
+        await begun.wait()
+        run.cancel()
+        with suppress(asyncio.CancelledError):
+            await run
+        (only,) = await engine.runs()
+        assert await left(ledger, only.run) == ["stubborn"]
+        assert bodies.begun == []
+        assert (await engine.resume(only.run)).status == "succeeded"

@@ -30,7 +30,7 @@ async def drive(live: Live) -> None:
             if live.mail:
                 await take_letters(live)
             if live.cut and not live.run.ended:
-                await stop(session.tasks)
+                await stop([*session.tasks.values()])
                 await cancel(live)
                 return
             if pregel is None:
@@ -53,7 +53,7 @@ async def drive(live: Live) -> None:
                     raise RuntimeError(f"the graph of {live.workflow.name} does not lead to {live.startable()}")
     finally:
         session.over = True  # what LangGraph has scheduled already must begin no step while it is taken down
-        await stop(session.tasks if pregel is None else {**session.tasks, "": pregel})
+        await stop([*session.tasks.values(), *([] if pregel is None else [pregel])])
 
 
 async def _enter(scheme: Scheme, session: Session) -> None:

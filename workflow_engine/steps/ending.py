@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 
 from workflow_engine.errors import Failure
@@ -40,11 +41,10 @@ def _spent(live: Live) -> Failure:
     )
 
 
-async def stop(tasks: dict[str, asyncio.Task[None]]) -> None:
+async def stop(tasks: Collection[asyncio.Task[None]]) -> None:
     """Cancel the steps under way and wait until they let go."""
-    for task in tasks.values():
+    for task in tasks:
         task.cancel()
-    for task in tasks.values():
+    for task in tasks:
         with suppress(asyncio.CancelledError, Exception):
             await task
-    tasks.clear()
