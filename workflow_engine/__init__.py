@@ -12,7 +12,7 @@ from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.decorators import agent, function, human, route
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.each import Result, each
-from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most
+from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most, leaving
 from workflow_engine.spec.file import File
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.migrations import (
@@ -103,6 +103,7 @@ __all__ = [
     "function",
     "human",
     "langgraph_node",
+    "leaving",
     "open_saver",
     "rename_field",
     "rename_node",

@@ -80,11 +80,11 @@ def every_status() -> Diagram:
     arrows = tuple(
         Arrow(card.id, end.id, "on", "×2", meaning, taken)
         for card, end, meaning, taken in zip(
-            cards,
-            ends,
+            cards * 2,
+            (*ends, *ends[::-1]),
             meanings * 2,
-            (True,) * 4 + (False,) * 4,
-            strict=True,
+            (True,) * len(meanings) + (False,) * len(meanings),
+            strict=False,
         )
     )
     return Diagram(Header("statuses", "all", "cancelled", ("cancelled",)), cards + ends, arrows)

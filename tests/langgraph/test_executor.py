@@ -34,7 +34,7 @@ from workflow_engine import (
     workflow,
 )
 from workflow_engine.errors import StoreError, WorkflowError
-from workflow_engine.langgraph.regions import regions_of
+from workflow_engine.spec.regions import regions_of
 from workflow_engine.langgraph.scheme import scheme_of
 from workflow_engine.langgraph.session import Session
 from workflow_engine.ports.ledger import Batch, Fence

@@ -141,7 +141,7 @@ async def test_an_edge_counts_as_passed_each_time_it_is_travelled(live: Live) ->
 
 
 async def test_a_pause_lasts_as_long_as_it_should(live: Live, clock: FakeClock) -> None:
-    pausing = asyncio.create_task(live.pause(10))
+    pausing = asyncio.create_task(live.pause(10, "a"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     clock.advance(9)
@@ -152,7 +152,7 @@ async def test_a_pause_lasts_as_long_as_it_should(live: Live, clock: FakeClock) 
 
 
 async def test_a_drain_ends_a_pause(live: Live, clock: FakeClock) -> None:
-    pausing = asyncio.create_task(live.pause(3600))
+    pausing = asyncio.create_task(live.pause(3600, "a"))
     await asyncio.sleep(0)
     live.drain()
     await pausing

@@ -14,7 +14,9 @@ from workflow_engine.record import events as e
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import words_of
 
-Standing = Literal["not reached", "running", "done", "looping", "retrying", "waiting", "failed", "interrupted"]
+Standing = Literal[
+    "not reached", "running", "done", "looping", "retrying", "waiting", "failed", "interrupted", "cancelled"
+]
 
 
 @dataclass
@@ -68,6 +70,9 @@ class Board:
                 row = self._at(event.node, event.visit, event.attempt)
                 row.standing = "retrying"
                 row.words = f"{event.failure.message}; again in {duration(event.wait)}"
+            case e.StepWithdrawn():
+                row = self._withdrawn(event.node)
+                row.kind = event.kind
             case e.StepFinished():
                 row = self._left(event)
                 # A second visit has come by a loop, or by a person's answer: either way it is not the first try.
@@ -142,12 +147,20 @@ class Board:
             row.standing = "waiting"
         return row
 
+    def _withdrawn(self, node: str) -> Row:
+        """The row of a node whose fork was left before its step came to anything."""
+        row = self.row(node)
+        row.standing, row.since, row.words = "cancelled", None, "withdrawn"
+        return row
+
     def _left(self, event: e.StepFinished | e.StepFailed) -> Row:
         row = self._at(event.node, event.visit, event.attempts)
         row.kind, row.since = event.kind, None
         row.took = event.seconds
         row.seconds += event.seconds
         row.usage = row.usage + (event.usage or Usage())
+        for each in event.move.dropped if event.move is not None else ():
+            self._withdrawn(each)
         return row
 
 
@@ -162,4 +175,5 @@ def finished_words(event: e.StepFinished) -> str:
     if event.outcome is not None and event.outcome not in event.words:
         decided.insert(0, event.outcome)
     way = f"→ {', '.join(decided)}" if decided else ""
-    return line(" ".join(part for part in (event.words, way) if part))
+    withdrew = f"(withdrew {', '.join(event.move.dropped)})" if event.move.dropped else ""
+    return line(" ".join(part for part in (event.words, way, withdrew) if part))

@@ -138,4 +138,6 @@ def said(step: StepRecord) -> str:
     if step.outcome is not None and step.outcome not in step.words:
         words.insert(0, step.outcome)
     run = f"run {step.run}" if step.run is not None and step.run not in step.words else ""
-    return " ".join(part for part in (step.words, run, f"→ {', '.join(words)}" if words else "") if part)
+    way = f"→ {', '.join(words)}" if words else ""
+    withdrew = f"(withdrew {', '.join(step.withdrew)})" if step.withdrew else ""
+    return " ".join(part for part in (step.words, run, way, withdrew) if part)

@@ -102,7 +102,7 @@ def _chosen(told: Replay, moments: Sequence[Told], step: str) -> Told:
     """The moment of one step: of its number, of its node's last visit, or of node:visit."""
     node, _, visit = step.rpartition(":")
     for moment, changes in reversed(moments):
-        if moment.kind == "migrated":
+        if moment.kind in ("migrated", "withdrawn"):
             continue
         named = step in (str(moment.step), moment.node)
         if named or (moment.node == node and visit == str(moment.visit)):

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from workflow_engine.runtime.tape import Moment
     from workflow_engine.targets import Loaded
 
-_MARKS = {"begun": "not reached", "forked": "looping", "finished": "done", "failed": "failed", "migrated": "looping"}
+_MARKS = {
+    "begun": "not reached",
+    "forked": "looping",
+    "finished": "done",
+    "failed": "failed",
+    "migrated": "looping",
+    "withdrawn": "cancelled",
+}
 
 
 class Telling:
@@ -94,9 +101,11 @@ def moment_lines(moment: Moment, changes: Sequence[Change], *, full: bool = Fals
     out = sys.stdout
     mark = sign(_MARKS[moment.kind])
     words = [moment.outcome or "", *(f"{route}: {word}" for route, word in moment.routes)]
+    dropped = getattr(getattr(moment.event, "move", None), "dropped", ())
+    words += [f"withdrew {', '.join(dropped)}"] if dropped else ["withdrawn"] if moment.kind == "withdrawn" else []
     said = ", ".join(line(each) for each in words if each)
     visit = "" if not moment.visit else f"  visit {moment.visit}"
-    number = str(moment.step).rjust(4) if moment.kind != "migrated" else "    "
+    number = str(moment.step).rjust(4) if moment.kind not in ("migrated", "withdrawn") else "    "
     head = f"{number}  {painted(mark.on(out), mark.ansi, out)} {painted(_name(moment), BOLD, out)}{visit}"
     lines = [f"{head}{painted(f'  → {said}', DIM, out) if said else ''}"]
     if moment.kind == "failed":
@@ -121,6 +130,7 @@ def _stands(moment: Moment) -> str:
     parts = [f"due: {', '.join(map(line, frontier.due))}"] if frontier.due else []
     parts += [f"at the join {line(key)}: {', '.join(there)}" for key, there in frontier.arrived.items()]
     parts += [f"{line(key)} ×{count}" for key, count in frontier.counts.items()]
+    parts += [f"leaving the fork for {line(there[-1])}" for there in frontier.leaving.values()]
     return "; ".join(parts)
 
 

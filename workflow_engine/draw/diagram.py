@@ -27,7 +27,7 @@ Kind: TypeAlias = Literal[
 Status: TypeAlias = Literal[
     "done", "looping", "running", "waiting", "failed", "interrupted", "cancelled", "not reached"
 ]
-Meaning: TypeAlias = Literal["plain", "loop", "escalation", "failure"]
+Meaning: TypeAlias = Literal["plain", "loop", "escalation", "failure", "leaving"]
 
 
 @dataclass(frozen=True)

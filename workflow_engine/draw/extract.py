@@ -47,6 +47,8 @@ def diagram_of_run(workflow: Workflow[Any], run: Run, history: History, *, inter
 
 
 def _bound(way: Way) -> str:
+    if way.meaning == "leaving":
+        return "leaves the fork"
     if way.edge.limit is None:
         return ""
     budget = "" if way.edge.budget is None else f", {bounds(way.edge.budget.settings)}"
@@ -62,7 +64,7 @@ def _arrow(way: Way, run: Run, traffic: Traffic) -> Arrow:
         count = f"×{now} of {way.edge.limit}" if now else f"×{times}"
         if 0 < now < times:
             count += f", {times} in all"
-    elif way.edge.limit is not None and way.leg != "departure":
+    elif way.meaning == "leaving" or (way.edge.limit is not None and way.leg != "departure"):
         count = f"{_bound(way)} {count}".strip()
     return Arrow(way.tail, way.head, way.label, count, way.meaning, times > 0)
 
@@ -108,6 +110,8 @@ def _status(node: str, run: Run, history: History, interrupted: bool) -> Status:
         if run.status == "running":
             return "interrupted" if interrupted else "running"
         return "not reached"
+    if node in history.withdrawn:
+        return "cancelled"
     if latest is None:
         return "not reached"
     if latest.status == "failed":
@@ -140,6 +144,8 @@ def _told(node: str, status: Status, run: Run, history: History) -> Iterator[str
             yield "its process is gone"
         case "not reached":
             yield "due" if node in run.frontier.due else "not reached"
+        case "cancelled" if node not in run.frontier.due:
+            yield "withdrawn"
         case "running" | "cancelled":
             yield status
 

@@ -11,7 +11,7 @@ from workflow_engine.draw.palette import DARK, KIND_SIGNS, LIGHT, SIGNS, Palette
 # Mermaid takes an entity code for any character; these are the ones its grammar or its HTML labels would trip over.
 _SPECIAL = {ord(each): f"#{ord(each)};" for each in "#;\"'<>&`\\|{}[]()%*_~$@^="}
 
-_LINES = {"plain": "-->", "escalation": "==>", "loop": "-.->", "failure": "-.->"}
+_LINES = {"plain": "-->", "escalation": "==>", "loop": "-.->", "failure": "-.->", "leaving": "==>"}
 
 
 def to_mermaid(diagram: Diagram, *, dark: bool = False) -> str:

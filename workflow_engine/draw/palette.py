@@ -85,7 +85,7 @@ KIND_SIGNS: Mapping[Kind, str] = MappingProxyType(
 Dash: TypeAlias = Literal["solid", "dashed", "dotted"]
 
 DASHES: Mapping[Meaning, Dash] = MappingProxyType(
-    {"plain": "solid", "loop": "dashed", "escalation": "solid", "failure": "dotted"}
+    {"plain": "solid", "loop": "dashed", "escalation": "solid", "failure": "dotted", "leaving": "dashed"}
 )
 
 LIGHT = Palette(
@@ -103,6 +103,7 @@ LIGHT = Palette(
             "loop": Stroke("#dc2626", "#b91c1c"),
             "escalation": Stroke("#d97706", "#b45309"),
             "failure": Stroke("#dc2626", "#b91c1c"),
+            "leaving": Stroke("#d97706", "#b45309"),
         }
     ),
     statuses=MappingProxyType(
@@ -144,6 +145,7 @@ DARK = Palette(
             "loop": Stroke("#f87171", "#fca5a5"),
             "escalation": Stroke("#f59e0b", "#fcd34d"),
             "failure": Stroke("#f87171", "#fca5a5"),
+            "leaving": Stroke("#f59e0b", "#fcd34d"),
         }
     ),
     statuses=MappingProxyType(

@@ -137,6 +137,8 @@ def _ways(workflow: Workflow[Any], edge: Edge, hosts: Mapping[str, str]) -> Iter
 def _meaning(workflow: Workflow[Any], edge: Edge, source: Source) -> Meaning:
     if edge.limit is not None:
         return "loop"
+    if edge.leaves:
+        return "leaving"
     node = workflow.nodes.get(source.node)
     # A route may well have an outcome called "failed"; only an undeclared one is the node's own failure.
     return "failure" if source.outcome == FAILED and node is not None and FAILED not in node.outcomes else "plain"

@@ -8,12 +8,17 @@ restarts the counts of the bounded edges into it; bounded entries restart nothin
 restarts with its count, and once it is spent the edge leads to its `then` as if the count were. Without bounded edges
 and answers the graph is acyclic (law W3), so between two answers every node is entered finitely often: the earliest
 node entered infinitely often could be entered only by bounded edges, whose counts then never restart.
+
+An edge that leaves a fork drops what is due in its other arms and forgets who arrived at its joins. Nodes whose work
+cannot be dropped (a step under way, an effect in doubt) stay due; they lead nowhere any more, and whichever is over
+last lets the run enter the place the edge leads to. So nothing of the fork runs once the run is past it, and whoever
+leaves first decides where to.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +65,10 @@ class _Walk:
     ended: str | None = None
     ahead: deque[tuple[str, bool]] = field(default_factory=deque)
     spent: dict[str, Spent] = field(default_factory=dict)
+    staying: Collection[str] = ()
+    left: str | None = None
+    dropped: tuple[str, ...] = ()
+    leaving: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def used(self, key: str) -> Spent:
         return self.spent[key] if key in self.spent else self.frontier.spent.get(key, NOTHING)
@@ -85,7 +94,9 @@ class _Walk:
                 self.ahead.append((str(edge.then), False))
             return
         self.via.append(edge.key)
-        if not edge.joins or self.complete(edge, source):
+        if edge.leaves:
+            self.go_out(edge, source)
+        elif not edge.joins or self.complete(edge, source):
             self.ahead.extend((target, False) for target in edge.targets)
 
     def count(self, key: str) -> int:
@@ -96,6 +107,34 @@ class _Walk:
         done = len(there) == len(edge.sources)
         self.arrived[edge.key] = () if done else there
         return done
+
+    def go_out(self, edge: Edge, source: Source) -> None:
+        regions = self.workflow.regions
+        fork = regions.fork_of(source.node)
+        if fork is None:
+            raise StepError(f"{source} lies in no fork that it could leave", "`workflow check` finds such edges")
+        inside = regions.inside[fork]
+        # Routes at the heads of two arms are decided in one move: of the second nothing has come to be yet.
+        self.entered = [each for each in self.entered if each not in inside]
+        self.ahead = deque(each for each in self.ahead if each[0] not in inside)
+        there = [each for each in self.frontier.due if each in inside and each != self.left]
+        stay = [each for each in there if each in self.staying]
+        self.dropped = (*self.dropped, *(each for each in there if each not in stay and each not in self.dropped))
+        known = (*self.frontier.arrived, *self.arrived)
+        self.arrived.update({key: () for key in regions.joins.get(fork, ()) if key in known})
+        over = [each for each in self.frontier.leaving if each in regions.within.get(fork, ())]
+        self.leaving = dict.fromkeys(over, ())
+        if stay:
+            self.leaving[fork] = (str(source), edge.targets[0])
+        else:
+            self.ahead.append((edge.targets[0], False))
+
+    def stay_out(self, fork: str) -> None:
+        """What was under way when its fork was left leads nowhere; the last of it lets the run go on."""
+        inside = self.workflow.regions.inside[fork]
+        if not any(each in inside and each != self.left for each in self.frontier.due):
+            self.leaving[fork] = ()
+            self.enter(self.frontier.leaving[fork][1], False)
 
     def enter(self, target: str, bounded: bool) -> None:
         if not bounded:
@@ -124,19 +163,25 @@ def leave(
     outcome: str | None,
     decide: Read,
     cost: Spent | None = None,
+    staying: Collection[str] = (),
 ) -> Left:
     """The move that leaving `node` by `outcome` makes. `node` may be "START"; `cost` is charged to its budgets.
+
+    `staying` are the due nodes that an edge out of their fork must not drop.
 
     Raises RouteFailed when a route on the way cannot decide, and StepError when no edge leaves by this way out
     (impossible in a workflow without findings).
     """
-    walk = _Walk(workflow, frontier, decide)
+    walk = _Walk(workflow, frontier, decide, staying=staying, left=node)
     if cost is not None:
         walk.spent.update(charged(workflow, frontier, node, cost))
     source = Source(node, outcome)
     if outcome is not None and source not in workflow.out and outcome not in ("failed", "expired"):
         source = Source(node)
-    walk.run(source)
+    if frontier.leaving and (fork := workflow.regions.left_around(node, frontier.leaving)) is not None:
+        walk.stay_out(fork)
+    else:
+        walk.run(source)
     move = Move(
         left=None if node == START_NAME else node,
         entered=tuple(walk.entered),
@@ -145,6 +190,8 @@ def leave(
         via=tuple(walk.via),
         ended=walk.ended,
         spent=walk.spent,
+        dropped=walk.dropped,
+        leaving=walk.leaving,
     )
     return Left(move, tuple(walk.routes))
 
@@ -162,3 +209,8 @@ def exhausted(budget: Budget, used: Spent, *, thinks: bool = True) -> str | None
 def catches(workflow: Workflow[Any], node: str, outcome: str) -> bool:
     """Whether an edge leaves `node` by exactly this outcome."""
     return Source(node, outcome) in workflow.out
+
+
+def is_left(workflow: Workflow[Any], frontier: Frontier, node: str) -> bool:
+    """Whether the run has left the fork around a due node: what that came to leads nowhere any more."""
+    return bool(frontier.leaving) and workflow.regions.left_around(node, frontier.leaving) is not None

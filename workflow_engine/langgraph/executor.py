@@ -15,6 +15,7 @@ from langsmith import tracing_context
 from workflow_engine.langgraph.scheme import Scheme, scheme_of
 from workflow_engine.langgraph.session import Session
 from workflow_engine.steps.ending import close, stop
+from workflow_engine.steps.forsaking import forsake
 from workflow_engine.steps.letters import cancel, take_letters
 from workflow_engine.steps.live import Live
 
@@ -33,6 +34,8 @@ async def drive(live: Live) -> None:
                 await stop([*session.tasks.values()])
                 await cancel(live)
                 return
+            if live.run.frontier.leaving:
+                await forsake(live)
             if pregel is None:
                 if not live.startable():
                     if live.mail:

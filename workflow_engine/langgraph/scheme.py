@@ -15,8 +15,8 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from workflow_engine.langgraph.regions import Place, Region, Regions, regions_of
 from workflow_engine.langgraph.session import Session
+from workflow_engine.spec.regions import Place, Region, Regions
 from workflow_engine.spec.workflow import Workflow
 
 
@@ -31,7 +31,7 @@ class Scheme:
     """The compiled graph of one workflow. It holds names only, so that it does not keep the workflow alive."""
 
     def __init__(self, workflow: Workflow[Any]) -> None:
-        self.regions: Regions = regions_of(workflow)
+        self.regions: Regions = workflow.regions
         self.graph: Graph = self._compiled((), workflow.name)
 
     def _compiled(self, place: Place, name: str) -> Graph:

@@ -15,7 +15,7 @@ import asyncio
 import contextvars
 from dataclasses import dataclass, field
 
-from workflow_engine.langgraph.regions import Place, Region, Regions
+from workflow_engine.spec.regions import Place, Region, Regions
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.step import step
 

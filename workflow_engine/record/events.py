@@ -332,6 +332,21 @@ class QuestionWithdrawn:
 
 
 @dataclass(frozen=True)
+class StepWithdrawn:
+    """A node is due no more, without a result: the run had left its fork while its step was under way.
+
+    What was dropped in the very moment in which the fork was left, the move of that step says.
+    """
+
+    at: datetime
+    node: str
+    kind: str
+    visit: int
+    move: Move
+    type: Literal["StepWithdrawn"] = "StepWithdrawn"
+
+
+@dataclass(frozen=True)
 class WaitBegan:
     """A node rests until a signal comes, a time, or the end of another run. Signals that came before are its own."""
 
@@ -428,6 +443,7 @@ Event = Annotated[
     | SignalReceived
     | SignalRefused
     | WaitExpired
+    | StepWithdrawn
     | RunInterrupted
     | RunFailed
     | RunCancelled,

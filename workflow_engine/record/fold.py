@@ -8,7 +8,7 @@ from typing import Any, TypeVar, assert_never
 
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
-from workflow_engine.record.frontier import Frontier
+from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import place_of
 from workflow_engine.record.inbox import MIDWAY, Open
 from workflow_engine.record.renaming import renamed
@@ -108,9 +108,12 @@ def advance(run: Run, event: Any) -> Run:
                 failed = {**run.failed, event.node: event.failure}
                 run = _with(run, failed=failed, frontier=run.frontier.charged(event.spent))
             else:
-                caught = {**run.caught, **dict.fromkeys(event.move.entered, event.failure)}
-                run = _with(run, frontier=run.frontier.after(event.move), caught=caught)
+                run = _with(run, caught=_caught_by(run, event.move, event.failure))
+                run = _with(_without_dropped(run, event.move), frontier=run.frontier.after(event.move))
                 run = _awaiting(run, event.node)
+        case e.StepWithdrawn():
+            run = _with(run, frontier=run.frontier.after(event.move), **_over(run, event.node, _OF_A_VISIT))
+            run = _awaiting(run, event.node)
         case e.QuestionAsked():
             asked = event.question
             if asked.asks in MIDWAY and asked.node in run.answered and run.question(asked.node) is None:
@@ -182,6 +185,7 @@ def _over(run: Run, node: str, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _finished(run: Run, event: e.StepFinished) -> Run:
+    before = run.frontier
     run = _with(
         run,
         seq=run.seq + 1,
@@ -191,7 +195,37 @@ def _finished(run: Run, event: e.StepFinished) -> Run:
         **_over(run, event.node, _OF_A_VISIT),
     )
     run = _with_paid(run, event)
+    if event.move.dropped:
+        run = _without_dropped(run, event.move)
+    if event.move.leaving:
+        run = _with(run, caught=_caught_ahead(run.caught, before, event.move))
     return _awaiting(run, event.node) if run.waits else run
+
+
+def _without_dropped(run: Run, move: Move) -> Run:
+    """Without what is known of the nodes a move dropped. Signals that came for their waits are there for later ones."""
+    for node in move.dropped:
+        waiting = run.wait(node)
+        if waiting is not None and waiting.had:
+            run = _with(run, early=(*run.early, *waiting.had))
+        run = _with(run, **_over(run, node, _OF_A_VISIT))
+    return run
+
+
+def _caught_by(run: Run, move: Move, failure: Failure) -> Mapping[str, Failure]:
+    """What nodes know of failures once a step gave up and was left so."""
+    if not move.via:  # its fork was left before: it leads nowhere, and nobody is told
+        return run.caught
+    later = [there[1] for there in move.leaving.values() if there]
+    return {**_caught_ahead(run.caught, run.frontier, move), **dict.fromkeys((*move.entered, *later), failure)}
+
+
+def _caught_ahead(caught: Mapping[str, Failure], before: Frontier, move: Move) -> Mapping[str, Failure]:
+    """Without what was brought to a place that a fork was left for, where that is not entered any more."""
+    if not move.via:
+        return caught
+    over = [before.leaving[fork][1] for fork in move.leaving if fork in before.leaving]
+    return {node: each for node, each in caught.items() if node not in over}
 
 
 def _left(run: Run, event: e.StepFailed) -> Run:

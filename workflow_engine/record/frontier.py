@@ -16,7 +16,8 @@ class Move:
     """What leaving one node changes. Made once, by `frontier.leave`; folded without knowing the workflow.
 
     `arrived`, `counts` and `spent` hold the new value for each key that changed: an empty tuple or 0 clears it. `via`
-    names the keys of the edges travelled, in order, for pictures and people.
+    names the keys of the edges travelled, in order, for pictures and people. `dropped` are nodes of other arms that
+    were due and are no more, because this left their fork; `leaving` changes what the frontier holds under that name.
     """
 
     left: str | None
@@ -26,6 +27,8 @@ class Move:
     via: tuple[str, ...] = ()
     ended: str | None = None
     spent: Mapping[str, Spent] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    leaving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class Frontier:
 
     `due` is in order of entry. `arrived` maps a join's edge key to the sources that are there. `ended` is "END" or
     "FAIL: why" once the run has left its last node. `spent` is what budgets count: under a node's name, under the key
-    of a bounded edge since its loop was entered, and under "" for the whole run.
+    of a bounded edge since its loop was entered, and under "" for the whole run. `leaving` holds the forks that were
+    left while steps of other arms were under way: under the fork's key the way out that left it, and where the run goes
+    once no node in it is due any more. Until then such a node leads nowhere.
     """
 
     due: tuple[str, ...] = ()
@@ -43,19 +48,22 @@ class Frontier:
     counts: Mapping[str, int] = field(default_factory=dict)
     ended: str | None = None
     spent: Mapping[str, Spent] = field(default_factory=dict)
+    leaving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def after(self, move: Move) -> Frontier:
         """The frontier once `move` was made."""
         visits = dict(self.visits)
         for node in move.entered:
             visits[node] = visits.get(node, 0) + 1
+        gone = (move.left, *move.dropped)
         return Frontier(
-            due=(*(node for node in self.due if node != move.left), *move.entered),
+            due=(*(node for node in self.due if node not in gone), *move.entered),
             visits=visits,
             arrived=_changed(self.arrived, move.arrived),
             counts=_changed(self.counts, move.counts),
             ended=move.ended or self.ended,
             spent=_changed(self.spent, move.spent),
+            leaving=_changed(self.leaving, move.leaving),
         )
 
     def charged(self, spent: Mapping[str, Spent]) -> Frontier:

@@ -23,7 +23,8 @@ class StepRecord:
     """One visit of the run to one node. `step` numbers commits from 1; it is None while the step is not committed.
 
     `via` are the keys of the edges travelled when it was left; `outcome` the word, `words` what it last said. `run` is
-    the run that does it, or did, where the node is a subflow.
+    the run that does it, or did, where the node is a subflow. `withdrew` are nodes that were due in other arms of the
+    fork that it left.
     """
 
     node: str
@@ -44,6 +45,7 @@ class StepRecord:
     question: QuestionId | None = None
     due: datetime | None = None
     run: RunId | None = None
+    withdrew: tuple[str, ...] = ()
     items: tuple[int, int] | None = None
     """Of an `each` node: how many items are done, and how many failed for good."""
 
@@ -88,7 +90,8 @@ class History:
     """The steps in order of commit (open ones last) and the edges travelled before the first step.
 
     A fork's history begins with its parent's steps; so many are `missing` as can no longer be read there. Steps stand
-    under the names their nodes had then; `nodes` and `edges` map those to what is called otherwise now.
+    under the names their nodes had then; `nodes` and `edges` map those to what is called otherwise now. `withdrawn` are
+    nodes whose last visit came to nothing, because their fork was left.
     """
 
     steps: tuple[StepRecord, ...]
@@ -97,6 +100,7 @@ class History:
     changes: tuple[ChangeRecord, ...] = ()
     nodes: Mapping[str, str] = field(default_factory=dict)
     edges: Mapping[str, str] = field(default_factory=dict)
+    withdrawn: frozenset[str] = frozenset()
 
     @property
     def of_now(self) -> History:
@@ -112,7 +116,9 @@ class History:
             )
             for each in self.steps
         )
-        return replace(self, steps=tuple(steps), begun_via=self._via(self.begun_via), nodes={}, edges={})
+        withdrawn = frozenset(self.nodes.get(each, each) for each in self.withdrawn)
+        begun = self._via(self.begun_via)
+        return replace(self, steps=tuple(steps), begun_via=begun, nodes={}, edges={}, withdrawn=withdrawn)
 
     def _via(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         # A key may have the word behind it that says its bound was spent.
@@ -144,7 +150,16 @@ def history(journal: Iterable[Any]) -> History:
     changes: list[ChangeRecord] = []
     nodes: dict[str, str] = {}
     edges: dict[str, str] = {}
+    withdrawn: set[str] = set()
     for event in journal:
+        move = getattr(event, "move", None)
+        if move is not None and (move.entered or move.dropped):
+            withdrawn.difference_update(move.entered)
+            withdrawn.update(move.dropped)
+            for node in move.dropped:
+                waiting.pop(node, None)
+                items.pop(node, None)
+                midway.pop(node, None)
         match event:
             case e.RunCreated():
                 begun = event.move.via
@@ -205,10 +220,16 @@ def history(journal: Iterable[Any]) -> History:
                 }
                 items = {event.nodes.get(node, node): each for node, each in items.items()}
                 midway = {event.nodes.get(node, node): each for node, each in midway.items()}
+                withdrawn = {event.nodes.get(node, node) for node in withdrawn}
                 entered = {(event.nodes.get(node, node), visit): run for (node, visit), run in entered.items()}
                 nodes, edges = _then(nodes, event.nodes), _then(edges, event.edges)
             case e.QuestionWithdrawn() | e.WaitExpired():
                 waiting.pop(event.node, None)
+            case e.StepWithdrawn():
+                waiting.pop(event.node, None)
+                items.pop(event.node, None)
+                midway.pop(event.node, None)
+                withdrawn.add(event.node)
             case e.ItemFinished() | e.ItemFailed():
                 items.setdefault(event.node, _Items()).add(event)
             case e.StepFinished():
@@ -231,6 +252,7 @@ def history(journal: Iterable[Any]) -> History:
                         event.usage,
                         event.answered_by,
                         run=entered.get((event.node, event.visit)) if entered else None,
+                        withdrew=event.move.dropped,
                     )
                 )
                 if event.node in items:
@@ -255,13 +277,16 @@ def history(journal: Iterable[Any]) -> History:
                         event.usage,
                         event.answered_by,
                         run=entered.get((event.node, event.visit)) if entered else None,
+                        withdrew=() if event.move is None else event.move.dropped,
                     )
                 )
                 if event.node in items:
                     done[-1] = _with_items(done[-1], items, stays=event.move is None)
             case _:
                 pass
-    return History((*done, *waiting.values()), begun, missing, tuple(changes), nodes, edges)
+    return History(
+        (*done, *waiting.values()), begun, missing, tuple(changes), nodes, edges, withdrawn=frozenset(withdrawn)
+    )
 
 
 def _then(names: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str]:

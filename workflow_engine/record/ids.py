@@ -69,6 +69,15 @@ def place_of(node: str, item: int | None = None) -> str:
     return node if item is None else f"{node}[{item}]"
 
 
+def node_of(place: str) -> str:
+    """The node of a place as `place_of` names it.
+
+    >>> node_of("load[7]"), node_of("load")
+    ('load', 'load')
+    """
+    return place.partition("[")[0]
+
+
 def step_key(run: RunId, node: str, visit: int, item: int | None = None) -> str:
     """The idempotency key of one visit, or of one item in it; the same for each of its attempts."""
     return f"{run}/{node}/{visit}" if item is None else f"{run}/{node}/{visit}/{item}"

@@ -64,6 +64,12 @@ def moved(frontier: Frontier, event: RunMigrated) -> Frontier:
             for key, each in frontier.spent.items()
             if key not in event.forgotten
         },
+        leaving={
+            edges.get(fork, fork): tuple(
+                ways.get(each, each) if at == 0 else nodes.get(each, each) for at, each in enumerate(there)
+            )
+            for fork, there in frontier.leaving.items()
+        },
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 from contextvars import Context, copy_context
 
 from workflow_engine.steps.ending import close, stop
+from workflow_engine.steps.forsaking import forsake
 from workflow_engine.steps.letters import cancel, take_letters
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.step import step
@@ -27,6 +28,8 @@ async def drive(live: Live) -> None:
                 await stop(tasks)
                 await cancel(live)
                 return
+            if live.run.frontier.leaving:
+                await forsake(live)
             for name in live.startable():
                 live.busy.add(name)
                 tasks.append(asyncio.create_task(_steps(live, name)))

@@ -46,7 +46,8 @@ class Nested:
                 await self._shop.driven(live, self._executor)
             finally:
                 del around.within[node.name]
-            if live.run.status != "waiting" or around.stopping or not await self.ready(live.run.id):
+            over = around.stopping or around.is_over(node.name)
+            if live.run.status != "waiting" or over or not await self.ready(live.run.id):
                 return Snapshot(live.run, live.state)
             live = await self._claimed(around, node, live.run)
         return live
@@ -146,6 +147,23 @@ class Nested:
             return True
         for each in kept.entered.values():
             if await self._ready(each, around | {run}):
+                return True
+        return False
+
+    async def in_doubt(self, run: RunId) -> bool:
+        return await self._in_doubt(run, frozenset())
+
+    async def _in_doubt(self, run: RunId, around: frozenset[RunId]) -> bool:
+        try:
+            kept = (await self._shop.ledger.read(run)).run
+        except RunNotFound:
+            return False
+        if kept.ended or run in around:
+            return False
+        if kept.doubts:
+            return True
+        for each in kept.entered.values():
+            if await self._in_doubt(each, around | {run}):
                 return True
         return False
 

@@ -22,7 +22,7 @@ from workflow_engine.bodies.calling import call
 from workflow_engine.bodies.intent import Ask
 from workflow_engine.bodies.scene import Scene, arguments
 from workflow_engine.errors import StepError
-from workflow_engine.frontier.leave import catches
+from workflow_engine.frontier.leave import catches, is_left
 from workflow_engine.record.difference import Change, differences
 from workflow_engine.record.events import RunForked, StepFailed
 from workflow_engine.record.frontier import Frontier, Move
@@ -93,6 +93,8 @@ class _Again:
                 return self._leave(moment, up, node, word, up.state(moment.seq, moment.state), at)
             case "migrated":
                 return None
+            case "withdrawn":
+                return self._withdrawn(moment, up)
             case _:
                 return await self._step(moment, up)
 
@@ -101,6 +103,13 @@ class _Again:
             limits = self.shop.around.limits
             self._bringing = await Bringing.of(self.shop.ledger, self.behind, run, self.workflow, limits)
         return self._bringing
+
+    def _withdrawn(self, moment: Moment, up: Bringing) -> Difference | None:
+        name = up.node(moment.seq, moment.node)
+        if name not in self.workflow.nodes or not is_left(self.workflow, self.frontier, name):
+            what = f"{name} was withdrawn with its fork, and is not now"
+            return _differs(moment, "way", what, _entered(moment.event.move), list(self.frontier.due))
+        return self._leave(moment, up, name, None, up.state(moment.seq, moment.state), self.frontier)
 
     async def _step(self, moment: Moment, up: Bringing) -> Difference | None:
         name = up.node(moment.seq, moment.node)
@@ -308,7 +317,9 @@ class _Again:
         self.last = at
         at = at.charged(up.spent(moment.seq, recorded.spent))
         try:
-            left = onward(self.workflow, at, name, word, state)
+            gone = {up.node(moment.seq, each) for each in recorded.dropped}
+            staying = [each for each in at.due if each not in gone] if recorded.leaving else ()
+            left = onward(self.workflow, at, name, word, state, staying=staying)
         except StepError as error:
             return _differs(moment, "route", error.what, _entered(recorded), None)
         for route, decided in moment.routes:
@@ -316,8 +327,8 @@ class _Again:
             was = up.outcome(moment.seq, route, decided)
             if now is not None and now != was:
                 return _differs(moment, "route", f"route {route} says {now}, and said {was}", was, now)
-        then = sorted(up.node(moment.seq, each) for each in recorded.entered)
-        if then != sorted(left.move.entered) or recorded.ended != left.move.ended:
+        then = sorted(up.node(moment.seq, each) for each in _ahead(recorded))
+        if then != sorted(_ahead(left.move)) or recorded.ended != left.move.ended:
             went, goes = _entered(recorded, then), _entered(left.move)
             what = f"after {name} the run goes to {_told(goes)}, and went to {_told(went)}"
             return _differs(moment, "way", what, went, goes)
@@ -338,7 +349,12 @@ def _entered(move: Move | None, names: Sequence[str] | None = None) -> list[str]
     """The nodes a move leads to, or the end."""
     if move is None:
         return []
-    return [move.ended] if move.ended is not None else list(move.entered if names is None else names)
+    return [move.ended] if move.ended is not None else list(_ahead(move) if names is None else names)
+
+
+def _ahead(move: Move) -> tuple[str, ...]:
+    """The nodes a move enters, or will once what is under way in the fork it leaves is over."""
+    return (*move.entered, *(there[-1] for there in move.leaving.values() if there))
 
 
 def _told(places: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from workflow_engine.record.events import (
     RunMigrated,
     StepFailed,
     StepFinished,
+    StepWithdrawn,
 )
 from workflow_engine.record.fold import advance, begin
 from workflow_engine.record.ids import RunId
@@ -31,7 +32,7 @@ from workflow_engine.steps.live import after
 
 CHUNK = 500
 """Events whose writes are read at once."""
-MOMENTS = (RunCreated, RunForked, StepFinished, StepFailed, RunMigrated)
+MOMENTS = (RunCreated, RunForked, StepFinished, StepFailed, StepWithdrawn, RunMigrated)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Moment:
     key: str = ""
 
     @property
-    def kind(self) -> Literal["begun", "forked", "finished", "failed", "migrated"]:
+    def kind(self) -> Literal["begun", "forked", "finished", "failed", "withdrawn", "migrated"]:
         """What happened."""
         match self.event:
             case RunCreated():
@@ -67,6 +68,8 @@ class Moment:
                 return "finished"
             case StepFailed():
                 return "failed"
+            case StepWithdrawn():
+                return "withdrawn"
             case _:
                 return "migrated"
 

@@ -98,7 +98,9 @@ def _edges(document: Mapping[str, Any], names: Names) -> dict[str, dict[str, Any
             sources = " + ".join(node if word is None else f"{node}[{word}]" for node, word in each["sources"])
             key = f"{sources} > {' + '.join(each['targets'])}"
             found[key] = {"limit": each["limit"], "then": names.nodes.get(each["then"], each["then"])}
-        except (KeyError, TypeError, ValueError):  # no engine wrote it
+            if each.get("leaves"):
+                found[key]["leaves"] = True
+        except (KeyError, TypeError, ValueError, AttributeError):  # no engine wrote it
             continue
     return found
 

@@ -101,6 +101,7 @@ def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes:
                 tuple(each["targets"]),
                 each["limit"],
                 each["then"],
+                each.get("leaves") is True,
             )
             for each in shape["edges"]
         )
@@ -219,6 +220,8 @@ def _edge(edge: Edge) -> dict[str, Any]:
         "targets": list(edge.targets),
         "limit": edge.limit,
         "then": edge.then,
+        # Only where it is so: a workflow without keeps its shape.
+        **({"leaves": True} if edge.leaves else {}),
     }
 
 

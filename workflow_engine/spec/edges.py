@@ -88,6 +88,26 @@ def at_most(limit: int, target: Node, *, then: Node | Terminal, budget: Budget |
     return Bounded(limit, target, then, budget)
 
 
+@dataclass(frozen=True)
+class Leaving:
+    """The right end of an edge that leaves a fork, made by `leaving`."""
+
+    target: Node | Terminal
+
+
+def leaving(target: Node | Terminal) -> Leaving:
+    """An edge out of an arm past its join: the other arms of the fork are withdrawn, and the run goes on at `target`.
+
+    It leaves the innermost fork around its beginning, and no other. What the other arms still ask and wait for is over
+    in the same commit; a step of theirs that is under way is finished first, and leads nowhere.
+    """
+    given: Any = target  # annotations do not stop anybody at run time
+    if isinstance(given, (tuple, Path, Bounded, Leaving)):
+        raise DeclarationError(f"leaving({shown(given)}) leads to no single place", "name one node, END or FAIL('why')")
+    _name(given)
+    return Leaving(target)
+
+
 def shown(part: Any) -> str:
     """What somebody put where it does not belong, in a message: nodes by their names, anything else cut short.
 
@@ -104,6 +124,8 @@ def shown(part: Any) -> str:
             text = str(getattr(part, "name", type(part).__name__))
         case Bounded():
             text = f"at_most({shown(part.limit)}, {shown(part.target)}, then={shown(part.then)})"
+        case Leaving():
+            text = f"leaving({shown(part.target)})"
         case list():
             text = f"[{', '.join(map(shown, part))}]"
         case tuple():
@@ -129,7 +151,8 @@ class Source:
 
 @dataclass(frozen=True, init=False)
 class Edge:
-    """One edge: several sources join, several targets fork, `limit` and `then` bound it.
+    """One edge: several sources join, several targets fork, `limit` and `then` bound it, one that `leaves` goes out of
+    the fork around its source.
 
     Names, nodes, outcomes and terminals are all taken: `Edge("a", "b")`,
     `Edge(verdict["failed"], implement, limit=3, then=review)`.
@@ -140,6 +163,7 @@ class Edge:
     limit: int | None
     then: str | None
     budget: Budget | None
+    leaves: bool
     nodes: tuple[Node, ...] = field(compare=False, repr=False)
 
     def __init__(
@@ -150,6 +174,7 @@ class Edge:
         limit: int | None = None,
         then: Place | None = None,
         budget: Budget | None = None,
+        leaves: bool = False,
     ) -> None:
         lefts, rights = _several(sources), _several(targets)
         put = object.__setattr__
@@ -158,11 +183,19 @@ class Edge:
         put(self, "limit", limit)
         put(self, "then", None if then is None else _name(then))
         put(self, "budget", budget)
+        put(self, "leaves", bool(leaves))
         put(self, "nodes", tuple(_nodes([*lefts, *rights, *([] if then is None else [then])])))
 
     @classmethod
-    def _of(cls, sources: tuple[Source, ...], targets: tuple[str, ...], limit: int | None, then: str | None) -> Edge:
-        edge = cls((), (), limit=limit, then=then)
+    def _of(
+        cls,
+        sources: tuple[Source, ...],
+        targets: tuple[str, ...],
+        limit: int | None,
+        then: str | None,
+        leaves: bool = False,
+    ) -> Edge:
+        edge = cls((), (), limit=limit, then=then, leaves=leaves)
         object.__setattr__(edge, "sources", sources)
         object.__setattr__(edge, "targets", targets)
         return edge
@@ -187,7 +220,7 @@ class Edge:
 
     def __str__(self) -> str:
         bound = "" if self.limit is None else f" (at most {self.limit}, then {self.then})"
-        return self.key + bound
+        return self.key + bound + (" (leaving the fork)" if self.leaves else "")
 
 
 @dataclass(frozen=True)
@@ -201,17 +234,19 @@ class Path(Chained):
 
 Place: TypeAlias = Union[str, "Node", Terminal, Outcome]
 Arm: TypeAlias = Union["Node", Outcome, Path]
-Right: TypeAlias = Union["Node", Terminal, Path, Bounded, "tuple[Arm, ...]"]
+Right: TypeAlias = Union["Node", Terminal, Path, Bounded, Leaving, "tuple[Arm, ...]"]
 
 
 def _link(left: Path, right: Any) -> Path:
     if not left.tails:
         raise DeclarationError(
-            "nothing can follow at_most(...) in a chain", "begin a new row with the node it leads to"
+            "nothing can follow at_most(...) or leaving(...) in a chain", "begin a new row with the node it leads to"
         )
     if isinstance(right, Bounded):
         edge = Edge(left.tails, right.target, limit=right.limit, then=right.then, budget=right.budget)
         return Path(left.heads, (*left.edges, edge), ())
+    if isinstance(right, Leaving):
+        return Path(left.heads, (*left.edges, Edge(left.tails, right.target, leaves=True)), ())
     onward = _places(right)
     edge = Edge(left.tails, onward.heads)
     return Path(left.heads, (*left.edges, edge, *onward.edges), onward.tails)
@@ -243,6 +278,8 @@ def _instead(part: Any) -> str:
         part.close()  # or Python warns that nobody awaited it
     if isinstance(part, Bounded):
         return "at_most(...) stands at the right end of a row"
+    if isinstance(part, Leaving):
+        return "leaving(...) stands at the right end of a row"
     if isinstance(part, str):
         return "write the node itself: not its name, and not a call of it"
     return "write the node, do not call it; outcomes, tuples of nodes, at_most(...), END and FAIL('why') may stand too"
@@ -254,7 +291,9 @@ def _arms(arms: tuple[Any, ...]) -> Path:
     paths = [_path(arm) for arm in arms]
     for path in paths:
         if not path.tails:
-            raise DeclarationError("an arm of a fork cannot end in at_most(...)", "write the loop as a row of its own")
+            last = path.edges[-1]
+            end, row = ("leaving(...)", "that edge") if last.leaves else ("at_most(...)", "the loop")
+            raise DeclarationError(f"an arm of a fork cannot end in {end}", f"write {row} as a row of its own")
     return Path(
         tuple(head for path in paths for head in path.heads),
         tuple(edge for path in paths for edge in path.edges),

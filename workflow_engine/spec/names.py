@@ -42,6 +42,7 @@ def names(shape: Mapping[str, Any], migrations: Sequence[Migration], workflow: W
             tuple(nodes.get(each, each) for each in edge.targets),
             edge.limit,
             edge.then,
+            edge.leaves,
         )
         keys[edge.key] = now.key if now.key in known else _shuffled(now, workflow.edges) or now.key
     return Names(
@@ -81,7 +82,7 @@ def way_after(source: Source, migrations: Iterable[Migration]) -> Source:
 
 def _edge(each: Mapping[str, Any]) -> Edge:
     sources = tuple(Source(str(node), outcome) for node, outcome in each["sources"])
-    return Edge._of(sources, tuple(map(str, each["targets"])), each["limit"], each["then"])
+    return Edge._of(sources, tuple(map(str, each["targets"])), each["limit"], each["then"], each.get("leaves") is True)
 
 
 def _shuffled(edge: Edge, edges: Iterable[Edge]) -> str | None:

@@ -23,6 +23,7 @@ from workflow_engine.spec.loop import body_of
 from workflow_engine.spec.migrations import Migration, listed
 from workflow_engine.spec.nodes import Agent, Function, Node
 from workflow_engine.spec.policies import within_of
+from workflow_engine.spec.regions import Regions, regions_of
 from workflow_engine.spec.state import Field, State, fields_of
 from workflow_engine.spec.step import Step
 
@@ -78,6 +79,16 @@ class Workflow(Generic[S]):
             for source in edge.sources:
                 found.setdefault(source, edge)
         return MappingProxyType(found)
+
+    @cached_property
+    def regions(self) -> Regions:
+        """Where every node lies: in which arm of which fork. Only of a workflow without findings."""
+        return regions_of(self)
+
+    @cached_property
+    def leaves(self) -> bool:
+        """Whether an edge leaves a fork: only then anybody need look who is in one."""
+        return any(edge.leaves for edge in self.edges)
 
     @cached_property
     def bounded_into(self) -> Mapping[str, tuple[str, ...]]:

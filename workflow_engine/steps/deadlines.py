@@ -21,6 +21,8 @@ from workflow_engine.steps.writing import decoded
 async def keep_deadlines(live: Live, now: datetime) -> None:
     """Expire every question whose time is up by `now`, and ask again where it is time to."""
     for question in live.run.open:
+        if question.id not in [each.id for each in live.run.open]:
+            continue  # what the one before it led to has left their fork
         if question.due is not None and question.due <= now:
             await _expire(live, question, now)
         elif times := sum(each <= now for each in question.remind):

@@ -57,6 +57,10 @@ class Nest(Protocol):
         """Whether a run that waited can go on: by a letter, by the time, or by a run within it."""
         ...
 
+    async def in_doubt(self, run: RunId) -> bool:
+        """Whether an effect of a run, or of one within it, began and its end is not known."""
+        ...
+
     async def cancel(self, run: RunId, by: str, around: RunId) -> None:
         """End a run within `around` that nobody drives any more, and those within it."""
         ...

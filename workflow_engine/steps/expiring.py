@@ -23,7 +23,9 @@ async def expire(live: Live) -> None:
     now = live.around.clock.now()
     withdrawn: list[Any] = [QuestionWithdrawn(now, each.id, each.node, each.visit) for each in live.run.open]
     due = live.run.frontier.due
-    if live.workflow.on_timeout == "route" and all(catches(live.workflow, node, "failed") for node in due):
+    if live.workflow.on_timeout == "route" and all(
+        catches(live.workflow, node, "failed") or live.is_left(node) for node in due
+    ):
         for within in live.run.entered.values():
             assert live.nest is not None
             await live.nest.cancel(within, "deadline", live.run.id)
@@ -38,6 +40,8 @@ def _led_on(live: Live, due: tuple[str, ...], now: datetime) -> list[Any]:
     """One fact for each node, in one commit: each move is made where the one before it led."""
     run, made = live.run, []
     for name in due:
+        if name not in run.frontier.due:
+            continue  # another one's failure left their fork
         left = onward(live.workflow, run.frontier, name, "failed", live.state, live.owing.pop(name, None))
         made.append(
             StepFailed(

@@ -96,7 +96,7 @@ class Guard:
             try:
                 if not coming.done():
                     self._say(f"waits for {' and '.join(sharing.slots)}")
-                    await live.until(coming)
+                    await live.until(coming, self.node.name)
                     self._must_go_on()
                 wait = self._closed_for(sharing)
                 if wait is None:
@@ -108,7 +108,7 @@ class Guard:
             self._say(f"waits for {' and '.join(sharing.breakers)} to come back")
             opening = asyncio.ensure_future(changed.wait())
             try:
-                await live.until(opening, wait.total_seconds())
+                await live.until(opening, self.node.name, wait.total_seconds())
             finally:
                 opening.cancel()
             self._must_go_on()
@@ -121,7 +121,8 @@ class Guard:
             await live.post([EffectStarted(live.around.clock.now(), name, self.visit, key)])
 
     def _must_go_on(self) -> None:
-        if self.live.draining or self.live.cut or self.live.gave_up.is_set():
+        live = self.live
+        if live.draining or live.cut or live.gave_up.is_set() or live.is_left(self.node.name):
             raise LetGo
 
     def _say(self, words: str) -> None:

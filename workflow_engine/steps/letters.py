@@ -58,6 +58,8 @@ async def take_letters(live: Live) -> None:
         now = min(now, live.run.deadline)
     await keep_deadlines(live, now)
     for waiting in live.run.waits:
+        if live.run.wait(waiting.node) != waiting:
+            continue  # what the one before it led to has left their fork
         if waiting.until is not None and waiting.until <= now and not waiting.complete and waiting.on != "run":
             await over(live, waiting, now)
 

@@ -15,16 +15,19 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.bodies.scene import Scene, no_graphs
+from workflow_engine.frontier.leave import is_left
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.ports.clock import Clock, Mint
 from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.ports.ledger import Batch, Fence, Ledger, Snapshot
 from workflow_engine.ports.listener import Listener
 from workflow_engine.record.fold import advance
+from workflow_engine.record.ids import node_of
 from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Spent
 from workflow_engine.record.values import Value, Write, set_to
@@ -67,7 +70,8 @@ class Live:
     the runs within it; `within` are those under way, by their nodes. `forsaken` says that the run around it failed.
     `rerouted` says that its time was up and it was led on. `gave_up` says that a step failed with nothing to catch it.
     `owing` is what steps under way have used so far, of nodes that count in a budget. `desk` is where its bodies put
-    files, if its fields may name any.
+    files, if its fields may name any. `bell` rings when a fork was left; `unsettled` are subflows in it with effects in
+    doubt, which go on.
     """
 
     workflow: Workflow[Any]
@@ -94,6 +98,8 @@ class Live:
     within: dict[str, Live] = field(default_factory=dict)
     forsaken: bool = False
     desk: Desk | None = None
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    unsettled: set[str] = field(default_factory=set)
 
     @classmethod
     def of(
@@ -122,25 +128,32 @@ class Live:
         if self.stopping:
             within.forsaken = bool(self.run.failed) or self.forsaken
             within.drain()
+        elif self.is_left(node) and node not in self.unsettled:
+            within.drain()
 
-    async def pause(self, seconds: float) -> None:
-        """Wait this long, or until somebody drains."""
-        waits = [asyncio.ensure_future(each) for each in (self.around.clock.sleep(seconds), self.halt.wait())]
+    async def pause(self, seconds: float, node: str) -> None:
+        """Wait this long, or until somebody drains, or the fork around the node is left."""
+        await self._first(node, self.around.clock.sleep(seconds), self.halt.wait())
+
+    async def until(self, coming: asyncio.Future[Any], node: str, seconds: float | None = None) -> None:
+        """Wait for something before an attempt begins: for so long, or until none should begin any more."""
+        sleeping = () if seconds is None else (self.around.clock.sleep(seconds),)
+        await self._first(node, asyncio.shield(coming), self.halt.wait(), self.gave_up.wait(), *sleeping)
+
+    async def until_left(self, node: str) -> None:
+        """Wait until the run leaves the fork around a node while its step is under way."""
+        while not self.is_left(node):
+            await self.bell.wait()
+
+    async def until_let_go(self, node: str) -> None:
+        """Wait until the step of a node should come to an end soon."""
+        await self._first(node, self.halt.wait())
+
+    async def _first(self, node: str, *coming: Awaitable[Any]) -> None:
+        leaving = (self.until_left(node),) if self.workflow.leaves else ()
+        waits = [asyncio.ensure_future(each) for each in (*coming, *leaving)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-
-    async def until(self, coming: asyncio.Future[Any], seconds: float | None = None) -> None:
-        """Wait for something before an attempt begins: for so long, or until none should begin any more."""
-        waits: list[asyncio.Future[Any]] = [
-            asyncio.ensure_future(each) for each in (self.halt.wait(), self.gave_up.wait())
-        ]
-        if seconds is not None:
-            waits.append(asyncio.ensure_future(self.around.clock.sleep(seconds)))
-        try:
-            await asyncio.wait([coming, *waits], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for each in waits:
                 each.cancel()
@@ -175,8 +188,29 @@ class Live:
         unready = self.run.resting | self.kept.resting | self.busy
         visits, kept = self.run.frontier.visits, self.kept.frontier.visits
         ready = [node for node in self.run.frontier.due if node not in unready and visits[node] == kept.get(node)]
+        if self.run.frontier.leaving:
+            ready = [node for node in ready if not self.is_over(node)]
         # Steps under way count as taken: siblings must not pass the limit together.
         return tuple(ready[: max(self.around.limits.steps - self.run.steps - len(self.busy), 0)])
+
+    def is_left(self, node: str) -> bool:
+        """Whether the run has left the fork around a due node, so that what its step comes to leads nowhere."""
+        return is_left(self.workflow, self.run.frontier, node)
+
+    def is_over(self, node: str) -> bool:
+        """Whether no step of this due node should begin any more: its fork was left, and it leaves nothing in doubt."""
+        return self.is_left(node) and not self.in_doubt(node) and node not in self.unsettled
+
+    def in_doubt(self, node: str) -> bool:
+        """Whether an effect of a due node, or of one of its items, began and its end is not known."""
+        return any(node_of(place) == node for place in self.run.doubts)
+
+    @property
+    def staying(self) -> frozenset[str]:
+        """The due nodes that cannot be dropped: under way here or in a run within, or with an effect in doubt."""
+        if not self.workflow.leaves:
+            return frozenset()
+        return frozenset({*self.busy, *self.run.entered, *map(node_of, self.run.doubts)})
 
     def post(
         self,
@@ -197,12 +231,25 @@ class Live:
             for each in self.within.values():
                 each.forsaken = True
                 each.drain()
+        if self.workflow.leaves:
+            self._look_who_is_left()
         self.state = after(self.state, writes, run.seq)
         files = named_in(self.workflow, writes, events)
         durable = self.around.ledger.commit(
             self.fence, Batch(run, tuple(events), tuple(writes), tuple(taken), document, files=files)
         )
         return self._told(durable, run, events)
+
+    def _look_who_is_left(self) -> None:
+        """What waits to begin an attempt, or does so within, looks whether its fork was left."""
+        if not self.run.failed:
+            self.gave_up.clear()  # the step that had was dropped
+        if self.run.frontier.leaving:
+            for node, each in self.within.items():
+                if self.is_left(node) and node not in self.unsettled:
+                    each.drain()
+            self.bell.set()
+            self.bell = asyncio.Event()
 
     async def _told(self, durable: Awaitable[None], run: Run, events: Sequence[Any]) -> None:
         await durable
@@ -234,7 +281,7 @@ class Live:
             self.around.runner,
             self.run.caught.get(step.node),
             graphs=lambda: self.around.graphs(self.fence),
-            leaving=self.halt.wait,
+            leaving=partial(self.until_let_go, step.node) if self.workflow.leaves else self.halt.wait,
         )
 
 

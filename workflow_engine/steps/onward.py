@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from workflow_engine.bodies.scene import decide
@@ -22,8 +22,12 @@ def onward(
     outcome: str | None,
     state: Mapping[str, Value],
     cost: Spent | None = None,
+    staying: Collection[str] = (),
 ) -> Left:
-    """The move that leaving `node` makes. Raises RouteFailed if a route on the way raises."""
+    """The move that leaving `node` makes. Raises RouteFailed if a route on the way raises.
+
+    `staying` are the due nodes that an edge out of their fork must not drop.
+    """
 
     def ask(route: Route[Any, Any]) -> Any:
         try:
@@ -31,4 +35,4 @@ def onward(
         except (Exception, SystemExit) as error:  # a route is the user's function
             raise RouteFailed(f"route {route.name!r} raised {failure_of(route.name, error, 1).message}") from error
 
-    return leave(workflow, frontier, node, outcome, ask, cost)
+    return leave(workflow, frontier, node, outcome, ask, cost, staying)

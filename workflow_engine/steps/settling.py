@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from workflow_engine.errors import Failure
-from workflow_engine.frontier.leave import catches, charged
-from workflow_engine.record.events import StepFailed, StepFinished
+from workflow_engine.frontier.leave import catches, charged, is_left
+from workflow_engine.record.events import QuestionWithdrawn, StepFailed, StepFinished, StepWithdrawn
+from workflow_engine.record.frontier import Move
 from workflow_engine.record.usage import Spent
 from workflow_engine.record.values import Write
 from workflow_engine.spec.nodes import Human, Node
@@ -56,9 +57,10 @@ def finish(
     if filed := [write.text for write in writes if write.field in live.workflow.filing]:
         must_be_there(live, taken.node, filed, told=bool(letters) or isinstance(taken.node, Human | Wait))
     cost = live.owing.get(name) if live.owing else None
-    left = onward(live.workflow, live.run.frontier, name, outcome, state, cost)
+    left = onward(live.workflow, live.run.frontier, name, outcome, state, cost, live.staying)
     live.owing.pop(name, None)
     now = live.around.clock.now()
+    before = (*before, *_withdrawn(live, left.move, now))
     event = StepFinished(
         at=now,
         node=name,
@@ -87,9 +89,10 @@ async def fail(
     move = None
     cost = live.owing.pop(name, None)
     spent: Mapping[str, Spent] = {}
-    if catches(live.workflow, name, "failed"):
-        left = onward(live.workflow, live.run.frontier, name, "failed", live.state, cost)
+    if catches(live.workflow, name, "failed") or live.is_left(name):
+        left = onward(live.workflow, live.run.frontier, name, "failed", live.state, cost, live.staying)
         move = left.move
+        before = (*before, *_withdrawn(live, move, now))
     else:
         live.gave_up.set()
         if cost is not None:
@@ -109,6 +112,27 @@ async def fail(
         spent=spent,
     )
     await live.post([*before, event], (), letters)
+
+
+async def withdraw(live: Live, name: str) -> None:
+    """Commit that a node is due no more, whose fork was left before its step came to anything."""
+    cost = live.owing.pop(name, None)
+    visit, kind = live.run.frontier.visits[name], live.workflow.nodes[name].kind
+    left = onward(live.workflow, live.run.frontier, name, None, live.state, cost)
+    await live.post([StepWithdrawn(live.around.clock.now(), name, kind, visit, left.move)])
+
+
+def _withdrawn(live: Live, move: Move, now: datetime) -> list[QuestionWithdrawn]:
+    """The questions that are over because a move leaves a fork: all of its arms', but those about effects in doubt."""
+    if not move.dropped and not move.leaving:
+        return []
+    ahead = live.run.frontier.after(move)
+    return [
+        QuestionWithdrawn(now, each.id, each.node, each.visit)
+        for each in live.run.open
+        if each.node in move.dropped
+        or (is_left(live.workflow, ahead, each.node) and each.node != move.left and not live.in_doubt(each.node))
+    ]
 
 
 def _seconds(started: datetime, now: datetime) -> float:

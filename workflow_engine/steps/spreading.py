@@ -29,7 +29,7 @@ from workflow_engine.steps.asking import doubt_question
 from workflow_engine.steps.attempt import failure_of
 from workflow_engine.steps.filing import adopt_texts, must_be_there
 from workflow_engine.steps.live import Live
-from workflow_engine.steps.settling import Taken, fail, finish
+from workflow_engine.steps.settling import Taken, fail, finish, withdraw
 from workflow_engine.steps.trying import GaveUp, Released, Tries, trying
 from workflow_engine.steps.writing import writes_of
 
@@ -55,6 +55,8 @@ async def spread(live: Live, node: Each[Any, Any], visit: int, started: datetime
     elif many.doubtful and not live.stopping:
         question = doubt_question(live, node, visit, many.doubtful[0])
         await live.post([QuestionAsked(live.around.clock.now(), question, started)])
+    elif live.is_left(node.name) and not many.doubtful:
+        await withdraw(live, node.name)
 
 
 async def _finish(live: Live, taken: Taken, many: _Many) -> None:
@@ -96,6 +98,8 @@ class _Many:
         for index in range(len(self.work.items)):
             if not self._is_known(index):
                 (self.doubtful if self._asks(index) else self._ahead).append(index)
+        if self.live.is_left(self.node.name):  # only what was begun comes to its end
+            self._ahead = deque(index for index in self._ahead if self._began(index))
 
     def _is_known(self, index: int) -> bool:
         return index in self.known or index in self.failed
@@ -120,6 +124,9 @@ class _Many:
     def _is_doubtful(self, index: int) -> bool:
         place = place_of(self.node.name, index)
         return place in self.live.run.doubts and place not in self.live.cleared
+
+    def _began(self, index: int) -> bool:
+        return place_of(self.node.name, index) in self.live.run.doubts
 
     # ----------------------------------------------------------------------------------------------------- doing
 
@@ -147,7 +154,9 @@ class _Many:
 
     async def _hand(self) -> None:
         while self._ahead and self.failure is None and not self.live.draining and self.live.cancelled_by is None:
-            await self._item(self._ahead.popleft())
+            index = self._ahead.popleft()
+            if self._began(index) or not self.live.is_left(self.node.name):
+                await self._item(index)
 
     async def _item(self, index: int) -> None:
         node, live = self.node, self.live
@@ -157,6 +166,8 @@ class _Many:
             probe = partial(each.probe, node, self.work, index)
             if looks and await self._tried(index, began, probe, "found by its probe"):
                 return
+            if looks and live.is_left(node.name):
+                return  # its probe found that nothing happened
             live.cleared.discard(place_of(node.name, index))
             key = live.run.key(node.name, self.visit, index)
             await self._keep(EffectStarted(began, node.name, self.visit, key, index))

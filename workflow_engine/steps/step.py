@@ -22,7 +22,7 @@ from workflow_engine.steps.entering import enter, leave_behind, visit_of
 from workflow_engine.steps.filing import adopt_values
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.midway import going_on, questions
-from workflow_engine.steps.settling import Taken, fail, finish
+from workflow_engine.steps.settling import Taken, fail, finish, withdraw
 from workflow_engine.steps.spreading import spread
 from workflow_engine.steps.trying import GaveUp, Released, Tries, trying
 from workflow_engine.steps.waiting import begin, go_on
@@ -37,6 +37,8 @@ async def step(live: Live, name: str) -> None:
     Returns when the run has moved on, rests on a question, or has recorded a failure. Raises only what ends the whole
     drive: errors.StoreError, errors.FenceLost, and cancellation, which leaves the node due.
     """
+    if live.run.frontier.leaving and live.is_over(name):
+        return  # its fork was left between its turn and this
     node = live.workflow.nodes[name]
     visit = live.run.frontier.visits[name]
     if live.run.waits and (waiting := live.run.wait(name)) is not None and isinstance(node, Wait):
@@ -54,6 +56,9 @@ async def step(live: Live, name: str) -> None:
     if effect and name in live.run.doubts and name not in live.cleared:
         known = await _in_doubt(live, node, visit, started)
         if known is not None:
+            return
+        if live.is_left(name) and getattr(node, "in_doubt", None) != "rerun":
+            await withdraw(live, name)  # its probe found that nothing happened
             return
     if effect and name not in live.workflow.sharing:  # its guard says so once it may begin
         await live.post([EffectStarted(started, name, visit, live.run.key(name, visit))])
@@ -97,7 +102,8 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
 
     result = await trying(live, node, visit, act, settle)
     if isinstance(result, GaveUp):
-        if node.name in live.run.entered and catches(live.workflow, node.name, "failed"):
+        onward = catches(live.workflow, node.name, "failed") or live.is_left(node.name)
+        if onward and node.name in live.run.entered:
             # Nobody comes back to the run within: what it still asks or does is over.
             await leave_behind(live, live.run.entered[node.name])
         await fail(live, Taken(node, visit, started, result.tries.number, paid=result.tries.paid), result.failure)
@@ -108,10 +114,16 @@ async def _attempts(live: Live, node: Node, visit: int, started: datetime, act: 
     return True
 
 
+async def _nothing() -> None:
+    """Nothing to commit: who looks after the arms of forks that were left withdraws the node."""
+
+
 def _settle(live: Live, taken: Taken, intent: Intent, tried: tuple[Tried, ...]) -> Any:
     match intent:
         case Wrote():
             return finish(live, taken, writes_of(live.workflow, taken.node.name, intent.values, live.around.limits))
+        case _ if live.run.frontier.leaving and live.is_over(taken.node.name):
+            return _nothing()  # nobody waits for what it asks or waits for
         case Rest():
             rests = Waiting(taken.node.name, taken.visit, "run", (intent.run,), until=intent.until, since=taken.started)
             durable = live.post([WaitBegan(live.around.clock.now(), rests)])

@@ -95,11 +95,13 @@ async def trying(
             failed[rule] += 1
             spent = timedelta(0) if guard is None else guard.spent
             decision = (rule or ONCE).after(failed[rule], error, live.around.mint.chance(), spent)
-            if isinstance(decision, GiveUp):
+            if isinstance(decision, GiveUp) or live.is_left(node.name):
                 return GaveUp(failure, Tries(number, attempt.words, paid))
             wait = decision.time.total_seconds()
             now = live.around.clock.now()
             await live.post([AttemptFailed(now, node.name, visit, number, failure, wait, item)])
-            await live.pause(wait)
+            await live.pause(wait, node.name)
             if live.draining or live.cut:
                 return Released()
+            if live.is_left(node.name):
+                return GaveUp(failure, Tries(number, attempt.words, paid))

@@ -1,9 +1,10 @@
-"""W5, forks and joins: they match like brackets, and nothing enters or leaves an arm but through them.
+"""W5, forks and joins: they match like brackets, and nothing leaves an arm otherwise but an edge that says so.
 
 A place of the workflow lies in one arm, or in none. Walking from START, a fork opens an arm for each of its targets and
 the join of exactly these arms closes them. Then a run has at most one node due in each arm, every join completes, and
 none of its arms is left behind when the run ends: soundness of workflow nets, by construction rather than by search
-(van der Aalst, "The application of Petri nets to workflow management", 1998).
+(van der Aalst, "The application of Petri nets to workflow management", 1998). An edge that leaves a fork empties all of
+its arms (the cancellation region of reset nets), so that the same holds behind it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from workflow_engine.spec.edges import START_NAME, Edge, Source, is_end
+from workflow_engine.spec.edges import FAIL_PREFIX, START_NAME, Edge, Source, is_end
 from workflow_engine.verify.course import spendable
 from workflow_engine.verify.finding import Finding
 from workflow_engine.verify.graph import Graph
@@ -105,7 +106,14 @@ class _Tracing:
             self.follow(source, edge, here)
 
     def follow(self, source: Source, edge: Edge, here: Arm | None) -> None:
-        if edge.forks:
+        if edge.leaves:
+            if here is None:
+                what = f"{self.graph.written(source)} leaves a fork, and lies in none ({edge.key})"
+                self.say(
+                    "W510", source.node, what, f"write a plain edge: {self.graph.written(source)} >> {_ends(edge)}"
+                )
+            self.enter(source, edge, edge.targets, None if here is None else here.outer)
+        elif edge.forks:
             for number, target in enumerate(edge.targets):
                 self.enter(source, edge, (target,), self.arm(edge, number, here))
         else:
@@ -119,7 +127,10 @@ class _Tracing:
             if is_end(target):
                 if arm is not None:
                     what = f"{self.graph.written(source)} ends the run inside {arm}"
-                    self.say("W501", source.node, what, "join the arms first, then lead on to the end")
+                    cure = "join the arms first, then lead on to the end"
+                    if not edge.leaves:
+                        cure += f"; or withdraw the other arms: {self.graph.written(source)} >> leaving({_end(target)})"
+                    self.say("W501", source.node, what, cure)
             elif target not in self.graph.nodes:
                 continue
             elif target not in self.of:
@@ -139,7 +150,10 @@ class _Tracing:
         inner = max(both, key=lambda each: len(each.lineage))
         how = "a bounded edge" if edge.limit is not None else "an edge"
         what = f"lies both inside and outside of {inner}: {how} crosses the arm's border ({edge.key})"
-        self.say("W502", target, what, "enter an arm only by its fork and leave it only by its join")
+        cure = "enter an arm only by its fork and leave it only by its join"
+        if edge.limit is None and not edge.leaves and not edge.forks and not edge.joins:
+            cure += f", or withdraw the other arms: {self.graph.written(edge.sources[0])} >> leaving({target})"
+        self.say("W502", target, what, cure)
 
     def closed(self, edge: Edge, waiting: Mapping[Source, Arm | None]) -> Arm | None:
         """The arm a join leads back to, having looked whether it closes exactly one fork."""
@@ -196,6 +210,19 @@ def _malformed(graph: Graph) -> Iterator[Finding]:
         for source in edge.sources:
             if graph.fails(source) and source.node in graph.nodes:
                 yield from _after_failure(graph, edge, source)
+        if edge.leaves:
+            yield from _leaving(graph, edge, place)
+
+
+def _leaving(graph: Graph, edge: Edge, place: str) -> Iterator[Finding]:
+    how = "joins" if edge.joins else "forks" if edge.forks else "is bounded" if edge.limit is not None else None
+    if how is not None:
+        what = f"an edge that leaves a fork {how} as well ({edge.key})"
+        yield graph.finding("W511", place, what, f"put a node between: {place} >> leaving(node), then go on from there")
+    for target in edge.targets:
+        if graph.is_route(target):
+            what = f"an edge leaves a fork for the route {target}, which may have to wait for what is under way there"
+            yield graph.finding("W511", place, what, f"put a node between: {place} >> leaving(node), node >> {target}")
 
 
 def _after_failure(graph: Graph, edge: Edge, source: Source) -> Iterator[Finding]:
@@ -207,6 +234,14 @@ def _after_failure(graph: Graph, edge: Edge, source: Source) -> Iterator[Finding
         if graph.is_route(target):
             what = f"{way} leads into the route {target}, which decides on a state the step did not write"
             yield graph.finding("W508", source.node, what, f"put a node between: {way} >> node >> {target}")
+
+
+def _ends(edge: Edge) -> str:
+    return ", ".join(map(_end, edge.targets))
+
+
+def _end(target: str) -> str:
+    return f"FAIL({target.removeprefix(FAIL_PREFIX)!r})" if target.startswith(FAIL_PREFIX) else target
 
 
 def _listed(edge: Edge) -> str:

@@ -152,6 +152,8 @@ class _Bound:
         for arc in course.arcs:
             if self.graph.answers(arc.source):
                 self.answers.append(arc)
+            elif arc.edge.leaves and (left := lie.of.get(arc.tail)) is not None:
+                self.ways[left.outer].append(_Way(_place(left.fork), arc.head))
             elif not arc.edge.joins:
                 self.ways[lie.of.get(arc.tail)].append(
                     _Way(arc.tail, _head(arc), arc.edge if arc.how == "bounded" else None)
@@ -183,12 +185,14 @@ class _Bound:
     def _answered(self, arc: Arc, arms_of: Mapping[Edge, list[Arm]]) -> int:
         """The most steps after an answer: here, in the arms beside it wherever they stand, and after their joins."""
         arm = self.lie.of.get(arc.tail)
+        if arc.edge.leaves and arm is not None:
+            arm = arm.outer
         steps = 0 if arc.edge.joins else self._from(arm, _head(arc))
         while arm is not None:
             beside = (max(self.after[each].values(), default=0) for each in arms_of[arm.fork] if each is not arm)
             steps += sum(beside)
-            join = self.lie.joins.get(arm.fork)
-            steps += self._from(arm.outer, join.targets[0]) if join is not None else 0
+            beyond = [way.head for way in self.ways[arm.outer] if way.tail == _place(arm.fork)]
+            steps += max((self._from(arm.outer, head) for head in beyond), default=0)
             arm = arm.outer
         return steps
 

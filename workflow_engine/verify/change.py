@@ -12,7 +12,7 @@ from workflow_engine.record.inbox import MIDWAY
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value
 from workflow_engine.record.waiting import Waiting
-from workflow_engine.spec.edges import Edge, Source
+from workflow_engine.spec.edges import Edge, Source, is_end
 from workflow_engine.spec.nodes import Human, Node, Route
 from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
@@ -39,7 +39,7 @@ def fits(
     lie = arms(graph)
     found = {*_position(graph, run, kinds or {}), *_state(graph, state)}
     if not found:
-        found = {*_brackets(graph, lie, run), *_ahead(graph, lie, run, state)}
+        found = {*_leaving(graph, lie, run), *_brackets(graph, lie, run), *_ahead(graph, lie, run, state)}
     return tuple(sorted(found, key=lambda each: (each.code, each.place, each.what)))
 
 
@@ -109,8 +109,16 @@ def _brackets(graph: Graph, lie: Arms, run: Run) -> Iterator[Finding]:
     """A run stands at one place in each arm of each fork it is in, and at one place outside of all forks."""
     inside: dict[Arm | None, set[str]] = defaultdict(set)
     forks: dict[Edge, Arm | None] = {}
+    for key in run.frontier.leaving:  # what still stands in one that was left is looked at by itself
+        outer = next((each.outer for each in lie.of.values() if each is not None and each.fork.key == key), None)
+        inside[outer].add(f"the fork {key}")
+        for each in outer.lineage if outer is not None else ():
+            inside[each.outer].add(f"the fork after {each.fork.sources[0]}")
+            forks[each.fork] = each.outer
     for place, name in _standing(graph, run):
         arm = lie.of.get(name)
+        if _is_left(arm, run):
+            continue
         inside[arm].add(place)
         for each in arm.lineage if arm is not None else ():
             inside[each.outer].add(f"the fork after {each.fork.sources[0]}")
@@ -125,6 +133,29 @@ def _brackets(graph: Graph, lie: Arms, run: Run) -> Iterator[Finding]:
             if (fork, number) not in occupied:
                 what = f"the run is past the fork after {fork.sources[0]}, and nobody began its arm {target}"
                 yield graph.finding("W608", target, what, "keep the fork as it was while runs are in it")
+
+
+def _is_left(arm: Arm | None, run: Run) -> bool:
+    return arm is not None and any(each.fork.key in run.frontier.leaving for each in arm.lineage)
+
+
+def _leaving(graph: Graph, lie: Arms, run: Run) -> Iterator[Finding]:
+    """A fork that was left is still there, with what is under way in it, and so is the place it was left for."""
+    for key, there in run.frontier.leaving.items():
+        within = [each for arm in lie.of.values() if arm is not None for each in arm.lineage if each.fork.key == key]
+        if not within or not any(_is_left(lie.of.get(node), run) for node in run.frontier.due):
+            what = "the run is leaving this fork, and waits for what is under way in it: it is gone"
+            yield graph.finding("W611", key, what, "keep the fork as it was while runs are in it")
+        elif there[1:] and (
+            not graph.exists(there[1]) or graph.is_route(there[1]) or _beyond(lie, there[1], within[0])
+        ):
+            what = f"the run left the fork after {within[0].fork.sources[0]} for it, and it is not there any more"
+            yield graph.finding("W611", there[1], what, "keep it where it was while runs are on their way to it")
+
+
+def _beyond(lie: Arms, target: str, arm: Arm) -> bool:
+    """Whether a place lies elsewhere than just outside of an arm."""
+    return not is_end(target) and lie.of.get(target) is not arm.outer
 
 
 def _standing(graph: Graph, run: Run) -> Iterator[tuple[str, str]]:
@@ -167,7 +198,9 @@ def _ahead(graph: Graph, lie: Arms, run: Run, state: Mapping[str, Value]) -> Ite
     bits = fields_of(workflow.fields, {name: writes_of(workflow, node) for name, node in graph.nodes.items()})
     unwritten = sum(bit for name, bit in bits.begun.items() if name not in state)
     course = Course(graph, sane=False)
-    here = dict.fromkeys(run.frontier.due, unwritten)
+    due = [name for name in run.frontier.due if not _is_left(lie.of.get(name), run)]
+    due += [there[1] for there in run.frontier.leaving.values() if there[1] in graph.nodes]
+    here = dict.fromkeys(due, unwritten)
     flow = Flow(graph, course.arcs, lie, bits, here, arrived=dict.fromkeys(_arrived(graph, run), unwritten))
     for name, reached in flow.into.items():
         for read in reads_of(workflow, graph.nodes[name]) if name in graph.nodes else ():

@@ -79,6 +79,7 @@ class Flow:
         for arc in arcs:
             self._from.setdefault(arc.tail, []).append(arc)
         self._in_arm = _written_in_arms(lie, fields)
+        self._beside = _made_beside(graph, lie, fields)
         self._begun = _united(fields.begun.values())
         self._spread(begin)
 
@@ -121,6 +122,9 @@ class Flow:
         bits = self.leaving(arc.source)
         if bits is not None and arc.how == "then":
             bits &= ~self.certain.get(arc.edge.key, 0)
+        if bits is not None and arc.edge.leaves:
+            # Nobody knows how far the arms beside it came: what they write may have been written, or not.
+            bits |= self._beside.get(self.lie.of.get(arc.tail), 0)
         return bits
 
     def _joined(self, edge: Edge) -> int | None:
@@ -136,6 +140,21 @@ class Flow:
         # What no arm writes is as it was before the fork, in any of them.
         untouched = next(iter(left.values())) & elsewhere
         return (written | untouched) & ~self._begun | unwritten
+
+
+def _made_beside(graph: Graph, lie: Arms, fields: Fields) -> dict[Arm | None, int]:
+    """For each arm that an edge leaves past its join, all bits that the other arms of its fork may make."""
+    found: dict[Arm | None, int] = {}
+    for arm in {lie.of.get(source.node) for edge in graph.edges if edge.leaves for source in edge.sources}:
+        for node in fields.written if arm is not None else ():
+            other = lie.of.get(node)
+            if other is not None and any(_beside(arm, each) for each in other.lineage):
+                found[arm] = found.get(arm, 0) | fields.made_by(node)
+    return found
+
+
+def _beside(one: Arm | None, other: Arm) -> bool:
+    return one is not None and one is not other and one.fork is other.fork and one.outer is other.outer
 
 
 def _written_in_arms(lie: Arms, fields: Fields) -> dict[Arm | None, int]:

@@ -187,8 +187,8 @@ def _is_way(node: Any, outcome: Any) -> bool:
     return isinstance(node, str) and (outcome is None or isinstance(outcome, str))
 
 
-def _order(edge: Edge) -> tuple[str, str, str]:
-    return (edge.key, repr(edge.limit), repr(edge.then))
+def _order(edge: Edge) -> tuple[str, str, str, bool]:
+    return (edge.key, repr(edge.limit), repr(edge.then), edge.leaves)
 
 
 def _grouped(pairs: Iterable[tuple[str, Arc]]) -> Mapping[str, tuple[Arc, ...]]:

@@ -99,7 +99,8 @@ class _Walker:
     def __init__(self, graph: Graph, most: int, interleave: bool) -> None:
         self.graph = graph
         self.most = most
-        self.interleave = interleave
+        # Where an arm can empty the others, it matters how far they have come.
+        self.interleave = interleave or graph.workflow.leaves
         self.number = {edge.key: at for at, edge in enumerate(graph.bounded)}
         self.into: dict[str, list[int]] = {}
         for at, edge in enumerate(graph.bounded):
@@ -187,6 +188,14 @@ class _Walker:
                 self.walk.spent.add(edge.key)
                 move.entering.append((str(edge.then), False))
             return
+        if edge.leaves:
+            regions = self.graph.workflow.regions
+            fork = regions.fork_of(source.node)
+            inside = regions.inside.get(fork or "", frozenset())
+            move.due = [name for name in move.due if name not in inside]
+            move.arrived = {each for each in move.arrived if each.node not in inside}
+            move.entering = [each for each in move.entering if each[0] not in inside]
+            move.leaving = [each for each in move.leaving if each.node not in inside]
         if edge.joins:
             move.arrived.add(source)
             if not move.arrived.issuperset(edge.sources):

@@ -1,0 +1,30 @@
+"""Forsaking: what becomes of the arms of a fork that was left while some of their steps could not be dropped.
+
+The commit that leaves a fork drops what rests or has not begun. What stays due leads nowhere, and is over in one of
+three ways: its step under way ends and is recorded; it leaves nothing in doubt, and is withdrawn here; or an effect of
+it is in doubt, and is settled first, as its node says. The last one lets the run go on.
+"""
+
+from __future__ import annotations
+
+from workflow_engine.steps.live import Live
+from workflow_engine.steps.settling import withdraw
+
+LEFT = "the run around it, which left the fork"
+"""Who ends a run within."""
+
+
+async def forsake(live: Live) -> None:
+    """Withdraw every node of a fork that was left which is not under way and leaves nothing in doubt."""
+    for name in live.run.frontier.due:
+        if not live.is_left(name) or name in live.busy or live.in_doubt(name):
+            continue
+        inner = live.run.entered.get(name)
+        if inner is not None:
+            assert live.nest is not None, "whoever drives a run brings what drives those within it"
+            if await live.nest.in_doubt(inner):
+                live.unsettled.add(name)
+                continue
+            await live.nest.cancel(inner, LEFT, live.run.id)
+        live.unsettled.discard(name)
+        await withdraw(live, name)
