@@ -24,7 +24,8 @@ from workflow_engine import (
     workflow,
 )
 from workflow_engine.errors import DeclarationError
-from workflow_engine.spec.subflow import Subflow, nested
+from workflow_engine.spec.nesting import nested
+from workflow_engine.spec.subflow import Subflow
 
 
 class Bill(State):

@@ -15,7 +15,8 @@ from workflow_engine.bodies.scene import Scene
 from workflow_engine.errors import Failure, StepError
 from workflow_engine.record.codec import encode
 from workflow_engine.spec.each import Each, OnError, element_of, item_parameters, value_type
-from workflow_engine.spec.nodes import Agent
+from workflow_engine.spec.nodes import Agent, Function
+from workflow_engine.spec.subflow import Subflow
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,13 @@ def spread(node: Each[Any, Any], scene: Scene) -> Spread:
 async def one(node: Each[Any, Any], work: Spread, index: int, scene: Scene) -> Wrote:
     """One attempt at one item. Whatever the body raises goes through."""
     scene = with_item(node, work, index, scene)
+    assert not isinstance(node.one, Subflow), "a run within is driven by whoever drives the one around it"
     return await (agent.run(node.one, scene) if isinstance(node.one, Agent) else function.run(node.one, scene))
 
 
 async def probe(node: Each[Any, Any], work: Spread, index: int, scene: Scene) -> Wrote | None:
     """Whether the effect of one item is there already; None means that it is not."""
-    assert not isinstance(node.one, Agent)
+    assert isinstance(node.one, Function)
     return await function.probe(node.one, with_item(node, work, index, scene))
 
 

@@ -13,7 +13,8 @@ from workflow_engine.spec.subflow import Subflow
 
 def run(node: Subflow, scene: Scene) -> Enter:
     """The inputs of its run. Raises StepError for a field that does not fit its type any more."""
-    return Enter({theirs: read(scene.workflow, scene.state, mine) for theirs, mine in node.reads.items()})
+    given = {theirs: read(scene.workflow, scene.state, mine) for theirs, mine in node.reads.items()}
+    return Enter({**given, **scene.given})  # with the item, if it is one of many
 
 
 def taken(node: Subflow, state: Mapping[str, Value]) -> dict[str, Any]:

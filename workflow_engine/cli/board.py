@@ -101,12 +101,13 @@ class Board:
                 row.words = "nobody answered in time" if event.type == "QuestionExpired" else "no longer asked"
             case e.SubflowEntered():
                 row = self._at(event.node, event.visit, 1)
-                row.standing, row.since, row.kind = "running", now if row.since is None else row.since, "subflow"
-                row.words = line(f"as run {event.run}")
+                row.standing, row.since = "running", now if row.since is None else row.since
+                row.kind = "subflow" if event.item is None else "each"
+                row.words = line(f"{'' if event.item is None else f'item {event.item} '}as run {event.run}")
             case e.WaitBegan():
                 row = self._at(event.waiting.node, event.waiting.visit, 1)
                 row.standing, row.since, row.words = "waiting", None, line(words_of(event.waiting))
-                row.kind = "subflow" if event.waiting.on == "run" else "wait"
+                row.kind = row.kind if row.kind == "each" else "subflow" if event.waiting.on == "run" else "wait"
             case e.SignalReceived() if event.node is not None:
                 row = self._resting(event.node, event.visit)
                 row.words = line(f"signal {event.name} came (by {event.by})")

@@ -11,7 +11,7 @@ from workflow_engine.cli.voice import AMBER, say
 from workflow_engine.errors import UsageError
 from workflow_engine.ports.sandbox import Sandbox
 from workflow_engine.settings import read_settings
-from workflow_engine.spec.subflow import agents_within, nested
+from workflow_engine.spec.nesting import agents_within, nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.targets import Loaded
 

@@ -93,9 +93,12 @@ async def _of_run(what: str, store: Path | None, folded: frozenset[str] | None) 
 async def _within(engine: Engine, view: RunView[Any], way: str = "") -> dict[str, RunView[Any]]:
     """The runs within by the way to their nodes: of several visits, the last."""
     from workflow_engine.errors import RunNotFound
+    from workflow_engine.record.ids import place_in
 
     found: dict[str, RunView[Any]] = {}
-    last = {each.node: each.run for each in view.history.steps if each.run is not None} | dict(view.run.entered)
+    last = {each.node: each.run for each in view.history.steps if each.run is not None}
+    # One card cannot stand for the runs of many items: theirs is drawn as it was declared.
+    last |= {place: run for place, run in view.run.entered.items() if place_in(place)[1] is None}
     for node, run in last.items():
         with suppress(RunNotFound):
             found[f"{way}{node}"] = inner = await engine.get(run)

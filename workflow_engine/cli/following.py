@@ -15,8 +15,8 @@ from workflow_engine.cli.table import board_lines, row_line
 from workflow_engine.cli.voice import console
 from workflow_engine.ports.ledger import Recorded
 from workflow_engine.ports.listener import Began, Said
-from workflow_engine.record.events import SubflowEntered
-from workflow_engine.record.ids import RunId, around
+from workflow_engine.record.events import ItemFailed, ItemFinished, SubflowEntered
+from workflow_engine.record.ids import RunId, around, place_in, place_of
 from workflow_engine.spec.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Following:
         self.run: RunId | None = None
         self._ways: dict[RunId, str] = {}
         self._inner: dict[RunId, Board] = {}
+        self._items: dict[tuple[RunId, str, int], RunId] = {}
 
     def hear(self, run: RunId, event: Any) -> None:
         """Show one fact."""
@@ -44,7 +45,9 @@ class Following:
             self.board.hear(event)
         elif (row := self._row_within(run, event)) is not None:
             step, _, inner = row.node.partition("/")
-            self.board.row(step).words = line(f"{inner}: {row.standing} {row.words}")
+            step, item = place_in(step)
+            place = inner if item is None else f"item {item}, {inner}"
+            self.board.row(step).words = line(f"{place}: {row.standing} {row.words}")
         self._note(run, event)
 
     def is_within(self, run: RunId) -> bool:
@@ -53,7 +56,14 @@ class Following:
 
     def _note(self, run: RunId, event: Any) -> None:
         if isinstance(event, SubflowEntered):
-            self._ways[event.run] = f"{self._ways.get(run, '')}{event.node}/"
+            self._ways[event.run] = f"{self._ways.get(run, '')}{place_of(event.node, event.item)}/"
+            if event.item is not None:
+                self._items[run, event.node, event.item] = event.run
+        elif isinstance(event, ItemFinished | ItemFailed):
+            done = self._items.pop((run, event.node, event.item), None)
+            if done is not None:  # of thousands of items only those in hand are remembered
+                self._ways.pop(done, None)
+                self._inner.pop(done, None)
 
     def _row_within(self, run: RunId, event: Any) -> Row | None:
         """The row that a fact of a run within changed, under the way to it: `bill/charge`."""

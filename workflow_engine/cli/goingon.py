@@ -64,7 +64,7 @@ async def _driven_for(run: Run, manner: Manner) -> Run:
             f"run {outer.id}, around run {run.id}, is driven by a living process",
             typed("watch", outer.id, store=manner.store),
         )
-    say(f"run {run.id} does step {run.within.node} of run {run.within.run}: run {outer.id} goes on, and it with that")
+    say(f"run {run.id} does {run.within.what} of run {run.within.run}: run {outer.id} goes on, and it with that")
     return outer.run
 
 

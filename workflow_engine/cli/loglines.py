@@ -10,6 +10,7 @@ from workflow_engine.cli.figures import line as one_line
 from workflow_engine.cli.figures import plain, several
 from workflow_engine.cli.voice import AMBER, DIM, RED, painted
 from workflow_engine.errors import UsageError
+from workflow_engine.record.ids import place_in
 from workflow_engine.record.logs import RANKS, LogLine, LogPart
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Wanted:
         if self.attempt not in (None, part.attempt):
             return False
         if spoken.within:
-            return self.node in (None, spoken.within[0])
+            return self.node in (None, place_in(spoken.within[0])[0])
         return self.node in (None, part.node) and self.visit in (None, part.visit)
 
     def unknown(self, part: LogPart | None) -> bool:

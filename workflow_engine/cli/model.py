@@ -40,7 +40,7 @@ def stub(
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import emit, point, say
     from workflow_engine.errors import UsageError
-    from workflow_engine.spec.subflow import nested
+    from workflow_engine.spec.nesting import nested
     from workflow_engine.targets import load
 
     loaded = load(target)

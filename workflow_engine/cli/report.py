@@ -53,7 +53,7 @@ def summary(view: RunView[Any]) -> str:
         parts.append(f"forked from {run.parent[0]} at step {run.parent[1]}")
     if run.within is not None:
         visit = f" (visit {run.within.visit})" if run.within.visit > 1 else ""
-        parts.append(f"does step {line(run.within.node)}{visit} of run {run.within.run}")
+        parts.append(f"does {line(run.within.what)}{visit} of run {run.within.run}")
     used = run.usage.input_tokens + run.usage.output_tokens
     if used:
         parts.append(f"{tokens(used)} tokens")

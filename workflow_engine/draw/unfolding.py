@@ -14,7 +14,7 @@ from workflow_engine.draw.diagram import Arrow, Card, Diagram, Group
 from workflow_engine.draw.extract import diagram_of
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.edges import END_NAME, START_NAME
-from workflow_engine.spec.subflow import subflows_of
+from workflow_engine.spec.nesting import subflows_of
 from workflow_engine.spec.workflow import Workflow
 
 Pictured = Callable[[str, Workflow[Any]], Diagram | None]

@@ -10,17 +10,19 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy
 
 from workflow_engine.bodies.resources import Resources
-from workflow_engine.errors import InvalidWorkflow, ModelMissing
+from workflow_engine.errors import InvalidWorkflow, ModelMissing, UsageError
 from workflow_engine.frontier.leave import catches
 from workflow_engine.langgraph.channels import schemas_of, seeds_of
 from workflow_engine.langgraph.plain import Plain
 from workflow_engine.ports.agents import AgentRunner
 from workflow_engine.record.frontier import Move
+from workflow_engine.spec import waits
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import END_NAME, FAIL_PREFIX, START_NAME, Edge, Source, is_end
-from workflow_engine.spec.nodes import FAILED, Node, Route
+from workflow_engine.spec.foreign import Foreign
+from workflow_engine.spec.nesting import agents_within, nested, subflow_of
+from workflow_engine.spec.nodes import FAILED, Human, Node, Route
 from workflow_engine.spec.policies import Retry, Wait, attempts_of, rules_of
-from workflow_engine.spec.subflow import agents_within
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import broken, verify
 
@@ -50,7 +52,8 @@ def to_langgraph(
 
     A subflow is a graph called within its node; how deep one may lie within itself is not looked at.
 
-    Items of an `each` node are done in one go, and kept when all of them are done.
+    Items of an `each` node are done in one go, and kept when all of them are done. So nobody can be asked in the middle
+    of one: errors.UsageError for an `each` over a subflow that asks or waits.
 
     What is lost on the way: durability is your checkpointer's (between supersteps, not per step), and so is who may
     drive a run: two processes resuming one thread both execute. Effects are plain calls that may be repeated. There is
@@ -66,7 +69,23 @@ def to_langgraph(
         raise ModelMissing(
             f"{workflow.name} has agents and no runner was given for them", "to_langgraph(..., agents=open_runner(...))"
         )
+    if asking := _asks_for_items(workflow):
+        raise UsageError(
+            f"{asking} asks or waits in the middle of an item, and LangGraph does all items in one go",
+            "run it here, or ask before or after the items",
+        )
     return _Export(workflow, agents, resources).built()
+
+
+def _asks_for_items(workflow: Workflow[Any]) -> str | None:
+    """The first `each` node over a workflow that rests in between."""
+    for around in (workflow, *nested(workflow).values()):
+        for node in around.nodes.values():
+            within = subflow_of(node) if isinstance(node, Each) else None
+            flows = () if within is None else (within.workflow, *nested(within.workflow).values())
+            if any(isinstance(each, Human | waits.Wait | Foreign) for flow in flows for each in flow.nodes.values()):
+                return node.name
+    return None
 
 
 class _Export:

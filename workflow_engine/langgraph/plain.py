@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -108,12 +108,20 @@ class Plain:
 
     async def _done(self, node: Node, scene: Scene) -> Any:
         if isinstance(node, Each):
-            return await _spread(node, scene)
+            return await _spread(node, scene, self._one)
         if not isinstance(node, Subflow):
             return await run_body(node, scene)
+        return await self._entered(node, scene)
+
+    async def _entered(self, node: Subflow, scene: Scene) -> Wrote:
         ended = await self.within(node.workflow).ainvoke(dict(subflow.run(node, scene).inputs))
         fields = node.workflow.fields
         return Wrote({mine: ended.get(theirs, fields[theirs].default) for mine, theirs in node.gives.items()})
+
+    async def _one(self, node: Each[Any, Any], work: each.Spread, index: int, scene: Scene) -> Wrote:
+        if isinstance(node.one, Subflow):
+            return await self._entered(node.one, each.with_item(node, work, index, scene))
+        return await each.one(node, work, index, scene)
 
     def caught(self, node: Node) -> Any:
         """What happens when a node gave up and has a failure edge."""
@@ -161,7 +169,7 @@ class Plain:
         return Command(update={**update, COUNTS: dict(left.move.counts)}, goto=self.ways(left.move))
 
 
-async def _spread(node: Each[Any, Any], scene: Scene) -> Wrote:
+async def _spread(node: Each[Any, Any], scene: Scene, do: Callable[..., Awaitable[Wrote]]) -> Wrote:
     """All items in one go: none is kept by itself."""
     work = each.spread(node, scene)
     known: dict[int, str] = {}
@@ -174,7 +182,7 @@ async def _spread(node: Each[Any, Any], scene: Scene) -> Wrote:
             for attempt in count(1):
                 step = replace(scene.step, item=index, key=key, attempt=attempt)
                 try:
-                    intent = await each.one(node, work, index, replace(scene, step=step))
+                    intent = await do(node, work, index, replace(scene, step=step))
                     value = next(iter(intent.values.values()), None)
                     known[index] = work.encoded(value, f"{node.name} wrote item {index} of {', '.join(node.writes)!r}")
                     return

@@ -139,12 +139,16 @@ class EffectStarted:
 
 @dataclass(frozen=True)
 class SubflowEntered:
-    """A visit to a subflow is done by a run of its own, which exists already: a new one, or the same one goes on."""
+    """A visit to a subflow is done by a run of its own, which exists already: a new one, or the same one goes on.
+
+    Of an `each` node, one item of the visit.
+    """
 
     at: datetime
     node: str
     visit: int
     run: RunId
+    item: int | None = None
     type: Literal["SubflowEntered"] = "SubflowEntered"
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, assert_never
 from workflow_engine.errors import Failure
 from workflow_engine.record import events as e
 from workflow_engine.record.frontier import Frontier, Move
-from workflow_engine.record.ids import place_of
+from workflow_engine.record.ids import node_of, place_of
 from workflow_engine.record.inbox import MIDWAY, Open
 from workflow_engine.record.renaming import renamed
 from workflow_engine.record.run import FINAL, INTERRUPTED, Items, Run
@@ -95,7 +95,9 @@ def advance(run: Run, event: Any) -> Run:
         case e.AttemptFailed():
             pass
         case e.SubflowEntered():
-            run = _with(run, entered={**run.entered, event.node: event.run})
+            run = _with(run, entered={**run.entered, place_of(event.node, event.item): event.run})
+            if event.item is not None and event.node not in run.items:
+                run = _with(run, items={**run.items, event.node: Items(run.seq)})
             if run.waits:
                 run = _with(run, waits=tuple(each for each in run.waits if each.node != event.node))
         case e.ItemFinished() | e.ItemFailed():
@@ -164,7 +166,8 @@ def _deaths(run: Run) -> Mapping[str, int]:
     if run.reason == INTERRUPTED:
         return run.deaths
     # Of a subflow, the run within counts which of its steps it was.
-    died = (node for node in run.frontier.due if node not in run.resting and node not in run.entered)
+    within = {node_of(place) for place in run.entered}
+    died = (node for node in run.frontier.due if node not in run.resting and node not in within)
     return {**run.deaths, **{node: run.deaths.get(node, 0) + 1 for node in died}}
 
 
@@ -181,6 +184,8 @@ def _over(run: Run, node: str, names: Iterable[str]) -> dict[str, Any]:
     changes: dict[str, Any] = {name: _without(known[name], node) for name in names if node in known[name]}
     if run.doubts:
         changes["doubts"] = _without_items(run.doubts, node)
+    if run.entered and "entered" in names:
+        changes["entered"] = _without_items(run.entered, node)
     return changes
 
 
@@ -235,6 +240,7 @@ def _left(run: Run, event: e.StepFailed) -> Run:
 
 def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:
     so_far = run.items.get(event.node) or Items(run.seq)
+    over = isinstance(event, e.ItemFinished) or event.final
     if isinstance(event, e.ItemFinished):
         so_far = Items(so_far.since, so_far.done + 1, so_far.failed)
     elif event.final:
@@ -242,6 +248,7 @@ def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:
     return _with(
         _with_paid(run, event),
         doubts=_without(run.doubts, place_of(event.node, event.item)),
+        entered=_without(run.entered, place_of(event.node, event.item)) if over else run.entered,
         items={**run.items, event.node: so_far},
     )
 
@@ -301,8 +308,8 @@ def _refused(run: Run, event: e.SignalRefused) -> Run:
     return _began(run, replace(waiting, had=had, trouble=event.why))
 
 
-def _without_items(doubts: Mapping[str, str], node: str) -> Mapping[str, str]:
-    return {place: key for place, key in doubts.items() if place.partition("[")[0] != node} if doubts else doubts
+def _without_items(known: Mapping[str, T], node: str) -> Mapping[str, T]:
+    return {place: each for place, each in known.items() if node_of(place) != node}
 
 
 def _without(known: Mapping[str, T], node: str) -> Mapping[str, T]:

@@ -147,6 +147,7 @@ def history(journal: Iterable[Any]) -> History:
     begun: tuple[str, ...] = ()
     entered: dict[tuple[str, int], RunId] = {}
     items: dict[str, _Items] = {}
+    spread: set[str] = set()
     changes: list[ChangeRecord] = []
     nodes: dict[str, str] = {}
     edges: dict[str, str] = {}
@@ -186,6 +187,11 @@ def history(journal: Iterable[Any]) -> History:
                     due=asked.due,
                     words=asked.message or asked.title,
                 )
+            case e.SubflowEntered() if event.item is not None:
+                began = waiting.get(event.node)
+                started = event.at if began is None or began.visit != event.visit else began.started
+                spread.add(event.node)
+                waiting[event.node] = StepRecord(event.node, "each", event.visit, "running", started=started)
             case e.SubflowEntered():
                 began = waiting.get(event.node)
                 entered[event.node, event.visit] = event.run
@@ -197,7 +203,7 @@ def history(journal: Iterable[Any]) -> History:
                 wait = event.waiting
                 waiting[wait.node] = StepRecord(
                     wait.node,
-                    "subflow" if wait.on == "run" else "wait",
+                    "each" if wait.node in spread else "subflow" if wait.on == "run" else "wait",
                     wait.visit,
                     "waiting",
                     started=wait.since or event.at,
@@ -219,6 +225,7 @@ def history(journal: Iterable[Any]) -> History:
                     for each in waiting.values()
                 }
                 items = {event.nodes.get(node, node): each for node, each in items.items()}
+                spread = {event.nodes.get(node, node) for node in spread}
                 midway = {event.nodes.get(node, node): each for node, each in midway.items()}
                 withdrawn = {event.nodes.get(node, node) for node in withdrawn}
                 entered = {(event.nodes.get(node, node), visit): run for (node, visit), run in entered.items()}

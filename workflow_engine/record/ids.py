@@ -45,18 +45,21 @@ def run_of(question: QuestionId) -> RunId:
     return RunId(question.rpartition(".")[0])
 
 
-def child_id(run: RunId, node: str, visit: int, number: int = 1) -> RunId:
-    """The run that does a visit to a subflow; `number` counts from 1, for a visit that has to begin anew.
+def child_id(run: RunId, node: str, visit: int, number: int = 1, item: int | None = None) -> RunId:
+    """The run that does a visit to a subflow, or one item of it; `number` counts from 1, where it has to begin anew.
 
-    Derived, so that entering again after a crash cannot double it. Node and visit alternate, and a visit begins with a
-    digit as no node's name does, so that no two visits share an id.
+    Derived, so that entering again after a crash cannot double it. A node is followed by its visit and that by the
+    item, if there is one; both begin with a digit as no node's name does, so that no two visits or items share an id.
 
     >>> child_id(RunId("k3v9"), "bill", 1), child_id(RunId("k3v9-bill-1"), "charge-card", 2, 3)
     ('k3v9-bill-1', 'k3v9-bill-1-n39d6dc8e-2r3')
+    >>> child_id(RunId("k3v9"), "bill", 1, item=7)
+    'k3v9-bill-1-7'
     """
     plain = node.isascii() and node.isidentifier() and len(node) <= _LONGEST
     name = node if plain else f"n{hashlib.sha256(node.encode()).hexdigest()[:8]}"
-    return RunId(f"{run}{WITHIN}{name}{WITHIN}{visit}{f'r{number}' if number > 1 else ''}")
+    place = f"{visit}" if item is None else f"{visit}{WITHIN}{item}"
+    return RunId(f"{run}{WITHIN}{name}{WITHIN}{place}{f'r{number}' if number > 1 else ''}")
 
 
 def around(run: str, inner: str) -> bool:
@@ -65,7 +68,7 @@ def around(run: str, inner: str) -> bool:
 
 
 def place_of(node: str, item: int | None = None) -> str:
-    """A due node, or one item in it, in one word: what stands in `Run.doubts`."""
+    """A due node, or one item in it, in one word: what stands in `Run.doubts` and `Run.entered`."""
     return node if item is None else f"{node}[{item}]"
 
 
@@ -76,6 +79,17 @@ def node_of(place: str) -> str:
     ('load', 'load')
     """
     return place.partition("[")[0]
+
+
+def place_in(place: str) -> tuple[str, int | None]:
+    """The node and the item that a place names.
+
+    >>> place_in("bill"), place_in("bill[7]")
+    (('bill', None), ('bill', 7))
+    """
+    node, bracket, item = place.partition("[")
+    number = item.removesuffix("]")
+    return node, int(number) if bracket and number.isdecimal() else None
 
 
 def step_key(run: RunId, node: str, visit: int, item: int | None = None) -> str:

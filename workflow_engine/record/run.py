@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 
 from workflow_engine.errors import Failure
 from workflow_engine.record.frontier import Frontier
-from workflow_engine.record.ids import QuestionId, RunId, step_key
+from workflow_engine.record.ids import QuestionId, RunId, place_in, step_key
 from workflow_engine.record.inbox import Open
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import Kept, Waiting
@@ -41,7 +41,8 @@ class Run:
     and answered before is its parent's.
     `answered` are the questions, by the node that asked them in the middle of its step, whose answers it goes on with.
     `waits` are what due nodes wait for besides people; `early` are signals that came and that no node waited for yet.
-    A run that is a subflow of another lies `within` it; `entered` are the runs of due nodes that are subflows.
+    A run that is a subflow of another lies `within` it; `entered` are the runs of due nodes that are subflows, and of
+    the items that such a node has in hand: as many as it does at once, for a finished item leaves none behind.
     `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
     `doubts` are effects that were started and not finished, `items` how far due `each` nodes came. `deaths` counts how
     often a due node's process died. `keys` are those of due steps whose node was renamed since they became due: a step
@@ -128,6 +129,13 @@ class Run:
     def wait(self, node: str) -> Waiting | None:
         """What a due node waits for."""
         return next((each for each in self.waits if each.node == node), None)
+
+    def entered_by(self, node: str) -> Mapping[int | None, RunId]:
+        """The runs within that a due node has entered, by item; None of one that is a subflow itself."""
+        if not self.entered:
+            return {}
+        places = ((place_in(place), run) for place, run in self.entered.items())
+        return {item: run for (name, item), run in places if name == node}
 
     def question(self, node: str) -> Open | None:
         """The open question of a due node."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
 
+MOST_NAMED = 3
+"""How many runs are told by name where one waits for several."""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -56,7 +59,10 @@ def words_of(waiting: Waiting) -> str:
     >>> words_of(Waiting("paid", 1, "signal", ("payment", "contract"), first=True))
     'for signal payment or contract'
     """
-    names = (" or " if waiting.first else " and ").join(waiting.missing)
+    missing = waiting.missing
+    if waiting.on == "run" and len(missing) > MOST_NAMED:
+        return f"for {len(missing)} runs: {', '.join(missing[:MOST_NAMED])}, …"
+    names = (" or " if waiting.first else " and ").join(missing)
     match waiting.on:
         case "signal":
             return f"for signal {names}" if names else "its signal came"

@@ -9,7 +9,8 @@ from workflow_engine.record.ids import RunId
 
 @dataclass(frozen=True)
 class Within:
-    """The visit of a run around this one that it does. `workflows` names those it lies within, outermost first.
+    """The visit of a run around this one that it does, or the `item` of it. `workflows` names those it lies within,
+    outermost first.
 
     Not to be confused with the `parent` of a fork, which is another run's past.
     """
@@ -18,3 +19,9 @@ class Within:
     node: str
     visit: int
     workflows: tuple[str, ...] = ()
+    item: int | None = None
+
+    @property
+    def what(self) -> str:
+        """What of the run around it it does, in words."""
+        return f"step {self.node}" if self.item is None else f"item {self.item} of step {self.node}"

@@ -18,7 +18,7 @@ from workflow_engine.runtime.inputs import checked
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.document import document_of
 from workflow_engine.spec.edges import START_NAME
-from workflow_engine.spec.subflow import nested
+from workflow_engine.spec.nesting import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.filing import adopted, desk_of, named_in
 from workflow_engine.steps.live import Live, after

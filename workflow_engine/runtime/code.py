@@ -11,8 +11,8 @@ from workflow_engine.runtime.carrying import Carried, carried
 from workflow_engine.runtime.guessing import ways_on
 from workflow_engine.runtime.known import known_of
 from workflow_engine.runtime.workshop import Workshop
+from workflow_engine.spec.nesting import agents_within
 from workflow_engine.spec.nodes import Route
-from workflow_engine.spec.subflow import agents_within
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import verify
 

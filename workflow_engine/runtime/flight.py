@@ -18,7 +18,7 @@ from workflow_engine.runtime.guessing import guesses
 from workflow_engine.runtime.known import known_of
 from workflow_engine.runtime.workshop import Workshop
 from workflow_engine.spec.comparison import Changed
-from workflow_engine.spec.subflow import nested
+from workflow_engine.spec.nesting import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.finding import Finding
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from workflow_engine.errors import RunNotFound
 from workflow_engine.ports.ledger import Ledger
-from workflow_engine.record.events import SubflowEntered
+from workflow_engine.record.events import ItemFailed, ItemFinished, SubflowEntered
 from workflow_engine.record.history import COMMITS
-from workflow_engine.record.ids import RunId
+from workflow_engine.record.ids import RunId, place_of
 from workflow_engine.record.logs import LogPart
 from workflow_engine.runtime.look import find
 from workflow_engine.runtime.past import past
@@ -68,6 +68,7 @@ class _Reader:
         self._around = around | {run}
         self._after = self._seq = 0
         self._inner: dict[RunId, _Reader] = {}
+        self._items: dict[tuple[str, int], RunId] = {}
 
     async def read(self) -> AsyncIterator[Spoken]:
         while page := await self._ledger.logs(self._run, self._after, MOST):
@@ -75,16 +76,24 @@ class _Reader:
             for each in page:
                 if each.part is None or self._keep is None or self._keep(each.part.node, each.part.visit):
                     yield Spoken(self._run, each.part, self._within)
+        over: list[RunId] = []
         for recorded in await self._ledger.journal(self._run, self._seq):
             self._seq, event = recorded.seq, recorded.event
+            if isinstance(event, ItemFinished | ItemFailed) and (event.node, event.item) in self._items:
+                over.append(self._items.pop((event.node, event.item)))
             if not isinstance(event, SubflowEntered) or event.run in self._around:  # a circle, in a damaged store
                 continue
             if self._keep is None or self._keep(event.node, event.visit):
-                inner = _Reader(self._ledger, event.run, (*self._within, event.node), None, self._around)
+                within = (*self._within, place_of(event.node, event.item))
+                inner = _Reader(self._ledger, event.run, within, None, self._around)
                 self._inner.setdefault(event.run, inner)  # the same run is entered again where it goes on
+                if event.item is not None:
+                    self._items[event.node, event.item] = event.run
         for inner in self._inner.values():
             try:
                 async for spoken in inner.read():
                     yield spoken
             except RunNotFound:  # it is not there yet, or not any more
                 continue
+        for run in over:  # of thousands of items only those in hand are looked at again
+            self._inner.pop(run, None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from workflow_engine.errors import AmbiguousRun, RunNotFound, StoreDamaged, StoreError
 from workflow_engine.ports.ledger import Ledger, Recorded, Whole
-from workflow_engine.record.ids import RunId, around
+from workflow_engine.record.ids import RunId, around, place_in
 from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
 from workflow_engine.runtime.past import past, past_of
@@ -68,13 +68,13 @@ async def _view(shop: Workshop, kept: Whole, behind: Sequence[Recorded]) -> RunV
 
 
 async def _of_those_within(ledger: Ledger, run: Run) -> tuple[list[Standing], bool]:
-    """The open questions of the runs within that it waits for, and whether one of them has letters."""
+    """The open questions of the runs within that it waits for or has in hand, and whether one of them has letters."""
     asked: list[Standing] = []
     letters = False
-    ahead = [name for each in run.waits if each.on == "run" for name in each.names]
+    ahead = _in_hand(run)
     seen: set[str] = {run.id}
     while ahead:
-        name = RunId(ahead.pop(0))
+        name = ahead.pop(0)
         if name in seen:  # of a damaged store: they wait for each other in a circle
             continue
         seen.add(name)
@@ -82,8 +82,17 @@ async def _of_those_within(ledger: Ledger, run: Run) -> tuple[list[Standing], bo
             within = await ledger.whole(name)
             asked += [each for each in within.questions if each.status == "open" and each.answer is None]
             letters = letters or bool(within.letters)
-            ahead += [inner for each in within.run.waits if each.on == "run" for inner in each.names]
+            ahead += _in_hand(within.run)
     return asked, letters
+
+
+def _in_hand(run: Run) -> list[RunId]:
+    """The runs within that it waits for, and those of items of a step that goes on with others."""
+    if not (run.entered or run.waits) or run.ended:
+        return []
+    waited = [RunId(name) for each in run.waits if each.on == "run" for name in each.names]
+    items = (inner for place, inner in run.entered.items() if place_in(place)[1] is not None)
+    return list(dict.fromkeys((*waited, *items)))
 
 
 async def _expects(ledger: Ledger, run: Run) -> Mapping[str, Mapping[str, Any]]:

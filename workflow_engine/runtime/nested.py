@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from workflow_engine.errors import InputError, RunNotFound, RunOwned, StepError, StoreDamaged
+from workflow_engine.bodies.intent import Rest
+from workflow_engine.errors import InputError, RunNotFound, RunOwned, StepError, StoreDamaged, WorkflowError
 from workflow_engine.ports.ledger import Fence, Ledger, Snapshot
 from workflow_engine.record.events import SubflowEntered
-from workflow_engine.record.ids import RunId, child_id
+from workflow_engine.record.ids import RunId, child_id, place_of
 from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.within import Within
@@ -40,13 +41,14 @@ class Nested:
 
     async def drive(self, around: Live, node: Subflow, visit: Visit, inputs: Mapping[str, Any]) -> Snapshot:
         live = await self._current(around, node, visit, inputs)
+        place = place_of(node.name, visit.item)
         while isinstance(live, Live):
-            around.enter(node.name, live)
+            around.enter(place, live)
             try:
                 await self._shop.driven(live, self._executor)
             finally:
-                del around.within[node.name]
-            over = around.stopping or around.is_over(node.name)
+                del around.within[place]
+            over = around.stopping or node.name in around.leaving or around.is_over(node.name)
             if live.run.status != "waiting" or over or not await self.ready(live.run.id):
                 return Snapshot(live.run, live.state)
             live = await self._claimed(around, node, live.run)
@@ -55,43 +57,59 @@ class Nested:
     async def _current(self, around: Live, node: Subflow, visit: Visit, inputs: Mapping[str, Any]) -> Live | Snapshot:
         """The run of a visit, taken over; as it is where it has ended and nobody has been told so."""
         if visit.runs:
-            run = await self._known(around, node, visit.runs[-1])
+            run = await self._known(around, node, visit, visit.runs[-1])
             if not (run.ended or _untold(run, visit)):
                 return await self._claimed(around, node, run)
             if run.status == "succeeded" or not visit.told:  # its end is all there is to record
                 return await self._shop.ledger.read(run.id)
         # None yet, or one that ended for good and failed the step: a new try needs a new run.
         begun_as = around.run.begun_as(node.name, visit.number)
-        name = child_id(around.run.id, begun_as, visit.number, len(visit.runs) + 1)
+        name = child_id(around.run.id, begun_as, visit.number, len(visit.runs) + 1, visit.item)
+        making = asyncio.ensure_future(self._made(around, node, visit, name, inputs))
+        try:
+            live = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            # Whoever ends this step ends the runs that it is known to have entered: one that is begun must be known.
+            with suppress(WorkflowError):
+                if isinstance(made := await making, Live):
+                    await self._shop.ledger.release(made.fence)
+            raise
+        visit.runs.append(name)
+        visit.told = False
+        return live
+
+    async def _made(
+        self, around: Live, node: Subflow, visit: Visit, name: RunId, inputs: Mapping[str, Any]
+    ) -> Live | Snapshot:
+        """The run of this id, begun or found, once the run around it says so."""
         live: Live | Snapshot
         try:
             found = (await self._shop.ledger.read(name)).run
         except RunNotFound:
             live = await self._begun(around, node, visit, name, inputs)
         else:  # its process died before it could say so
-            _must_be_its(found, around, node)
+            _must_be_its(found, around, node, visit)
             live = await self._shop.ledger.read(name) if found.ended else await self._claimed(around, node, found)
         try:
-            await around.post([SubflowEntered(around.around.clock.now(), node.name, visit.number, name)])
+            now = around.around.clock.now()
+            await around.post([SubflowEntered(now, node.name, visit.number, name, visit.item)])
         except BaseException:
             if isinstance(live, Live):
                 await self._shop.ledger.release(live.fence)
             raise
-        visit.runs.append(name)
-        visit.told = False
         return live
 
-    async def _known(self, around: Live, node: Subflow, name: RunId) -> Run:
+    async def _known(self, around: Live, node: Subflow, visit: Visit, name: RunId) -> Run:
         try:
             run = (await self._shop.ledger.read(name)).run
         except RunNotFound as error:
             what = f"run {around.run.id} is damaged: run {name}, which does its step {node.name}, is missing"
             raise StoreDamaged(what, _CURE) from error
-        _must_be_its(run, around, node)
+        _must_be_its(run, around, node, visit)
         return run
 
     async def _begun(self, around: Live, node: Subflow, visit: Visit, name: RunId, inputs: Mapping[str, Any]) -> Live:
-        within = Within(around.run.id, node.name, visit.number, around_and(around.run))
+        within = Within(around.run.id, node.name, visit.number, around_and(around.run), visit.item)
         try:
             return await begin.within(
                 self._shop, node.workflow, inputs, around.run.target, name, within, self._executor
@@ -132,6 +150,11 @@ class Nested:
 
     async def ready(self, run: RunId) -> bool:
         return await self._ready(run, frozenset())
+
+    async def rests(self, run: RunId) -> Rest | None:
+        if await self.ready(run):
+            return None
+        return Rest(run, (await self._shop.ledger.read(run)).run.due)
 
     async def _ready(self, run: RunId, around: frozenset[RunId]) -> bool:
         ledger = self._shop.ledger
@@ -183,13 +206,14 @@ def _verb(around: Live, run: Run) -> Verb:
     return "recover" if around.verb == "recover" and run.status == "running" else "resume"
 
 
-def _must_be_its(run: Run, around: Live, node: Subflow) -> None:
+def _must_be_its(run: Run, around: Live, node: Subflow, does: Visit) -> None:
     """Raises StoreDamaged for a run that stands where this one's should and is not."""
     its, visit = run.within, around.run.frontier.visits.get(node.name)
     # A node that was renamed since keeps the run that it entered under its former name.
     names = (node.name, around.run.begun_as(node.name, visit or 1))
-    known = around.run.entered.get(node.name) == run.id or (its is not None and its.node in names)
-    if its is None or (its.run, its.visit) != (around.run.id, visit) or not known:
+    entered = around.run.entered.get(place_of(node.name, does.item))
+    known = entered == run.id or (its is not None and its.node in names)
+    if its is None or (its.run, its.visit, its.item) != (around.run.id, visit, does.item) or not known:
         what = f"run {run.id} is damaged: it is not the one that does step {node.name} of run {around.run.id}"
         raise StoreDamaged(what, _CURE)
 
@@ -199,9 +223,10 @@ def _does_it(below: Run, around: Run) -> bool:
     assert below.within is not None
     if around.ended or below.id in around.entered.values():
         return not around.ended
-    node, visit = below.within.node, below.within.visit
+    node, visit, item = below.within.node, below.within.visit, below.within.item
     due = node in around.frontier.due and around.frontier.visits.get(node) == visit
-    return due and node not in around.entered
+    # An item that is done leaves nothing of itself; one that nobody has entered yet has begun and done nothing.
+    return due and place_of(node, item) not in around.entered and (item is None or below.status == "running")
 
 
 async def outermost(ledger: Ledger, run: RunId) -> tuple[Run, Run, bool]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from workflow_engine.errors import RunEnded, RunNotFound, RunOwned, WorkflowError
 from workflow_engine.ports.ledger import Ledger
-from workflow_engine.record.ids import WITHIN, RunId
+from workflow_engine.record.ids import WITHIN, RunId, place_in
 from workflow_engine.record.run import Run
 from workflow_engine.runtime import code
 from workflow_engine.runtime.cancel import cancel, ended_with
@@ -20,7 +20,7 @@ from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Verb, Workshop
 from workflow_engine.spec.document import document_of
 from workflow_engine.spec.names import node_after
-from workflow_engine.spec.subflow import Subflow
+from workflow_engine.spec.nesting import subflow_of
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Live
 
@@ -90,8 +90,10 @@ async def _ready_within(live: Live) -> bool:
     if live.nest is None or live.run.status != "waiting":
         return False
     for each in live.run.waits:
-        if each.on == "run" and each.node in live.run.entered and await live.nest.ready(live.run.entered[each.node]):
-            return True
+        if each.on == "run":
+            for run in live.run.entered_by(each.node).values():
+                if run in each.names and await live.nest.ready(run):
+                    return True
     return False
 
 
@@ -110,9 +112,11 @@ async def _to_go_on(ledger: Ledger, run: RunId) -> Run:
 
 async def _must_fit_within(shop: Workshop, run: Run, workflow: Workflow[Any], accept: bool) -> None:
     """Raises errors.WorkflowChanged where a run within can no longer go on under its workflow as it is."""
-    for name, inner in run.entered.items():
-        node = workflow.nodes.get(name) or workflow.nodes.get(node_after(name, workflow.migrations))
-        if isinstance(node, Subflow):
+    for place, inner in run.entered.items():
+        name = place_in(place)[0]
+        around = workflow.nodes.get(name) or workflow.nodes.get(node_after(name, workflow.migrations))
+        node = None if around is None else subflow_of(around)
+        if node is not None:
             with suppress(RunNotFound):
                 kept = await shop.ledger.read(inner)
                 if not kept.run.ended:

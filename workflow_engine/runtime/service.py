@@ -45,7 +45,7 @@ from workflow_engine.runtime.signal import Sent
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
 from workflow_engine.spec.file import File
-from workflow_engine.spec.subflow import nested
+from workflow_engine.spec.nesting import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.live import Surroundings
 

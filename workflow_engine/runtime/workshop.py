@@ -128,7 +128,7 @@ class Workshop:
             await asyncio.sleep(EAR)
             moment = self.around.clock.now()
             for run_id, live in self.lives.items():
-                if (due := live.run.due) is not None and due <= moment:
+                if (due := live.due) is not None and due <= moment:
                     self.wake(run_id)
             try:
                 now = await self.ledger.changed(seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
@@ -19,8 +19,9 @@ from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import Edge, Source
 from workflow_engine.spec.foreign import Foreign
+from workflow_engine.spec.nesting import nested, subflow_of
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
-from workflow_engine.spec.subflow import Subflow, nested
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.waits import Signal, Wait
 from workflow_engine.spec.workflow import Workflow
 
@@ -157,7 +158,7 @@ def _node(node: Node, workflow: Workflow[Any]) -> dict[str, Any]:
         "outcomes": list(node.outcomes),
         "effect": node.effect,
         "within": node.within.total_seconds() if isinstance(node, Human | Wait) and node.within else None,
-        **(_inner(node) if isinstance(node, Subflow) else {}),
+        **({} if (within := subflow_of(node)) is None else _inner(within)),
         **({"each": {"items": node.items, "on_error": node.on_error}} if isinstance(node, Each) else {}),
         **({"wait": _wait(node, workflow)} if isinstance(node, Wait) else {}),
         **(_people(node) if isinstance(node, Human) else {}),
@@ -244,6 +245,21 @@ def _instructions(workflow: Workflow[Any]) -> dict[str, str]:
     return {node.name: node.instructions for node in sorted(workflow.agents, key=lambda each: each.name)}
 
 
+def _given_within(each: dict[str, Any], within: Mapping[str, Workflow[Any]]) -> dict[str, Any]:
+    inner = each["workflow"]
+    return {"flow": lambda: within[inner], "reads": each["given"], "gives": each["gives"], "depth": each["depth"]}
+
+
+def _one_without_code(
+    name: str, each: dict[str, Any], body: Callable[..., Any], within: Mapping[str, Workflow[Any]]
+) -> Function[Any, Any] | Subflow:
+    """What an `each` node does for an item."""
+    writes = tuple(each["writes"])
+    if "workflow" in each:
+        return Subflow(name=name, body=body, writes=writes, **_given_within(each, within))
+    return Function(name=name, body=body, writes=writes, effect=bool(each.get("effect")))
+
+
 def _without_code(name: str, each: dict[str, Any], within: Mapping[str, Workflow[Any]]) -> Node:
     def body(*_args: Any, **_kwargs: Any) -> Any:
         raise UsageError(f"the code of node {name!r} is not here", "give from_document its nodes")
@@ -254,10 +270,7 @@ def _without_code(name: str, each: dict[str, Any], within: Mapping[str, Workflow
     if kind is Function:
         more["effect"] = bool(each.get("effect"))
     if kind is Each:
-        one: Function[Any, Any] = Function(
-            name=name, body=body, writes=tuple(each["writes"]), effect=bool(each.get("effect"))
-        )
-        more = {"one": one, **each["each"]}
+        more = {"one": _one_without_code(name, each, body, within), **each["each"]}
         reads = [read for read in reads if read != more["items"]]
     if kind in (Human, Wait) and each.get("within"):
         more["within"] = timedelta(seconds=each["within"])
@@ -274,8 +287,7 @@ def _without_code(name: str, each: dict[str, Any], within: Mapping[str, Workflow
             "topic": told["topic"],
         }
     if kind is Subflow:
-        inner = each["workflow"]
-        more |= {"flow": lambda: within[inner], "reads": each["given"], "gives": each["gives"], "depth": each["depth"]}
+        more |= _given_within(each, within)
     if kind is Human:
         more["remind"] = tuple(timedelta(seconds=seconds) for seconds in each.get("remind", ()))
         more["candidates"] = tuple(each.get("candidates", ()))

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeGuard, cast
 
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.edges import shown
-from workflow_engine.spec.nodes import Agent, Node, Parameter, Signature
+from workflow_engine.spec.nodes import Node, Parameter, Signature
 from workflow_engine.spec.policies import ONCE, Retry
-from workflow_engine.spec.workflow import Workflow
+
+if TYPE_CHECKING:
+    from workflow_engine.spec.workflow import Workflow
 
 Fields: TypeAlias = str | Sequence[str] | Mapping[str, str]
 """Fields of one side by those of the other; a name alone means the field of the same name on both sides."""
+
+
+def _is_workflow(given: object) -> TypeGuard[Workflow[Any]]:
+    from workflow_engine.spec.workflow import Workflow  # which knows `each`, and that knows this file
+
+    return isinstance(given, Workflow)
 
 
 def _entered() -> None:
@@ -41,15 +49,15 @@ class Subflow(Node):
     @cached_property
     def workflow(self) -> Workflow[Any]:
         """The workflow itself. Raises DeclarationError where the function that should return it does not."""
-        if isinstance(self.flow, Workflow):
+        if _is_workflow(self.flow):
             return self.flow
         try:
-            made: Any = self.flow()
+            made: Any = cast("Callable[[], Any]", self.flow)()
         except Exception as error:  # the user's function may raise anything
             raise DeclarationError(
                 f"the workflow of {self.name} is not there: {error}", "subflow(lambda: tree)"
             ) from error
-        if not isinstance(made, Workflow):
+        if not _is_workflow(made):
             raise DeclarationError(f"{self.name} is given {shown(made)}, which is no workflow", "subflow(lambda: tree)")
         return made
 
@@ -63,10 +71,20 @@ class Subflow(Node):
         types = {name: fields[name].type if name in fields else Any for name in self.reads}
         return Signature(tuple(Parameter(mine, types[theirs], False) for theirs, mine in self.reads.items()), None)
 
+    @property
+    def missing(self) -> tuple[Parameter, ...]:
+        """What its workflow must be given and `reads` does not: nothing, or of one done for each item the item."""
+        try:
+            fields = self.workflow.fields
+        except Exception:  # the laws say what is wrong with it
+            return ()
+        open_ = (each for each in fields.values() if each.required and each.name not in self.reads)
+        return tuple(Parameter(each.name, each.type, False) for each in sorted(open_, key=lambda each: each.name))
+
     @cached_property
     def code(self) -> str:
         """A hash of the workflow's name: what its nodes do is recorded with the runs they are driven in."""
-        name = self.flow.name if isinstance(self.flow, Workflow) else self.name
+        name = self.flow.name if _is_workflow(self.flow) else self.name
         return hashlib.sha256(f"subflow\0{name}".encode(errors="surrogatepass")).hexdigest()[:16]
 
     @property
@@ -102,10 +120,10 @@ def subflow(
     A workflow that contains itself is named by a function, and says how deep: `subflow(lambda: tree, depth=5, ...)`.
     """
     given: Any = flow  # annotations do not stop anybody at run time
-    if isinstance(given, Node) or not (isinstance(given, Workflow) or callable(given)):
+    if isinstance(given, Node) or not (_is_workflow(given) or callable(given)):
         raise DeclarationError(f"subflow({shown(given)}) is given no workflow", 'subflow(billing, writes="invoice")')
     if name is None:
-        if not isinstance(given, Workflow):
+        if not _is_workflow(given):
             raise DeclarationError(
                 "a workflow that is named by a function has no name yet", 'subflow(..., name="deeper")'
             )
@@ -137,38 +155,3 @@ def _listed(setting: str, given: Any) -> Sequence[str]:
     if not isinstance(given, Sequence):
         raise DeclarationError(f"{setting}={shown(given)} does not name fields", f'{setting}={{"order": "cart"}}')
     return cast("Sequence[str]", given)
-
-
-def subflows_of(workflow: Workflow[Any]) -> Iterator[Subflow]:
-    """Its nodes that are workflows, in order of name."""
-    for _, node in sorted(workflow.nodes.items(), key=lambda each: str(each[0])):
-        if isinstance(node, Subflow):
-            yield node
-
-
-def agents_within(workflow: Workflow[Any]) -> tuple[Agent[Any, Any], ...]:
-    """Its agents, and those of every workflow within it."""
-    return tuple(each for one in (workflow, *nested(workflow).values()) for each in one.agents)
-
-
-def nested(workflow: Workflow[Any]) -> Mapping[str, Workflow[Any]]:
-    """Every workflow within this one, at whatever depth, each once: by the first path of nodes that leads to it.
-
-    The workflow itself is none of them, even where it contains itself. One that is not there is left out.
-    """
-    found: dict[str, Workflow[Any]] = {}
-    seen = {id(workflow)}
-    ahead = [("", workflow)]
-    while ahead:
-        path, around = ahead.pop(0)
-        for node in subflows_of(around):
-            try:
-                inner = node.workflow
-            except DeclarationError:
-                continue
-            if id(inner) not in seen:
-                seen.add(id(inner))
-                place = f"{path}/{node.name}" if path else node.name
-                found[place] = inner
-                ahead.append((place, inner))
-    return found

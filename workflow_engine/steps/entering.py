@@ -29,13 +29,14 @@ from workflow_engine.steps.live import Live
 
 @dataclass
 class Visit:
-    """What is known of one visit to a subflow: the runs that did it so far, the one now doing it last.
+    """What is known of one visit to a subflow, or one `item` of it: the runs that did it so far, the present one last.
 
     `told` says that the last one's failure stands in the journal around it: one that ended so is not entered again.
     `charged` is what the steps around were told of its cost already.
     """
 
     number: int
+    item: int | None = None
     began: datetime | None = None
     runs: list[RunId] = field(default_factory=list)
     told: bool = False
@@ -59,6 +60,10 @@ class Nest(Protocol):
 
     async def in_doubt(self, run: RunId) -> bool:
         """Whether an effect of a run, or of one within it, began and its end is not known."""
+        ...
+
+    async def rests(self, run: RunId) -> Rest | None:
+        """Until when a run waits, if it does and cannot go on."""
         ...
 
     async def cancel(self, run: RunId, by: str, around: RunId) -> None:
@@ -169,9 +174,11 @@ async def look_within(live: Live, letters: Sequence[str] = ()) -> None:
     now = live.around.clock.now()
     again: list[SubflowEntered] = []
     for each in live.run.waits:
-        if each.on == "run" and each.node in live.run.entered:
-            run = live.run.entered[each.node]
-            if (each.until is not None and each.until <= now) or await live.nest.ready(run):
-                again.append(SubflowEntered(now, each.node, each.visit, run))
+        if each.on == "run":
+            those = {item: run for item, run in live.run.entered_by(each.node).items() if run in each.names}
+            ready = {item: run for item, run in those.items() if await live.nest.ready(run)}
+            if not ready and each.until is not None and each.until <= now:
+                ready = those
+            again += [SubflowEntered(now, each.node, each.visit, run, item) for item, run in ready.items()]
     if again or letters:
         await live.post(again, (), letters)

@@ -19,12 +19,16 @@ async def forsake(live: Live) -> None:
     for name in live.run.frontier.due:
         if not live.is_left(name) or name in live.busy or live.in_doubt(name):
             continue
-        inner = live.run.entered.get(name)
-        if inner is not None:
+        entered = live.run.entered_by(name).values()
+        doubtful = False
+        for inner in entered:
             assert live.nest is not None, "whoever drives a run brings what drives those within it"
             if await live.nest.in_doubt(inner):
-                live.unsettled.add(name)
-                continue
-            await live.nest.cancel(inner, LEFT, live.run.id)
+                doubtful = True
+            else:
+                await live.nest.cancel(inner, LEFT, live.run.id)
+        if doubtful:
+            live.unsettled.add(name)
+            continue
         live.unsettled.discard(name)
         await withdraw(live, name)

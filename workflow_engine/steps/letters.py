@@ -51,6 +51,8 @@ async def take_letters(live: Live) -> None:
             await receive(live, letter, letter.signal)
     if told or any(each.on == "run" for each in live.run.waits):
         await look_within(live, told)
+    for node in tuple(live.bells):
+        live.ring(node)
     if live.run.due is None:
         return
     now = live.around.clock.now()

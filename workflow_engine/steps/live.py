@@ -15,6 +15,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,9 @@ class Live:
     `kept` is the run as of the last batch known to be on disk; `passed` counts how often this drive travelled an edge;
     `mail` says that letters may wait in its box, which nobody has looked into yet; `first` is the run as it was taken,
     by which `verb`, and whether changes of its code were accepted; `takes` counts attempts that spoke. `nest` drives
-    the runs within it; `within` are those under way, by their nodes. `forsaken` says that the run around it failed.
+    the runs within it; `within` are those under way, by their nodes or the items of these. `leaving` are nodes that one
+    item failed, while others are in hand; `bells` wake those who wait beside the runs of items that rest, `alarms` say
+    when such a run is due. `forsaken` says that the run around it failed.
     `rerouted` says that its time was up and it was led on. `gave_up` says that a step failed with nothing to catch it.
     `owing` is what steps under way have used so far, of nodes that count in a budget. `desk` is where its bodies put
     files, if its fields may name any. `bell` rings when a fork was left; `unsettled` are subflows in it with effects in
@@ -96,6 +99,9 @@ class Live:
     accepts: bool = False
     nest: Nest | None = None
     within: dict[str, Live] = field(default_factory=dict)
+    leaving: set[str] = field(default_factory=set)
+    bells: dict[str, asyncio.Event] = field(default_factory=dict)
+    alarms: dict[str, datetime] = field(default_factory=dict)
     forsaken: bool = False
     desk: Desk | None = None
     bell: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,18 +124,32 @@ class Live:
         """Begin no step any more, and no further attempt of one that waits for it."""
         self.halt.set()
         for each in self.within.values():
-            each.forsaken = self.forsaken
+            each.forsaken = each.forsaken or self.forsaken
             each.drain()
         self.wake.set()
 
-    def enter(self, node: str, within: Live) -> None:
+    def enter(self, place: str, within: Live) -> None:
         """Say that a run within is under way; one that comes too late begins no step."""
-        self.within[node] = within
-        if self.stopping:
-            within.forsaken = bool(self.run.failed) or self.forsaken
+        self.within[place] = within
+        node = node_of(place)
+        if self.stopping or node in self.leaving:
+            within.forsaken = bool(self.run.failed) or self.forsaken or node in self.leaving
             within.drain()
         elif self.is_left(node) and node not in self.unsettled:
             within.drain()
+
+    def give_over(self, node: str) -> None:
+        """One item of a node failed it: the runs of its others end the steps under way and begin none."""
+        self.leaving.add(node)
+        for place, each in self.within.items():
+            if node_of(place) == node:
+                each.forsaken = True
+                each.drain()
+
+    def ring(self, node: str) -> None:
+        """Let whoever waits beside the runs of a node's items look again."""
+        self.bells[node].set()
+        self.bells[node] = asyncio.Event()
 
     async def pause(self, seconds: float, node: str) -> None:
         """Wait this long, or until somebody drains, or the fork around the node is left."""
@@ -157,6 +177,11 @@ class Live:
         finally:
             for each in waits:
                 each.cancel()
+
+    @property
+    def due(self) -> datetime | None:
+        """When somebody should look again, if nothing comes before: at the run, or at one that rests beside others."""
+        return min((each for each in (self.run.due, *self.alarms.values()) if each is not None), default=None)
 
     @property
     def cut(self) -> bool:
@@ -210,7 +235,7 @@ class Live:
         """The due nodes that cannot be dropped: under way here or in a run within, or with an effect in doubt."""
         if not self.workflow.leaves:
             return frozenset()
-        return frozenset({*self.busy, *self.run.entered, *map(node_of, self.run.doubts)})
+        return frozenset({*self.busy, *map(node_of, (*self.run.entered, *self.run.doubts))})
 
     def post(
         self,
@@ -245,8 +270,8 @@ class Live:
         if not self.run.failed:
             self.gave_up.clear()  # the step that had was dropped
         if self.run.frontier.leaving:
-            for node, each in self.within.items():
-                if self.is_left(node) and node not in self.unsettled:
+            for place, each in self.within.items():
+                if self.is_left(node_of(place)) and node_of(place) not in self.unsettled:
                     each.drain()
             self.bell.set()
             self.bell = asyncio.Event()

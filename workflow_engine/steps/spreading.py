@@ -17,16 +17,20 @@ from typing import Any
 
 from workflow_engine.bodies import each
 from workflow_engine.bodies.each import Spread
-from workflow_engine.bodies.intent import Intent, Wrote
+from workflow_engine.bodies.intent import Intent, Rest, Wrote
+from workflow_engine.bodies.scene import Scene
 from workflow_engine.errors import BudgetSpent, Conflict, Failure, LimitExceeded, StoreError
 from workflow_engine.ports.listener import Began, Said
-from workflow_engine.record.events import EffectStarted, ItemFailed, ItemFinished, QuestionAsked, RunMigrated
+from workflow_engine.record.events import EffectStarted, ItemFailed, ItemFinished, QuestionAsked, WaitBegan
 from workflow_engine.record.ids import place_of
+from workflow_engine.record.renaming import called_then
 from workflow_engine.record.values import Write, bytes_of
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.step import Step
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.steps.asking import doubt_question
 from workflow_engine.steps.attempt import failure_of
+from workflow_engine.steps.children import Children
 from workflow_engine.steps.filing import adopt_texts, must_be_there
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.settling import Taken, fail, finish, withdraw
@@ -48,14 +52,23 @@ async def spread(live: Live, node: Each[Any, Any], visit: int, started: datetime
     many = _Many(live, node, visit, work)
     await many.recall()
     await many.done()
+    children = many.children
+    if children is not None:
+        taken = replace(taken, started=children.began or started)
     if many.failure is not None:
+        if children is not None:
+            await children.leave()
         await fail(live, taken, many.failure)
     elif not many.missing:
         await _finish(live, replace(taken, words=many.words), many)
+    elif children is not None and (rests := await children.resting_on(many.missing)) is not None:
+        durable = live.post([WaitBegan(live.around.clock.now(), rests)])
+        live.mail = True  # an answer may have come between their rest and this
+        await durable
     elif many.doubtful and not live.stopping:
         question = doubt_question(live, node, visit, many.doubtful[0])
         await live.post([QuestionAsked(live.around.clock.now(), question, started)])
-    elif live.is_left(node.name) and not many.doubtful:
+    elif children is None and live.is_left(node.name) and not many.doubtful:
         await withdraw(live, node.name)
 
 
@@ -74,6 +87,7 @@ class _Many:
 
     def __init__(self, live: Live, node: Each[Any, Any], visit: int, work: Spread) -> None:
         self.live, self.node, self.visit, self.work = live, node, visit, work
+        self.children = Children(live, node, node.one, visit) if isinstance(node.one, Subflow) else None
         self.known: dict[int, str] = {}
         self.failed: dict[int, Failure] = {}
         self.failure: Failure | None = None
@@ -88,18 +102,25 @@ class _Many:
         """Take in what an earlier drive of this visit brought to an end."""
         begun = self.live.run.items.get(self.node.name)
         if begun is not None:
-            name = self.node.name  # read backwards, for it was called otherwise before a RunMigrated that says so
-            for recorded in reversed(await self.live.around.ledger.journal(self.live.run.id, begun.since - 1)):
-                event = recorded.event
-                if isinstance(event, RunMigrated):
-                    name = next((old for old, new in event.nodes.items() if new == name), name)
-                elif isinstance(event, ItemFinished | ItemFailed) and (event.node, event.visit) == (name, self.visit):
+            journal = await self.live.around.ledger.journal(self.live.run.id, begun.since - 1)
+            events = [recorded.event for recorded in journal]
+            ours = [
+                event
+                for event, name in zip(events, called_then(events, self.node.name), strict=True)
+                if (getattr(event, "node", None), getattr(event, "visit", None)) == (name, self.visit)
+            ]
+            for event in ours:
+                if isinstance(event, ItemFinished | ItemFailed):
                     self._know(event)
+            if self.children is not None:
+                self.children.recall(ours)
+                await self.children.look()
         for index in range(len(self.work.items)):
             if not self._is_known(index):
                 (self.doubtful if self._asks(index) else self._ahead).append(index)
         if self.live.is_left(self.node.name):  # only what was begun comes to its end
-            self._ahead = deque(index for index in self._ahead if self._began(index))
+            only = None if self.children is None else await self.children.unsettled()
+            self._ahead = deque(each for each in self._ahead if (self._began(each) if only is None else each in only))
 
     def _is_known(self, index: int) -> bool:
         return index in self.known or index in self.failed
@@ -131,9 +152,9 @@ class _Many:
     # ----------------------------------------------------------------------------------------------------- doing
 
     @property
-    def missing(self) -> bool:
-        """Whether an item is still to be done."""
-        return len(self.known) + len(self.failed) < len(self.work.items)
+    def missing(self) -> int:
+        """How many items are still to be done."""
+        return len(self.work.items) - len(self.known) - len(self.failed)
 
     @property
     def words(self) -> str:
@@ -144,19 +165,41 @@ class _Many:
 
     async def done(self) -> None:
         """Do what is still ahead: all of it, or until one fails for good or somebody drains."""
-        hands = [asyncio.create_task(self._hand()) for _ in range(min(self.node.at_once, len(self._ahead)))]
+        many = min(self.node.at_once, len(self._ahead))
+        children = self.children
+        if children is not None:
+            children.begin(many)
+        hands = [
+            asyncio.create_task(self._hand() if children is None else self._hand_of(children)) for _ in range(many)
+        ]
         try:
             await asyncio.gather(*hands)
         finally:
             for hand in hands:
                 hand.cancel()
             await asyncio.gather(*hands, return_exceptions=True)
+            if children is not None:
+                children.end()
 
     async def _hand(self) -> None:
         while self._ahead and self.failure is None and not self.live.draining and self.live.cancelled_by is None:
             index = self._ahead.popleft()
             if self._began(index) or not self.live.is_left(self.node.name):
                 await self._item(index)
+
+    async def _hand_of(self, children: Children) -> None:
+        """The same for runs within, beside which it waits where they do: its place stays taken."""
+        try:
+            while self._ahead and not children.stopping:
+                index = self._ahead.popleft()
+                if index not in children.resting:
+                    await self._item(index)
+                while index in children.resting:
+                    if not await children.goes_on(index):
+                        return
+                    await self._item(index)
+        finally:
+            children.lay_down()
 
     async def _item(self, index: int) -> None:
         node, live = self.node, self.live
@@ -171,7 +214,12 @@ class _Many:
             live.cleared.discard(place_of(node.name, index))
             key = live.run.key(node.name, self.visit, index)
             await self._keep(EffectStarted(began, node.name, self.visit, key, index))
-        await self._tried(index, began, partial(each.one, node, self.work, index))
+        await self._tried(index, began, partial(self._once, index))
+
+    async def _once(self, index: int, scene: Scene) -> Intent | None:
+        if self.children is not None:
+            return await self.children.enter(self.work, index, scene)
+        return await each.one(self.node, self.work, index, scene)
 
     async def _tried(self, index: int, began: datetime, act: Any, unsaid: str = "") -> bool:
         """Whether that settled the item, for now at least; a probe that found nothing does not."""
@@ -179,17 +227,25 @@ class _Many:
         match result:
             case None:
                 return False
+            case Rest():
+                assert self.children is not None
+                self.children.resting[index] = result.until
             case GaveUp():
-                await self._keep(self._gave_up(index, began, result))
+                fact = self._gave_up(index, began, result)
+                if self.children is not None and fact.final:
+                    await self.children.give_up(index)
+                await self._keep(fact)
             case Released():
                 pass
             case text, tries:
                 await self._keep(self._finished(index, began, text, tries, unsaid))
+                if self.children is not None:
+                    self.children.done(index)
         return True
 
-    async def _settle(self, index: int, intent: Intent | None, tries: Tries) -> tuple[str, Tries] | None:
-        if intent is None:
-            return None
+    async def _settle(self, index: int, intent: Intent | None, tries: Tries) -> tuple[str, Tries] | Rest | None:
+        if intent is None or isinstance(intent, Rest):
+            return intent
         assert isinstance(intent, Wrote)
         value = next(iter(intent.values.values()), None)
         text = self.work.encoded(value, f"{self.node.name} wrote item {index} of {', '.join(self.node.writes)!r}")
@@ -218,10 +274,14 @@ class _Many:
     def _gave_up(self, index: int, began: datetime, gave_up: GaveUp) -> ItemFailed:
         now, tries = self.live.around.clock.now(), gave_up.tries
         took = max(0.0, (now - began).total_seconds())
-        # A limit is no matter of this item: the step can be resumed under a higher one.
-        final = self.node.on_error != "fail" and gave_up.failure.kind not in (LimitExceeded.kind, BudgetSpent.kind)
+        # A limit is no matter of this item, unless one within its own run: the step can be resumed under a higher one.
+        limited = gave_up.failure.kind in (LimitExceeded.kind, BudgetSpent.kind)
+        own = self.children is not None and self.children.failed_itself(index)
+        final = self.node.on_error != "fail" and (own or not limited)
         if not final and self.failure is None:
             self.failure = replace(gave_up.failure, message=f"item {index}: {gave_up.failure.message}")
+            if self.children is not None:
+                self.children.fail()
         paid = tries.paid
         return ItemFailed(
             *(now, self.node.name, self.visit, index, tries.number, took, gave_up.failure, final),

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from workflow_engine.errors import TargetError
-from workflow_engine.spec.subflow import nested
+from workflow_engine.spec.nesting import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.targets.importing import import_file
 from workflow_engine.targets.place import Place, find_place, near_names

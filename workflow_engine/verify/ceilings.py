@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from workflow_engine.spec.edges import START_NAME, Edge
+from workflow_engine.spec.nesting import nested, subflow_of
 from workflow_engine.spec.nodes import Human, Route
-from workflow_engine.spec.subflow import Subflow, nested
 from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.arms import Arm, Arms, arms
@@ -103,8 +103,9 @@ def _within(graph: Graph, states: int, names: tuple[str, ...], known: _Known) ->
     """
     weights: dict[str, int] = {}
     exact = True
-    for name, node in graph.nodes.items():
-        if not isinstance(node, Subflow):
+    for name, around in graph.nodes.items():
+        node = subflow_of(around)  # of many items the steps of one: how many there will be nobody knows
+        if node is None:
             continue
         inner = node.workflow
         if node.depth is not None and names.count(inner.name) > node.depth:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from workflow_engine.spec.subflow import nested
+from workflow_engine.spec.nesting import nested
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.agents import agents
 from workflow_engine.verify.arms import Arms, arms

@@ -237,6 +237,8 @@ def _each(graph: Graph, name: str, node: Each[Any, Any]) -> Iterator[Finding]:
             yield from _agent(graph, name, one)
         case Function():
             yield from _function(graph, name, one)
+        case Subflow():
+            pass
         case _:
             yield graph.finding("W541", name, "goes over items with nothing to do", '@each("items", ...) def one(item)')
 

@@ -95,6 +95,8 @@ def _takes(graph: Graph, name: str, node: Node) -> Iterator[Finding]:
         return
     if isinstance(node, Each):
         yield from _spreads(graph, name, node)
+        if isinstance(node.one, Subflow):
+            return
     for whose, parameter in _parameters(workflow, node):
         meaning = means(workflow, parameter)
         if isinstance(node, Route) and meaning != "field":
@@ -122,13 +124,30 @@ def _spreads(graph: Graph, name: str, node: Each[Any, Any]) -> Iterator[Finding]
             what = f"goes over '{node.items}', and the field holds {called(fields[node.items].type)}: no list"
             yield graph.finding("W417", name, what, "declare it as list[...]: items are done by their place in it")
     items = item_parameters(node, workflow)
-    if not items and has_code(node) and node.signature.problem is None:
+    if isinstance(node.one, Subflow):
+        yield from _entered_with(graph, name, node.one, [each.name for each in items])
+    elif not items and has_code(node) and node.signature.problem is None:
         said = "each" if unknown(element) else called(element)
         what = "takes no item: each of its parameters is a field, a resource, or has a default"
         yield graph.finding("W418", name, what, f"take the item by a name that is no field: def {name}(item: {said})")
     elif len(items) > 1:
         what = f"takes {len(items)} items ({', '.join(each.name for each in items)}), and is given one at a time"
         cure = "".join(near(each.name, fields) for each in items) + "the others must be fields or resources"
+        yield graph.finding("W418", name, what, cure)
+
+
+def _entered_with(graph: Graph, name: str, node: Subflow, items: list[str]) -> Iterator[Finding]:
+    """Whether the workflow of a subflow takes one item: the one input that nobody else gives it."""
+    try:
+        inner = node.workflow
+    except DeclarationError:  # told by its own law
+        return
+    if not items:
+        what = f"takes no item: every input that {inner.name} begins with is given by its reads="
+        yield graph.finding("W418", name, what, "leave out of reads= what an item is, a field there without a default")
+    elif len(items) > 1:
+        what = f"takes {len(items)} items ({', '.join(items)}), and is given one at a time"
+        cure = f'give {inner.name} the others: reads={{"{items[-1]}": "a field of this state"}}'
         yield graph.finding("W418", name, what, cure)
 
 

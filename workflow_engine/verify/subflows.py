@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from workflow_engine.errors import DeclarationError
-from workflow_engine.spec.subflow import Subflow, nested, subflows_of
+from workflow_engine.spec.each import Each, value_type
+from workflow_engine.spec.nesting import nested, subflow_of, subflows_of
+from workflow_engine.spec.nodes import Node
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.accepts import accepts, holds
 from workflow_engine.verify.finding import Finding, called, near
@@ -20,20 +23,24 @@ DEEPEST = 50
 
 def subflows(graph: Graph) -> Iterator[Finding]:
     """What can be said of each subflow's fields."""
-    for name, node in graph.nodes.items():
-        if isinstance(node, Subflow):
+    for name, around in graph.nodes.items():
+        node = subflow_of(around)
+        if node is not None:
             try:
                 inner = node.workflow
             except DeclarationError:  # told by `nesting`
                 continue
             yield from _given(graph, name, node, inner)
-            yield from _given_back(graph, name, node, inner)
+            if node is around:
+                yield from _missing(graph, name, node, inner)
+            yield from _given_back(graph, name, node, inner, around)
 
 
 def nesting(graph: Graph) -> Iterator[Finding]:
     """Whether each subflow's workflow is there, and ends where it contains itself."""
-    for name, node in graph.nodes.items():
-        if isinstance(node, Subflow):
+    for name, around in graph.nodes.items():
+        node = subflow_of(around)
+        if node is not None:
             try:
                 inner = node.workflow
             except DeclarationError as error:
@@ -67,13 +74,17 @@ def _given(graph: Graph, name: str, node: Subflow, inner: Workflow[Any]) -> Iter
         if mine not in fields:
             cure = near(mine, fields) + f"the fields are {', '.join(sorted(fields)) or 'none'}"
             yield graph.finding("W401", name, f"reads '{mine}', which is no field of the state", cure)
-    missing = sorted(each.name for each in inner.fields.values() if each.required and each.name not in node.reads)
+
+
+def _missing(graph: Graph, name: str, node: Subflow, inner: Workflow[Any]) -> Iterator[Finding]:
+    missing = [each.name for each in node.missing]
     if missing:
         what = f"{inner.name} begins with {', '.join(map(repr, missing))}, which nobody gives it"
         yield graph.finding("W432", name, what, f'reads={{"{missing[0]}": "a field of this state"}}')
 
 
-def _given_back(graph: Graph, name: str, node: Subflow, inner: Workflow[Any]) -> Iterator[Finding]:
+def _given_back(graph: Graph, name: str, node: Subflow, inner: Workflow[Any], around: Node) -> Iterator[Finding]:
+    """What is taken from the workflow within; of one done for each item, what its field holds of one of them."""
     fields, ends = graph.workflow.fields, outputs(inner)
     for mine, theirs in node.gives.items():
         if theirs not in inner.fields:
@@ -84,11 +95,17 @@ def _given_back(graph: Graph, name: str, node: Subflow, inner: Workflow[Any]) ->
         if field is None or not (has_types(graph.workflow.state) and has_types(inner.state)):
             continue
         theirs_default = inner.fields[theirs].default if output.unwritten else None
-        if output.unwritten and not holds(field.type, theirs_default):
+        held = field.type
+        if isinstance(around, Each):
+            try:
+                held = value_type(around, graph.workflow)
+            except TypeError:  # the field is no such list, which is said of what is written to it
+                continue
+        if output.unwritten and not holds(held, theirs_default):
             what = f"takes '{theirs}' of {inner.name}, which not every path to its END has written"
             cure = f"write it on every path there, or let '{mine}' hold {theirs_default!r}"
             yield graph.finding("W434", name, what, cure)
-        elif not accepts(field.type, output.type):
+        elif node is around and not accepts(held, output.type):
             what = f"writes '{mine}' as {called(output.type)}, and the field holds {called(field.type)}"
             yield graph.finding("W404", name, what, f"let '{mine}' hold what '{theirs}' of {inner.name} does")
 
