@@ -28,6 +28,7 @@ from workflow_engine.spec.question import Question
 from workflow_engine.spec.state import Reducer, State, append, total, union
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.subflow import subflow
+from workflow_engine.spec.tool import Tool, tool
 from workflow_engine.spec.waits import all_of, any_of, signal, wait
 from workflow_engine.spec.workflow import Workflow, workflow
 
@@ -87,6 +88,7 @@ __all__ = [
     "Step",
     "StepError",
     "Store",
+    "Tool",
     "Workflow",
     "WorkflowError",
     "add_field",
@@ -114,6 +116,7 @@ __all__ = [
     "subflow",
     "to_document",
     "to_langgraph",
+    "tool",
     "total",
     "union",
     "verify",

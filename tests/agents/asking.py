@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ from tests.agents.endpoint import Script, ScriptedEndpoint, raw
 from workflow_engine import errors
 from workflow_engine.agents.models import Wire
 from workflow_engine.agents.runner import OpenAIAgentsRunner
-from workflow_engine.ports.agents import AgentAnswer, AgentTask, Tool
+from workflow_engine.ports.agents import AgentAnswer, AgentTask, Tool, ToolUse
 
 PATHS = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 BOTH = pytest.mark.parametrize("wire", ["chat", "responses"])
@@ -31,10 +30,10 @@ def task(output: Any = Design, **given: Any) -> AgentTask:
 
 
 def tool(name: str, answer: Any, **given: Any) -> Tool:
-    async def take(arguments: Mapping[str, Any]) -> str:
+    async def take(use: ToolUse) -> str:
         if isinstance(answer, BaseException):
             raise answer
-        return str(answer(arguments)) if callable(answer) else str(answer)
+        return str(answer(use.arguments)) if callable(answer) else str(answer)
 
     return Tool(name, f"{name} a file", PATHS, take, **given)
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from workflow_engine import errors
 from workflow_engine.agents import open_runner
 from workflow_engine.agents.models import Offline
-from workflow_engine.ports.agents import AgentTask, Tool
+from workflow_engine.ports.agents import AgentTask, Tool, ToolUse
 from workflow_engine.record.usage import Usage
 
 PLAYBOOK = """
@@ -60,11 +60,11 @@ def playbook(tmp_path: Path) -> Path:
 
 
 def implement(prompt: str, files: dict[str, str], **given: Any) -> AgentTask:
-    async def read(arguments: Mapping[str, Any]) -> str:
-        return files.get(arguments["path"], f"error: there is no {arguments['path']}")
+    async def read(use: ToolUse) -> str:
+        return files.get(use.arguments["path"], f"error: there is no {use.arguments['path']}")
 
-    async def write(arguments: Mapping[str, Any]) -> str:
-        files[arguments["path"]] = arguments["text"]
+    async def write(use: ToolUse) -> str:
+        files[use.arguments["path"]] = use.arguments["text"]
         return "wrote 1 file"
 
     def schema(*names: str) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from workflow_engine import END, START, Engine, Retry, State, Step, agent, workflow
 from workflow_engine.errors import AgentFailed, ModelMissing
-from workflow_engine.ports.agents import AgentAnswer, AgentTask, Usage
+from workflow_engine.ports.agents import AgentAnswer, AgentTask, ToolUse, Usage
 from workflow_engine.stores.memory import MemoryLedger
 
 
@@ -91,7 +91,7 @@ async def test_the_written_field_is_the_schema_and_finish_turns_the_answer_into_
     async def answer(task: AgentTask) -> AgentAnswer:
         if task.node == "planner":
             return AgentAnswer(Plan(steps=["dig", "build"]), Usage(1, 10, 5), ("model-a",))
-        said = await task.tools[0].call({"path": "wall.txt", "text": "bricks"})
+        said = await task.tools[0].call(ToolUse({"path": "wall.txt", "text": "bricks"}))
         assert said == "wrote wall.txt"
         return AgentAnswer(Summary(text="built"), Usage(2, 20, 10), ("model-b", "model-a"))
 
@@ -115,10 +115,10 @@ async def test_a_tool_shows_the_model_its_own_parameters_only() -> None:
         assert (tool.name, tool.description) == ("write_file", "Write a file.")
         assert set(tool.schema["properties"]) == {"path", "text", "mode"}
         assert tool.schema["required"] == ["path", "text"]
-        assert await tool.call({"path": "../x", "text": ""}) == "error: ../x leads outside"
-        assert (await tool.call({"path": 3})).startswith("error: write_file cannot be called like this: path:")
-        assert "text: Field required" in await tool.call({"path": "x"})
-        assert "step: Extra inputs" in await tool.call({"path": "x", "text": "", "step": "mine"})
+        assert await tool.call(ToolUse({"path": "../x", "text": ""})) == "error: ../x leads outside"
+        assert (await tool.call(ToolUse({"path": 3}))).startswith("error: write_file cannot be called like this: path:")
+        assert "text: Field required" in await tool.call(ToolUse({"path": "x"}))
+        assert "step: Extra inputs" in await tool.call(ToolUse({"path": "x", "text": "", "step": "mine"}))
         return AgentAnswer(Summary(text=""))
 
     assert (await run(answer))[0].status == "succeeded"

@@ -21,7 +21,7 @@ from tests.engine import outspoken
 from tests.engine.conftest import KeptLedger
 from workflow_engine import END, START, Engine, Retry, RunLimits, State, Step, agent, function, workflow
 from workflow_engine.bodies import capture
-from workflow_engine.ports.agents import AgentAnswer, AgentTask
+from workflow_engine.ports.agents import AgentAnswer, AgentTask, ToolUse
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.logs import LogLine, LogPart
 from workflow_engine.steps import recorder
@@ -277,7 +277,7 @@ async def test_a_body_in_a_process_of_its_own_is_heard(opened: Any, ledger: Kept
 async def test_an_agents_prompt_and_tools_are_heard(opened: Any, ledger: KeptLedger) -> None:
     class Using:
         async def run(self, task: AgentTask) -> AgentAnswer:
-            return AgentAnswer(await asyncio.ensure_future(task.tools[0].call({})) == "used")
+            return AgentAnswer(await asyncio.ensure_future(task.tools[0].call(ToolUse({}))) == "used")
 
         async def close(self) -> None: ...
 

@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial, wraps
@@ -18,7 +18,7 @@ from typing import Any, NoReturn, cast
 from graphs.ship import Change, ship
 from workflow_engine import Engine, Sandbox, Workflow
 from workflow_engine.agents import choose_model, open_runner
-from workflow_engine.ports.agents import AgentAnswer, AgentRunner, AgentTask, Tool
+from workflow_engine.ports.agents import AgentAnswer, AgentRunner, AgentTask, Tool, ToolUse
 from workflow_engine.ports.ledger import Batch, Fence, Ledger
 from workflow_engine.ports.sandbox import Completed
 from workflow_engine.record.events import StepFinished
@@ -130,8 +130,8 @@ class DyingRunner:
 
 
 def _dying_tool(tool: Tool) -> Tool:
-    async def call(arguments: Mapping[str, Any]) -> str:
-        answer = await tool.call(arguments)
+    async def call(use: ToolUse) -> str:
+        answer = await tool.call(use)
         return die() if tool.name == "write_file" else answer
 
     return replace(tool, call=call)

@@ -64,9 +64,11 @@ def test_a_killed_run_ends_as_it_would_have_and_repeats_no_committed_step(
     # Whoever goes on may do so on the other executor.
     assert ended(recover, tmp_path, "langgraph" if moment == "during" else "native") == 0
     assert outcome(tmp_path) == undisturbed
-    # The step that was in flight ran twice. Not the deploy whose link had moved: the probe saw its release.
+    # The step that was in flight ran twice. Not the deploy whose link had moved: the probe saw its release. Nor an
+    # agent whose model had answered: its prompt is kept. The body of `implement` fills the new workspace once more.
     probed = (node, moment) == ("deploy", "before")
-    repeated = Counter() if moment == "after" or probed else Counter([node])
+    answered = (node, moment) in {("analyze", "before"), ("design", "before")}
+    repeated = Counter() if moment == "after" or probed or answered else Counter([node])
     assert executions(tmp_path) == UNDISTURBED + repeated
     assert died[node] >= 1
     releases = tmp_path / "releases" / "slugify"

@@ -34,13 +34,13 @@ from workflow_engine import (
     workflow,
 )
 from workflow_engine.errors import StoreError, WorkflowError
-from workflow_engine.spec.regions import regions_of
 from workflow_engine.langgraph.scheme import scheme_of
 from workflow_engine.langgraph.session import Session
 from workflow_engine.ports.ledger import Batch, Fence
 from workflow_engine.record.events import EffectStarted, QuestionAnswered, QuestionAsked
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Letter
+from workflow_engine.spec.regions import regions_of
 from workflow_engine.stores.memory import MemoryLedger
 
 

@@ -26,25 +26,25 @@ def connect(endpoint: Endpoint, call_limit: timedelta) -> AsyncOpenAI:
     near = is_loopback(endpoint.base_url)
 
     async def mark(request: httpx2.Request) -> None:
-        visiting = visit.current.get()
-        if visiting is None:
+        asking = visit.current.get()
+        if asking is None:
             return
-        visiting.calls += 1
-        if visiting.task.key:
-            request.headers["Idempotency-Key"] = f"{quote(visiting.task.key, safe='/:')}/{visiting.calls}"
+        task = asking.visit.task
+        if task.key:
+            request.headers["Idempotency-Key"] = quote(asking.key or f"{task.key}/{asking.visit.turns}", safe="/:")
         # Node names are nobody's business outside this machine.
         if near:
-            request.headers[NODE_HEADER] = quote(visiting.task.node)
+            request.headers[NODE_HEADER] = quote(task.node)
 
     async def note(response: httpx2.Response) -> None:
         if not isinstance(response.stream, httpx2.AsyncByteStream):
             return
         response.stream = _Bounded(response.stream)
-        visiting = visit.current.get()
-        if visiting is None or response.status_code != 200:
+        asking = visit.current.get()
+        if asking is None or response.status_code != 200:
             return
         # openai-agents keeps the name that was asked for and drops the one that answered.
-        visiting.answered(_answer(await response.aread(), endpoint).get("model"))
+        asking.model = asking.visit.named(_answer(await response.aread(), endpoint).get("model"))
 
     http = httpx2.AsyncClient(
         # Loopback never goes through a proxy, whatever HTTP_PROXY says.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from agents import (
@@ -29,13 +30,13 @@ from openai import AsyncOpenAI
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText, ResponseReasoningItem
 
 from workflow_engine import errors
-from workflow_engine.agents import visit
 from workflow_engine.agents.failures import explain
 from workflow_engine.agents.models import Endpoint, ModelChoice, Offline, is_openai
+from workflow_engine.agents.recorded import RecordedModel
 from workflow_engine.agents.shape import Shape, Unfit
 from workflow_engine.agents.tools import function_tool
 from workflow_engine.agents.visit import Visit
-from workflow_engine.ports.agents import AgentAnswer, AgentTask
+from workflow_engine.ports.agents import AgentAnswer, AgentTask, Held
 
 # How often an answer that does not fit is asked for again.
 AGAIN = 2
@@ -46,23 +47,31 @@ _CONFIG = RunConfig(
 
 
 async def converse(client: AsyncOpenAI, choice: ModelChoice, task: AgentTask, call_limit: timedelta) -> AgentAnswer:
-    """Answer the task; raises AgentFailed with what had been done `so_far`, or the WorkflowError a tool raised."""
+    """Answer the task; raises AgentFailed with what had been done `so_far`, Held, or the WorkflowError
+    a tool raised.
+    """
     secret = choice.api_key.get_secret_value() if isinstance(choice, Endpoint) and choice.api_key else None
     visiting = Visit(task, secret)
-    token = visit.current.set(visiting)
     try:
         return visiting.answer(await _ask(client, choice, visiting, call_limit))
+    except Held:
+        raise
     except Exception as error:
-        failure = explain(visiting.failed or error, choice)
-    finally:
-        visit.current.reset(token)
+        failure = _explained(visiting, choice, visiting.failed or error)
     # Raised out here, so that the SDK's error, which holds the request and its key, is not chained to it.
+    if isinstance(failure, errors.AgentFailed):
+        failure.so_far = visiting.answer(None)
+    raise failure
+
+
+def _explained(visiting: Visit, choice: ModelChoice, error: Exception) -> Exception:
+    """The error as one of ours, without the key."""
+    failure = explain(error, choice)
     if isinstance(failure, errors.AgentFailed):
         failure.what = visiting.plain(failure.what)
         failure.cure = failure.cure and visiting.plain(failure.cure)
         failure.args = (failure.what,)
-        failure.so_far = visiting.answer(None)
-    raise failure
+    return failure
 
 
 async def _ask(client: AsyncOpenAI, choice: ModelChoice, visiting: Visit, call_limit: timedelta) -> Any:
@@ -72,12 +81,12 @@ async def _ask(client: AsyncOpenAI, choice: ModelChoice, visiting: Visit, call_l
         name=task.node,
         instructions=task.instructions,
         tools=[function_tool(tool, visiting) for tool in task.tools],
-        model=_model(client, choice, task.model),
+        model=RecordedModel(
+            _model(client, choice, task.model), visiting, partial(_explained, visiting, choice), call_limit
+        ),
         model_settings=ModelSettings(
             retry=ModelRetrySettings(max_retries=0),
             store=_store(choice),
-            # The connection's own limit is on silence; an endpoint that drips would never meet it.
-            timeout=call_limit.total_seconds(),
         ),
         output_type=None if shape.is_plain_text() else shape,
     )
@@ -87,7 +96,7 @@ async def _ask(client: AsyncOpenAI, choice: ModelChoice, visiting: Visit, call_l
         result = await Runner.run(
             agent,
             said,
-            max_turns=max(1, task.turns - visiting.calls),
+            max_turns=max(1, task.turns - visiting.turns),
             hooks=_Listening(visiting),
             run_config=_CONFIG,
             error_handlers={"invalid_final_output": _empty},
@@ -138,8 +147,6 @@ class _Listening(RunHooks[None]):
         agent: Agent[None],  # noqa: ARG002
         response: ModelResponse,
     ) -> None:
-        self._visit.input_tokens += response.usage.input_tokens
-        self._visit.output_tokens += response.usage.output_tokens
         for item in response.output:
             match item:
                 case ResponseReasoningItem():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from typing import Any
 
@@ -12,17 +11,18 @@ from pydantic_core import from_json
 
 from workflow_engine import errors
 from workflow_engine.agents.visit import Visit
-from workflow_engine.ports.agents import Tool
+from workflow_engine.ports.agents import Held, Tool, ToolUse
 
 
-def function_tool(tool: Tool, visit: Visit) -> FunctionTool:
-    """The tool, calling back into the visit's story."""
+def function_tool(tool: Tool, visit: Visit, path: str = "") -> FunctionTool:
+    """The tool, calling back into the visit's story. Where people are asked, its branch ends at the next model call."""
 
     async def invoke(context: ToolContext[Any], arguments: str) -> str:
         given, text = _decoded(arguments)
         visit.asked(tool.name, context.tool_call_id, arguments if given is None else given)
         if given is not None:
-            text = await _call(tool, given, visit)
+            words = visit.words.get(context.tool_call_id, "")
+            text = await _call(tool, ToolUse(given, context.tool_call_id, path, words), visit)
         visit.returned(tool.name, context.tool_call_id, text)
         return text
 
@@ -34,19 +34,16 @@ def function_tool(tool: Tool, visit: Visit) -> FunctionTool:
         return FunctionTool(tool.name, tool.description, schema, invoke, strict_json_schema=False)
 
 
-async def _call(tool: Tool, arguments: dict[str, Any], visit: Visit) -> str:
-    seconds = None if tool.timeout is None else tool.timeout.total_seconds()
-    clock = asyncio.timeout(seconds)
+async def _call(tool: Tool, use: ToolUse, visit: Visit) -> str:
     try:
-        async with clock:
-            return await tool.call(arguments)
+        return await tool.call(use)
+    except Held:
+        return "error: people are asked first"  # nobody is told: the branch ends here
     except errors.WorkflowError as error:
         # Not for the model to mend. The SDK would hide it in an error of its own, so it is kept here.
         visit.failed = visit.failed or error
         raise
     except Exception as error:
-        if clock.expired():
-            return f"error: {tool.name} took longer than {seconds:g} s and was stopped"
         return f"error: {tool.name} failed: {type(error).__name__}: {error}"
 
 

@@ -22,12 +22,15 @@ class Visit:
 
     task: AgentTask
     secret: str | None = None
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
+    usage: Usage = Usage()
     models: list[str] = field(default_factory=list)
+    """Who answered questions that were asked now."""
     items: list[Mapping[str, Any]] = field(default_factory=list)
     failed: Exception | None = None
+    words: dict[str, str] = field(default_factory=dict)
+    """What the model said along with a tool call, by the call's id."""
+    turns: int = 0
+    """Questions to the model, those that were answered by a receipt included."""
 
     def said(self, item: str, text: str) -> None:
         if text:
@@ -40,23 +43,22 @@ class Visit:
     def returned(self, tool: str, call: str, text: str) -> None:
         self.items.append({"item": "tool_result", "tool": tool, "call": call, "text": self.plain(text)})
 
-    def answered(self, model: object) -> None:
-        name = self.plain(model, 100) if isinstance(model, str) and model else "unnamed"
-        if name not in self.models:
-            self.models.append(name)
+    def named(self, model: object) -> str:
+        """What the model that answered calls itself."""
+        return self.plain(model, 100) if isinstance(model, str) and model else "unnamed"
 
     def answer(self, value: Any) -> AgentAnswer:
-        # A call that failed is a request too; its tokens, if it had any, nobody told.
-        usage = Usage(self.calls, self.input_tokens, self.output_tokens)
-        return AgentAnswer(value, usage, tuple(self.models), tuple(self.items))
+        return AgentAnswer(value, self.usage, tuple(self.models), tuple(self.items))
 
     def plain(self, text: str, most: int = _LONGEST) -> str:
         """Safe to store and to print: no secret, no terminal codes, no surrogates, not endless."""
-        # A key shorter than this is a placeholder such as "none", and a word of the language.
-        if self.secret and len(self.secret) >= 8:
-            text = text.replace(self.secret, "•••")
+        text = self.without_secret(text)
         text = _CONTROL.sub("�", text.replace("\r\n", "\n"))
         return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
+
+    def without_secret(self, text: str) -> str:
+        # A key shorter than this is a placeholder such as "none", and a word of the language.
+        return text.replace(self.secret, "•••") if self.secret and len(self.secret) >= 8 else text
 
     def _plain_json(self, value: Any) -> Any:
         match value:
@@ -70,8 +72,17 @@ class Visit:
                 return value
 
 
-# The HTTP client is shared by all visits; this says to which of them a request belongs.
-current: ContextVar[Visit | None] = ContextVar("workflow_engine_agent_visit", default=None)
+@dataclass
+class Answering:
+    """One question on its way to a model: whose it is, its idempotency key, and who answers it."""
+
+    visit: Visit
+    key: str
+    model: str = ""
+
+
+# The HTTP client is shared by all visits; this says to which question of which of them a request belongs.
+current: ContextVar[Answering | None] = ContextVar("workflow_engine_model_call", default=None)
 
 
 def _line(tool: str, arguments: Any) -> str:

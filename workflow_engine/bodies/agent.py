@@ -2,22 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from workflow_engine.bodies.calling import call
-from workflow_engine.bodies.intent import Wrote
+from workflow_engine.bodies.intent import Midway, Wrote
 from workflow_engine.bodies.scene import Scene, arguments, parameters_of
-from workflow_engine.bodies.tools import tool
-from workflow_engine.errors import StepError
-from workflow_engine.ports.agents import AgentTask
+from workflow_engine.bodies.tools import granted
+from workflow_engine.bodies.turn import Turn
+from workflow_engine.errors import AgentFailed, StepError
+from workflow_engine.ports.agents import AgentAnswer, AgentTask, Held
 from workflow_engine.spec.each import Each, value_type
 from workflow_engine.spec.nodes import Agent
 from workflow_engine.spec.state import required
+from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
 
 
-async def run(node: Agent[Any, Any], scene: Scene) -> Wrote:
-    """One attempt. Raises errors.AgentFailed from the runner, and whatever the body or `finish` raises."""
+async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
+    """One attempt, or what remains of one: what was said and done before is told by receipts.
+
+    Raises errors.AgentFailed from the runner, and whatever the body or `finish` raises.
+    """
+    receipts = await scene.receipts()
+    prompt = receipts.prompt
+    if prompt is None:
+        prompt = receipts.begin(await _prompt(node, scene))
+    elif any(each.type is Step for each in node.signature.parameters):
+        await _prompt(node, scene)  # for what it puts into the workspace, which is a new one
+    turn = Turn(node.name, receipts)
+    await turn.rule(scene.replies)
+    task = AgentTask(
+        node=node.name,
+        instructions=node.instructions,
+        prompt=prompt,
+        output=output_of(node, scene.workflow),
+        tools=tuple(granted(each, scene, turn) for each in node.tools),
+        model=node.model,
+        key=scene.step.key,
+        turns=node.turns,
+        tell=scene.step.progress,
+        ask=turn.ask,
+    )
+    try:
+        answer = await scene.runner().run(task)
+    except Held:
+        return Midway(tuple(turn.asks), "agent")
+    except AgentFailed as failed:
+        failed.so_far = failed.so_far and _unkept(turn, failed.so_far)
+        raise
+    value = answer.value
+    answer = _unkept(turn, answer)
+    if node.finish is not None:
+        first, *rest = parameters_of(node.finish)
+        value = await call(node.finish, {first.name: value, **await arguments(scene, rest)})
+    usage = answer.usage if answer.usage.requests else None
+    return Wrote({node.writes[0]: value}, usage, answer.answered_by, answer.story)
+
+
+async def _prompt(node: Agent[Any, Any], scene: Scene) -> str:
     prompt = await call(node.body, await arguments(scene, node.signature.parameters))
     if not isinstance(prompt, str):
         raise StepError(
@@ -25,23 +68,13 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote:
             "an agent's body returns its prompt, a str",
             retryable=False,
         )
-    task = AgentTask(
-        node=node.name,
-        instructions=node.instructions,
-        prompt=prompt,
-        output=output_of(node, scene.workflow),
-        tools=tuple(tool(each, scene) for each in node.tools),
-        model=node.model,
-        key=scene.step.key,
-        turns=node.turns,
-        tell=scene.step.progress,
-    )
-    answer = await scene.runner().run(task)
-    value = answer.value
-    if node.finish is not None:
-        first, *rest = parameters_of(node.finish)
-        value = await call(node.finish, {first.name: value, **await arguments(scene, rest)})
-    return Wrote({node.writes[0]: value}, answer.usage, answer.answered_by, answer.story)
+    return prompt
+
+
+def _unkept(turn: Turn, answer: AgentAnswer) -> AgentAnswer:
+    """The answer without the use that receipts told of already, call by call."""
+    models = tuple(each for each in answer.answered_by if each not in turn.models)
+    return replace(answer, usage=answer.usage - turn.usage, answered_by=models)
 
 
 def output_of(node: Agent[Any, Any], workflow: Workflow[Any]) -> Any:

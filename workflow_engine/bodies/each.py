@@ -73,7 +73,16 @@ async def one(node: Each[Any, Any], work: Spread, index: int, scene: Scene) -> W
     """One attempt at one item. Whatever the body raises goes through."""
     scene = with_item(node, work, index, scene)
     assert not isinstance(node.one, Subflow), "a run within is driven by whoever drives the one around it"
-    return await (agent.run(node.one, scene) if isinstance(node.one, Agent) else function.run(node.one, scene))
+    if not isinstance(node.one, Agent):
+        return await function.run(node.one, scene)
+    intent = await agent.run(node.one, scene)
+    if isinstance(intent, Wrote):
+        return intent
+    raise StepError(
+        f"{node.name} cannot ask people in the middle of an item: {intent.asks[0].question.title}",
+        "let the item be a subflow whose agent asks, or give it tools that need nobody's word",
+        retryable=False,
+    )
 
 
 async def probe(node: Each[Any, Any], work: Spread, index: int, scene: Scene) -> Wrote | None:

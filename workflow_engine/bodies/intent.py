@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from workflow_engine.record.ids import RunId
@@ -26,13 +26,18 @@ class Wrote:
 class Ask:
     """A person is to answer `question`; `schema` and `choices` say what an answer may be.
 
-    `ref` is the body's own word for it, given back with the answer to one that asks Midway.
+    Of one that is asked Midway, `ref` is the body's own word for it, given back with the answer; `within` its time,
+    after which `default` holds; `to` and `candidates` are who may answer.
     """
 
     question: Question[Any]
     schema: Mapping[str, Any]
     choices: tuple[str, ...]
     ref: str = ""
+    within: timedelta | None = None
+    default: Any = None
+    to: str | None = None
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Midway:
     """
 
     asks: tuple[Ask, ...]
-    by: Literal["graph"]
+    by: Literal["graph", "agent"]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from workflow_engine.bodies.forgetful import forgetful
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.errors import Failure, StepError
-from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.ports.agents import AgentRunner, Receipts
 from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.record.codec import decode
 from workflow_engine.record.inbox import Reply
@@ -48,6 +49,7 @@ class Scene:
     """Parameters that come from elsewhere, by name: the item of an `each` node."""
     replies: tuple[Reply, ...] = ()
     graphs: Callable[[], GraphRunner] = no_graphs
+    receipts: Callable[[], Awaitable[Receipts]] = forgetful
     leaving: Callable[[], Awaitable[object]] = never
     """Returns when a body that can stop between two steps of its own should."""
 

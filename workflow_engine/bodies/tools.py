@@ -1,49 +1,47 @@
-"""Tools: plain typed functions offered to a model. Granted by being listed; `Step` and resources come unseen."""
+"""Tools as an agent is given them: bound to one attempt, with a model of their arguments. Granted by being listed."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import to_json
+from pydantic import BaseModel, ConfigDict, create_model
 
-from workflow_engine.bodies.calling import call
 from workflow_engine.bodies.scene import Scene, argument
-from workflow_engine.errors import DeclarationError, StepError
-from workflow_engine.ports.agents import Tool
-from workflow_engine.spec.nodes import Node
+from workflow_engine.bodies.turn import Grant, Turn
+from workflow_engine.errors import DeclarationError
+from workflow_engine.ports import agents as ports
+from workflow_engine.spec.tool import Tool, tool_of
 
 
-def tool(function: Callable[..., Any], scene: Scene) -> Tool:
-    """The tool a function makes, bound to this attempt."""
-    node = Node(getattr(function, "__name__", type(function).__name__), function)
-    if node.signature.problem is not None:
-        raise DeclarationError(f"tool {node.name!r}: {node.signature.problem}", "annotate every parameter")
-    seen = [each for each in node.signature.parameters if not scene.workflow.hands_in(each.type)]
-    unseen = [each for each in node.signature.parameters if scene.workflow.hands_in(each.type)]
-    defaults = inspect.signature(function).parameters
+def granted(function: Callable[..., Any], scene: Scene, turn: Turn) -> ports.Tool:
+    """The tool a function makes, bound to this attempt. `Step` and resources come unseen."""
+    tool = tool_of(function)
+    grant = _grant(tool, scene)
+    return ports.Tool(tool.name, tool.text, grant.schema, partial(turn.use, grant))
+
+
+def _grant(tool: Tool[..., Any], scene: Scene) -> Grant:
+    if tool.signature.problem is not None:
+        raise DeclarationError(f"tool {tool.name!r}: {tool.signature.problem}", "annotate every parameter")
+    unseen = [each for each in tool.signature.parameters if scene.workflow.hands_in(each.type)]
+
+    async def handed_in(key: str) -> Mapping[str, Any]:
+        # A key of its own for each use: that of the step would be the same for two of them.
+        here = replace(scene, step=replace(scene.step, key=key))
+        return {each.name: await argument(here, each) for each in unseen}
+
+    return Grant(tool, None if tool.parameters is not None else _arguments(tool, scene), handed_in)
+
+
+def _arguments(tool: Tool[..., Any], scene: Scene) -> type[BaseModel]:
+    defaults = inspect.signature(tool.body).parameters
     fields: dict[str, Any] = {
-        each.name: (each.type, defaults[each.name].default if each.has_default else ...) for each in seen
+        each.name: (each.type, defaults[each.name].default if each.has_default else ...)
+        for each in tool.signature.parameters
+        if not scene.workflow.hands_in(each.type)
     }
-    model: type[BaseModel] = create_model(node.name, __config__=ConfigDict(extra="forbid"), **fields)
-
-    async def use(given: Mapping[str, Any]) -> str:
-        try:
-            valid = model.model_validate(given)
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False)
-            )
-            return f"error: {node.name} cannot be called like this: {problems}"
-        asked = {name: getattr(valid, name) for name in fields}
-        try:
-            value = await call(function, {**asked, **{each.name: await argument(scene, each) for each in unseen}})
-        except StepError:
-            raise
-        except Exception as error:  # the model can mend a wrong path or a bad value; it must see what is wrong
-            return f"error: {error}" if str(error) else f"error: {type(error).__name__}"
-        return value if isinstance(value, str) else to_json(value, fallback=str).decode()
-
-    return Tool(node.name, inspect.cleandoc(function.__doc__ or ""), model.model_json_schema(), use)
+    return create_model(tool.name, __config__=ConfigDict(extra="forbid"), **fields)

@@ -1,33 +1,96 @@
-"""The agent-runner port: one task in, one typed answer out, no SDK type across it."""
+"""The agent-runner port: one task in, one typed answer out, no SDK type across it.
+
+What makes a turn survive its process is the engine's, not the runner's: a runner asks its model through `task.ask` and
+uses tools through `tool.call`, always, and so nothing that was paid for is paid again and nothing that was done is done
+again. After a crash the same task is run anew, from its beginning: what happened is answered from receipts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from workflow_engine.record.usage import Usage
 
 
 @dataclass(frozen=True)
+class ModelReply:
+    """What a model answered: `text` is JSON in the runner's own words, for it alone to read, again and again."""
+
+    text: str
+    usage: Usage = Usage()
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """One question to a model. `path` is the branch it belongs to, `gist` the words said so far, to compare after a
+    crash. `make` asks it for real, under an idempotency key; it is called at most once.
+    """
+
+    gist: str
+    make: Callable[[str], Awaitable[ModelReply]]
+    path: str = ""
+
+
+Ask: TypeAlias = Callable[[ModelCall], Awaitable[ModelReply]]
+
+
+async def ask_unkept(call: ModelCall) -> ModelReply:
+    """A model asked with nobody there to keep a receipt."""
+    return await call.make("")
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """One use of a tool as a model asks for it: decoded arguments, the model's own `id` for it, and the branch.
+
+    `words` are what the model said along with it.
+
+    An agent that is a tool itself is a branch of its own within the use: its path is `inner`.
+    """
+
+    arguments: Mapping[str, Any]
+    id: str = ""
+    path: str = ""
+    words: str = ""
+
+    @property
+    def inner(self) -> str:
+        """The branch of what this use does."""
+        return f"{self.path}{self.id}/"
+
+
+class Held(Exception):
+    """People must be asked before this branch can go on. The branch ends here, without an answer.
+
+    A tool that raises it leaves the other uses of the same answer going; the next question to the model of this branch
+    raises it again, whatever the model would have been told meanwhile. A runner lets it end the task: `run` raises it.
+    """
+
+
+@dataclass(frozen=True)
 class Tool:
-    """A function the model may ask for. `call` takes the arguments as decoded JSON and returns the text the model sees.
+    """A function the model may ask for. `call` returns the text the model sees.
 
     `call` validates its own arguments and returns a readable refusal (starting with "error:") for a mistake the model
-    can mend; it raises only for what the model cannot (an `errors.StepError` ends the agent's turn).
+    can mend; it raises Held, and for what the model cannot mend an `errors.StepError`, which ends the agent's turn.
     """
 
     name: str
     description: str
     schema: Mapping[str, Any]
-    call: Callable[[Mapping[str, Any]], Awaitable[str]]
-    timeout: timedelta | None = None
+    call: Callable[[ToolUse], Awaitable[str]]
 
 
 @dataclass(frozen=True)
 class AgentTask:
-    """One visit to an agent. `output` is the type the answer must have (anything pydantic's TypeAdapter takes)."""
+    """One visit to an agent. `output` is the type the answer must have (anything pydantic's TypeAdapter takes).
+
+    `turns` bounds the model calls of a branch. `tell` is told in a few words what it is at; `hear` what is said while
+    it is said, as `story` items and as {"item": "delta", "text": ...}.
+    """
 
     node: str
     instructions: str
@@ -38,13 +101,16 @@ class AgentTask:
     key: str = ""
     turns: int = 20
     tell: Callable[[str], None] = field(default=lambda _: None)
+    ask: Ask = ask_unkept
+    hear: Callable[[Mapping[str, Any]], None] | None = None
 
 
 @dataclass(frozen=True)
 class AgentAnswer:
     """What came back: the validated value, what it used, which models really answered, and the items of the story.
 
-    `story` items are plain JSON: {"item": "message" | "tool_call" | "tool_result" | "reasoning", ...}.
+    `usage` and `answered_by` are those of calls made now, receipts not counted. `story` items are plain JSON:
+    {"item": "message" | "tool_call" | "tool_result" | "reasoning", ...}.
     """
 
     value: Any
@@ -57,7 +123,10 @@ class AgentRunner(Protocol):
     """Runs agents. Implementations hold connections, open lazily and are closed with the engine."""
 
     async def run(self, task: AgentTask) -> AgentAnswer:
-        """Answer the task, or raise `errors.AgentFailed` with a kind and whether a later try may differ."""
+        """Answer the task, or raise `errors.AgentFailed` with a kind and whether a later try may differ.
+
+        Raises Held where a person must be asked first: the task is run again once they answered.
+        """
         ...
 
     async def close(self) -> None:
@@ -65,4 +134,101 @@ class AgentRunner(Protocol):
         ...
 
 
-__all__ = ["AgentAnswer", "AgentRunner", "AgentTask", "Tool", "Usage"]
+# ------------------------------------------------------------------------------------------------ receipts
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a person decided about one use of a tool.
+
+    `word` is approve, edit or reject; of a use whose end is not known rerun, accept or fail.
+    """
+
+    word: str
+    by: str
+    value: Any = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A call that came to its end: what was asked, as text to compare, and what came back."""
+
+    asked: str
+    text: str
+    model: str = ""
+
+
+class Receipts(Protocol):
+    """What one visit to an agent did already, and where it says what it is about to do.
+
+    A talk is one conversation from its prompt on; a try that failed of what was said begins another. Calls are known by
+    names unique within their talk. All of it is durable when the call returns.
+    """
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt of the talk that goes on; None where one is still to begin."""
+        ...
+
+    def begin(self, prompt: str) -> str:
+        """Begin a talk, with its prompt as it is kept. It is durable with the first call."""
+        ...
+
+    def found(self, call: str) -> Receipt | None:
+        """The receipt of a call of this talk that came to its end."""
+        ...
+
+    def key(self, call: str) -> str:
+        """The idempotency key of a call: the same however often it is made."""
+        ...
+
+    def begun(self, call: str) -> int:
+        """How often a call of this talk was begun."""
+        ...
+
+    def ruling(self, ref: str) -> Ruling | None:
+        """What a person decided under this word."""
+        ...
+
+    def spare(self, name: str, asked: str) -> Receipt | None:
+        """An effect that an earlier talk of this visit brought about, and no call of this talk took for its own yet."""
+        ...
+
+    async def ruled(self, ref: str, ruling: Ruling) -> None:
+        """Keep what a person decided."""
+        ...
+
+    async def began(self, call: str, what: Literal["model", "tool"], name: str, asked: str) -> None:
+        """Say that a call is about to be made."""
+        ...
+
+    async def ended(
+        self, call: str, what: Literal["model", "tool"], name: str, receipt: Receipt, usage: Usage | None, effect: bool
+    ) -> None:
+        """Keep what came back."""
+        ...
+
+    async def failed(
+        self, call: str, what: Literal["model", "tool"], name: str, why: str, kind: str, *, doubt: bool = False
+    ) -> None:
+        """Say that a call came to nothing, or that nobody knows whether it did. One of a model counts as a request."""
+        ...
+
+
+__all__ = [
+    "AgentAnswer",
+    "AgentRunner",
+    "AgentTask",
+    "Ask",
+    "Held",
+    "ModelCall",
+    "ModelReply",
+    "Receipt",
+    "Receipts",
+    "Ruling",
+    "Tool",
+    "ToolUse",
+    "Usage",
+    "ask_unkept",
+]

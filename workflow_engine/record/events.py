@@ -201,6 +201,103 @@ class ItemFailed:
 
 
 @dataclass(frozen=True)
+class TalkBegan:
+    """An agent is about to be asked, with this prompt: a conversation begins, the `talk`-th of its visit."""
+
+    at: datetime
+    node: str
+    visit: int
+    talk: int
+    prompt: str
+    item: int | None = None
+    type: Literal["TalkBegan"] = "TalkBegan"
+
+
+@dataclass(frozen=True)
+class CallStarted:
+    """An agent's model is about to be asked, or a tool to be used: on disk before it is.
+
+    `call` names it within its talk. `asked` are a tool's arguments as JSON; of a model's call, a digest of what had
+    been said.
+    """
+
+    at: datetime
+    node: str
+    visit: int
+    talk: int
+    call: str
+    what: Literal["model", "tool"]
+    name: str
+    asked: str
+    item: int | None = None
+    type: Literal["CallStarted"] = "CallStarted"
+
+
+@dataclass(frozen=True)
+class CallFinished:
+    """A call came to its end, and this is its receipt: it is never made again in this talk.
+
+    `text` is what a tool returned, or a model's answer in the words of whoever asked it. An `effect` that was not
+    started in this talk is one of an earlier talk that this one took for its own.
+    """
+
+    at: datetime
+    node: str
+    visit: int
+    talk: int
+    call: str
+    what: Literal["model", "tool"]
+    name: str
+    asked: str
+    text: str
+    seconds: float = 0.0
+    effect: bool = False
+    usage: Usage | None = None
+    answered_by: tuple[str, ...] = ()
+    item: int | None = None
+    type: Literal["CallFinished"] = "CallFinished"
+
+
+@dataclass(frozen=True)
+class CallFailed:
+    """A call came to nothing, and may be made again; in `doubt`, it was broken off and nobody knows what came of it."""
+
+    at: datetime
+    node: str
+    visit: int
+    talk: int
+    call: str
+    what: Literal["model", "tool"]
+    name: str
+    kind: str
+    why: str
+    doubt: bool = False
+    usage: Usage | None = None
+    item: int | None = None
+    type: Literal["CallFailed"] = "CallFailed"
+
+
+@dataclass(frozen=True)
+class CallRuled:
+    """What a person decided about one use of a tool is known to the agent: `word` is what they chose.
+
+    `value` is what they put in its arguments' place, or vouched for.
+    """
+
+    at: datetime
+    node: str
+    visit: int
+    talk: int
+    ref: str
+    word: str
+    by: str
+    value: Any = None
+    reason: str = ""
+    item: int | None = None
+    type: Literal["CallRuled"] = "CallRuled"
+
+
+@dataclass(frozen=True)
 class StepFinished:
     """A node did its work; its writes and the move onward are in the same commit.
 
@@ -434,6 +531,11 @@ Event = Annotated[
     | AttemptFailed
     | ItemFinished
     | ItemFailed
+    | TalkBegan
+    | CallStarted
+    | CallFinished
+    | CallFailed
+    | CallRuled
     | StepFinished
     | StepFailed
     | QuestionAsked

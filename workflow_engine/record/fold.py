@@ -102,6 +102,10 @@ def advance(run: Run, event: Any) -> Run:
                 run = _with(run, waits=tuple(each for each in run.waits if each.node != event.node))
         case e.ItemFinished() | e.ItemFailed():
             run = _with_item(run, event)
+        case e.TalkBegan() | e.CallStarted() | e.CallRuled():
+            run = _talking(run, event)
+        case e.CallFinished() | e.CallFailed():
+            run = _with_paid(_talking(run, event), event)
         case e.StepFailed():
             run = _left(run, event)
             if event.late:
@@ -128,7 +132,7 @@ def advance(run: Run, event: Any) -> Run:
                 run, open=tuple(_after(each, event) if each.id == event.question else each for each in run.open)
             )
         case e.QuestionAnswered() | e.QuestionExpired() | e.QuestionWithdrawn():
-            if isinstance(event, e.QuestionAnswered):
+            if isinstance(event, e.QuestionAnswered) or (isinstance(event, e.QuestionExpired) and event.answer):
                 run = _told(run, event)
             run = _with(run, open=tuple(each for each in run.open if each.id != event.question))
         case e.WaitBegan():
@@ -172,7 +176,7 @@ def _deaths(run: Run) -> Mapping[str, int]:
 
 
 _OF_A_TRY = ("deaths", "failed", "caught")
-_OF_A_VISIT = (*_OF_A_TRY, "answered", "items", "keys", "entered")
+_OF_A_VISIT = (*_OF_A_TRY, "answered", "items", "calls", "keys", "entered")
 """What is known of a due node, by its name. A step that failed with nothing to catch it goes on, once resumed, with
 the items that are missing, and nobody is asked again what was answered: only the try is over.
 """
@@ -186,6 +190,8 @@ def _over(run: Run, node: str, names: Iterable[str]) -> dict[str, Any]:
         changes["doubts"] = _without_items(run.doubts, node)
     if run.entered and "entered" in names:
         changes["entered"] = _without_items(run.entered, node)
+    if run.calls and "calls" in names:
+        changes["calls"] = _without_items(run.calls, node)
     return changes
 
 
@@ -245,25 +251,36 @@ def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:
         so_far = Items(so_far.since, so_far.done + 1, so_far.failed)
     elif event.final:
         so_far = Items(so_far.since, so_far.done, so_far.failed + 1)
+    place = place_of(event.node, event.item)
     return _with(
         _with_paid(run, event),
-        doubts=_without(run.doubts, place_of(event.node, event.item)),
-        entered=_without(run.entered, place_of(event.node, event.item)) if over else run.entered,
+        doubts=_without(run.doubts, place),
+        entered=_without(run.entered, place) if over else run.entered,
+        calls=_without(run.calls, place) if over else run.calls,
         items={**run.items, event.node: so_far},
     )
 
 
-def _with_paid(run: Run, event: e.StepFinished | e.StepFailed | e.ItemFinished | e.ItemFailed) -> Run:
-    if event.usage is None and not event.answered_by:
+def _talking(run: Run, event: e.TalkBegan | e.CallStarted | e.CallFinished | e.CallFailed | e.CallRuled) -> Run:
+    """Where what a due agent said and did begins."""
+    place = place_of(event.node, event.item)
+    return run if place in run.calls else _with(run, calls={**run.calls, place: run.seq})
+
+
+def _with_paid(
+    run: Run, event: e.StepFinished | e.StepFailed | e.ItemFinished | e.ItemFailed | e.CallFinished | e.CallFailed
+) -> Run:
+    answered_by = () if isinstance(event, e.CallFailed) else event.answered_by
+    if event.usage is None and not answered_by:
         return run
     return _with(
         run,
         usage=run.usage if event.usage is None else run.usage + event.usage,
-        answered_by=tuple(dict.fromkeys((*run.answered_by, *event.answered_by))),
+        answered_by=tuple(dict.fromkeys((*run.answered_by, *answered_by))),
     )
 
 
-def _told(run: Run, event: e.QuestionAnswered) -> Run:
+def _told(run: Run, event: e.QuestionAnswered | e.QuestionExpired) -> Run:
     """With an answer for a node that goes on with it."""
     midway = any(each.id == event.question and each.asks in MIDWAY for each in run.open)
     if not midway:

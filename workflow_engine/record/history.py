@@ -69,6 +69,20 @@ class _Items:
         self.answered_by = tuple(dict.fromkeys((*self.answered_by, *event.answered_by)))
 
 
+@dataclass
+class _Paid:
+    """What the calls of one agent's visit came to so far."""
+
+    usage: Usage = Usage()
+    answered_by: tuple[str, ...] = ()
+
+    def add(self, event: e.CallFinished | e.CallFailed) -> None:
+        if event.usage is not None:
+            self.usage = self.usage + event.usage
+        if isinstance(event, e.CallFinished):
+            self.answered_by = tuple(dict.fromkeys((*self.answered_by, *event.answered_by)))
+
+
 @dataclass(frozen=True)
 class ChangeRecord:
     """One time the run went on with other code, after so many `steps`.
@@ -148,6 +162,7 @@ def history(journal: Iterable[Any]) -> History:
     entered: dict[tuple[str, int], RunId] = {}
     items: dict[str, _Items] = {}
     spread: set[str] = set()
+    paid: dict[str, _Paid] = {}
     changes: list[ChangeRecord] = []
     nodes: dict[str, str] = {}
     edges: dict[str, str] = {}
@@ -167,6 +182,7 @@ def history(journal: Iterable[Any]) -> History:
             case e.RunForked():
                 waiting.clear()
                 items.clear()
+                paid.clear()
                 nodes, edges = _then(nodes, event.nodes), _then(edges, event.edges)
                 if event.step == 0:
                     begun = event.move.via
@@ -211,7 +227,7 @@ def history(journal: Iterable[Any]) -> History:
                     words=words_of(wait),
                     run=entered.get((wait.node, wait.visit)),
                 )
-            case e.QuestionAnswered() if event.node in midway:
+            case e.QuestionAnswered() | e.QuestionExpired() if event.node in midway:
                 midway[event.node].discard(event.question)
                 if not midway[event.node]:  # its step goes on
                     del midway[event.node]
@@ -226,6 +242,7 @@ def history(journal: Iterable[Any]) -> History:
                 }
                 items = {event.nodes.get(node, node): each for node, each in items.items()}
                 spread = {event.nodes.get(node, node) for node in spread}
+                paid = {event.nodes.get(node, node): each for node, each in paid.items()}
                 midway = {event.nodes.get(node, node): each for node, each in midway.items()}
                 withdrawn = {event.nodes.get(node, node) for node in withdrawn}
                 entered = {(event.nodes.get(node, node), visit): run for (node, visit), run in entered.items()}
@@ -235,10 +252,13 @@ def history(journal: Iterable[Any]) -> History:
             case e.StepWithdrawn():
                 waiting.pop(event.node, None)
                 items.pop(event.node, None)
+                paid.pop(event.node, None)
                 midway.pop(event.node, None)
                 withdrawn.add(event.node)
             case e.ItemFinished() | e.ItemFailed():
                 items.setdefault(event.node, _Items()).add(event)
+            case e.CallFinished() | e.CallFailed():
+                paid.setdefault(event.node, _Paid()).add(event)
             case e.StepFinished():
                 waiting.pop(event.node, None)
                 done.append(
@@ -264,6 +284,8 @@ def history(journal: Iterable[Any]) -> History:
                 )
                 if event.node in items:
                     done[-1] = _with_items(done[-1], items, stays=False)
+                if event.node in paid:
+                    done[-1] = _with_paid(done[-1], paid.pop(event.node))
             case e.StepFailed():
                 waiting.pop(event.node, None)
                 done.append(
@@ -289,6 +311,8 @@ def history(journal: Iterable[Any]) -> History:
                 )
                 if event.node in items:
                     done[-1] = _with_items(done[-1], items, stays=event.move is None)
+                if event.node in paid:
+                    done[-1] = _with_paid(done[-1], paid.pop(event.node))
             case _:
                 pass
     return History(
@@ -311,6 +335,15 @@ def _with_items(record: StepRecord, items: dict[str, _Items], *, stays: bool) ->
         usage=those.usage if those.usage.requests else record.usage,
         answered_by=those.answered_by or record.answered_by,
         items=(those.done, those.failed),
+    )
+
+
+def _with_paid(record: StepRecord, paid: _Paid) -> StepRecord:
+    """The step with what its calls cost."""
+    return replace(
+        record,
+        usage=(record.usage or Usage()) + paid.usage,
+        answered_by=tuple(dict.fromkeys((*paid.answered_by, *record.answered_by))),
     )
 
 

@@ -43,7 +43,7 @@ class QuestionRecord:
     tried: tuple[Tried, ...] = ()
     asked: datetime | None = None
     due: datetime | None = None
-    asks: Literal["human", "effect", "deaths", "graph"] = "human"
+    asks: Literal["human", "effect", "deaths", "graph", "agent"] = "human"
     item: int | None = None
     ref: str = ""
     to: str | None = None
@@ -54,8 +54,10 @@ class QuestionRecord:
     approvals: Mapping[str, int] = field(default_factory=dict)
 
 
-MIDWAY: frozenset[str] = frozenset({"graph"})
-"""Who asks in the middle of a step: a graph that was interrupted. Its node goes on once the last is answered."""
+MIDWAY: frozenset[str] = frozenset({"graph", "agent"})
+"""Who asks in the middle of a step: a graph that was interrupted, or an agent about a tool. Its node goes on once the
+last is answered.
+"""
 
 
 @dataclass(frozen=True)

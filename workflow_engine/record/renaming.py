@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BY_NODE = ("failed", "caught", "doubts", "deaths", "items", "entered", "answered")
+BY_NODE = ("failed", "caught", "doubts", "deaths", "items", "calls", "entered", "answered")
 """The fields of a run that map a node's name to something, or that of an item in it (record.ids.place_of)."""
 NODE_IN_EACH = ("open", "waits")
 """Those that list values with a `node`."""

@@ -44,7 +44,8 @@ class Run:
     A run that is a subflow of another lies `within` it; `entered` are the runs of due nodes that are subflows, and of
     the items that such a node has in hand: as many as it does at once, for a finished item leaves none behind.
     `failed` are due nodes that gave up with nothing to catch it; `caught` is what a failure edge brought to a node.
-    `doubts` are effects that were started and not finished, `items` how far due `each` nodes came. `deaths` counts how
+    `doubts` are effects that were started and not finished, `items` how far due `each` nodes came, `calls` the
+    first event of what due agents said and did. `deaths` counts how
     often a due node's process died. `keys` are those of due steps whose node was renamed since they became due: a step
     keeps its key.
     `deadline` is when its time-out passes, as the code it was last driven with says; one that was `late`, and led on by
@@ -77,6 +78,7 @@ class Run:
     doubts: Mapping[str, str] = field(default_factory=dict)
     deaths: Mapping[str, int] = field(default_factory=dict)
     items: Mapping[str, Items] = field(default_factory=dict)
+    calls: Mapping[str, int] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     usage: Usage = Usage()
     answered_by: tuple[str, ...] = ()

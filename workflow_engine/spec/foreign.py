@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.edges import shown
-from workflow_engine.spec.nodes import Node, Parameter, Signature, _text_of
+from workflow_engine.spec.nodes import Node, Parameter, Signature, text_of
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Foreign(Node):
         """A hash of the graph's structure and of how it is fed: edits inside its nodes cannot be seen from here."""
         found = self.anatomy
         parts = ["" if found is None else found.structure, repr(self.reads), repr(self.channels), repr(self.writes)]
-        parts += [_text_of(each) for each in (self.body if self.reads is None else None, self.out) if each is not None]
+        parts += [text_of(each) for each in (self.body if self.reads is None else None, self.out) if each is not None]
         return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:16]
 
 

@@ -139,7 +139,7 @@ class Node(Chained):
     @cached_property
     def code(self) -> str:
         """A hash of what this node does: its source, or its byte code where there is no source."""
-        text = f"{_text_of(self.body)}\0{self._settings()}"
+        text = f"{text_of(self.body)}\0{self._settings()}"
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
     def _settings(self) -> str:
@@ -158,7 +158,7 @@ class Function(Node, Generic[P, R_co]):
     cache: timedelta | None = None
 
     def _settings(self) -> str:
-        return _text_of(self.in_doubt) if callable(self.in_doubt) else ""
+        return text_of(self.in_doubt) if callable(self.in_doubt) else ""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.body(*args, **kwargs)  # type: ignore[no-any-return]
@@ -184,7 +184,8 @@ class Agent(Node, Generic[P, R_co]):
 
     def _settings(self) -> str:
         parts = [self.instructions, self.model or ""]
-        parts += [_text_of(each) for each in (*self.tools, *(() if self.finish is None else (self.finish,)))]
+        parts += [getattr(each, "code", None) or text_of(each) for each in self.tools]
+        parts += [text_of(self.finish)] if self.finish is not None else []
         return "\0".join(parts)
 
 
@@ -309,7 +310,8 @@ def choice_of(answer: Any) -> Any:
     return fields["choice"].annotation if "choice" in fields else None
 
 
-def _text_of(body: Callable[..., Any]) -> str:
+def text_of(body: Callable[..., Any]) -> str:
+    """A function's source, or its byte code where there is no source: what it does, as text to compare."""
     try:
         return inspect.getsource(body)
     except (OSError, TypeError):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from workflow_engine.errors import Conflict, StepError, StoreError
 from workflow_engine.record.events import QuestionExpired, QuestionReminded
-from workflow_engine.record.inbox import Answer, Open, QuestionRecord
+from workflow_engine.record.inbox import MIDWAY, Answer, Open, QuestionRecord
 from workflow_engine.record.people import BY_DEFAULT, choice_in
 from workflow_engine.spec.nodes import EXPIRED
 from workflow_engine.steps.attempt import failure_of
@@ -33,6 +33,10 @@ async def keep_deadlines(live: Live, now: datetime) -> None:
 async def _expire(live: Live, question: Open, now: datetime) -> None:
     node = live.workflow.nodes[question.node]
     asked = (await live.around.ledger.question(question.id)).question
+    if question.asks in MIDWAY:
+        answer = Answer(question.id, asked.default, BY_DEFAULT, now, "expiry")
+        await live.post([QuestionExpired(now, question.id, question.node, question.visit, answer)])
+        return
     if asked.default is not None:
         await _default(live, question, asked, now)
         return

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.bodies.scene import Scene, no_graphs
 from workflow_engine.frontier.leave import is_left
-from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.ports.agents import AgentRunner, Receipts
 from workflow_engine.ports.clock import Clock, Mint
 from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.ports.ledger import Batch, Fence, Ledger, Snapshot
@@ -74,7 +74,7 @@ class Live:
     `rerouted` says that its time was up and it was led on. `gave_up` says that a step failed with nothing to catch it.
     `owing` is what steps under way have used so far, of nodes that count in a budget. `desk` is where its bodies put
     files, if its fields may name any. `bell` rings when a fork was left; `unsettled` are subflows in it with effects in
-    doubt, which go on.
+    doubt, which go on. `talked` are agents' places whose receipts of earlier processes were counted.
     """
 
     workflow: Workflow[Any]
@@ -97,6 +97,7 @@ class Live:
     takes: int = 0
     verb: str = "run"
     accepts: bool = False
+    talked: set[str] = field(default_factory=set)
     nest: Nest | None = None
     within: dict[str, Live] = field(default_factory=dict)
     leaving: set[str] = field(default_factory=set)
@@ -307,7 +308,14 @@ class Live:
             self.run.caught.get(step.node),
             graphs=lambda: self.around.graphs(self.fence),
             leaving=partial(self.until_let_go, step.node) if self.workflow.leaves else self.halt.wait,
+            receipts=partial(self.receipts, step),
         )
+
+    async def receipts(self, step: Step) -> Receipts:
+        """What an agent did so far in this visit, or in one item of it."""
+        from workflow_engine.steps.receipts import JournalReceipts  # it is made of this
+
+        return await JournalReceipts.of(self, self.workflow.nodes[step.node], step)
 
 
 def after(state: Mapping[str, Value], writes: Sequence[Write], seq: int) -> dict[str, Value]:

@@ -16,6 +16,7 @@ from workflow_engine.bodies.run import run as run_body
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.record.ids import QuestionId, question_id
 from workflow_engine.record.inbox import QuestionRecord, Reply, Tried
+from workflow_engine.record.people import BY_DEFAULT
 from workflow_engine.spec.nodes import Node
 from workflow_engine.steps.asking import human_question
 from workflow_engine.steps.live import Live
@@ -28,12 +29,17 @@ def questions(
     live: Live, node: Node, visit: int, midway: Midway, tried: tuple[Tried, ...]
 ) -> tuple[QuestionRecord, ...]:
     """The questions of a body that stopped in the middle, numbered and dated."""
+    now = live.around.clock.now()
     return tuple(
         replace(
             human_question(live, node, visit, ask, tried),
             id=question_id(live.run.id, live.run.asked + number),
             asks=midway.by,
             ref=ask.ref,
+            due=None if ask.within is None else now + ask.within,
+            default=ask.default,
+            to=ask.to,
+            candidates=ask.candidates,
         )
         for number, ask in enumerate(midway.asks[:AT_ONCE], start=1)
     )
@@ -47,5 +53,6 @@ async def going_on(live: Live, node: Node) -> Callable[[Scene], Awaitable[Intent
 
 async def _reply(live: Live, id: QuestionId) -> Reply:
     standing = await live.around.ledger.question(id)
-    assert standing.answer is not None, "what the run goes on with was answered"
+    if standing.answer is None:  # its time was up
+        return Reply(standing.question.ref, standing.question.default, BY_DEFAULT)
     return Reply(standing.question.ref, standing.answer.value, standing.answer.by)

@@ -58,8 +58,13 @@ def usage_of(told: Any) -> Usage | None:
     """What an attempt told of its use. A playbook costs nothing, and nobody else's price is guessed."""
     if not isinstance(told, Wrote | AgentAnswer) or told.usage is None:
         return None
-    free = told.answered_by and all(each.startswith(FREE) for each in told.answered_by)
-    return replace(told.usage, cost=0.0) if free and told.usage.cost is None else told.usage
+    return priced(told.usage, told.answered_by)
+
+
+def priced(usage: Usage, answered_by: tuple[str, ...]) -> Usage:
+    """The use of those who answered, at their price: a playbook costs nothing, and nobody else's is guessed."""
+    free = answered_by and all(each.startswith(FREE) for each in answered_by)
+    return replace(usage, cost=0.0) if free and usage.cost is None else usage
 
 
 def thinks(node: Node) -> bool:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.nodes import Agent, Signature
 from workflow_engine.spec.step import Step
+from workflow_engine.spec.tool import tool_of
 from workflow_engine.verify.accepts import accepts
 from workflow_engine.verify.finding import Finding, called
 from workflow_engine.verify.graph import Graph, fields_written
@@ -37,14 +38,15 @@ def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
     seen: set[str] = set()
     tools: Any = node.tools
     for tool in tools if isinstance(tools, tuple | list) else (tools,):
-        called_as = getattr(tool, "__name__", type(tool).__name__)
         if not callable(tool):
             yield graph.finding("W413", name, f"its tool {tool!r} is no function", "list plain typed functions")
             continue
+        declared = tool_of(tool)
+        called_as = declared.name
         if called_as in seen:
             yield graph.finding("W413", name, f"has two tools called {called_as!r}", "give each a name of its own")
         seen.add(called_as)
-        yield from _tool(graph, name, called_as, signature_of(tool))
+        yield from _tool(graph, name, called_as, declared.signature)
 
 
 def _tool(graph: Graph, name: str, tool: str, signature: Signature) -> Iterator[Finding]:

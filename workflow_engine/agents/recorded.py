@@ -1,0 +1,132 @@
+"""A model whose every answer has a receipt: asked through the task, it is paid for once however often a turn is run."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from agents import Model, ModelResponse, Usage
+from agents.items import TResponseStreamEvent
+from openai.types.responses import ResponseFunctionToolCall, ResponseOutputItem, ResponseOutputMessage
+from pydantic import BaseModel, TypeAdapter
+
+from workflow_engine import errors
+from workflow_engine.agents.visit import Answering, Visit, current
+from workflow_engine.ports.agents import ModelCall, ModelReply
+from workflow_engine.record import usage as record
+
+_OUTPUT: TypeAdapter[list[Any]] = TypeAdapter(list[ResponseOutputItem])
+
+
+class RecordedModel(Model):
+    """The model of one branch of a visit. Questions of a branch come one after another."""
+
+    def __init__(
+        self,
+        inner: Model,
+        visiting: Visit,
+        explain: Callable[[Exception], Exception],
+        limit: timedelta,
+        path: str = "",
+    ) -> None:
+        self._inner, self._visit, self._explain, self._path = inner, visiting, explain, path
+        self._limit = limit.total_seconds()
+
+    async def get_response(self, system_instructions: Any, input: Any, *given: Any, **named: Any) -> ModelResponse:
+        visiting = self._visit
+
+        async def make(key: str) -> ModelReply:
+            asking = Answering(visiting, key)
+            response = await self._answered(
+                asking, self._inner.get_response(system_instructions, input, *given, **named)
+            )
+            # Raised out here: the SDK's error, which holds the request and its key, is not chained to it.
+            if isinstance(response, Exception):
+                visiting.usage += record.Usage(1)  # its tokens, if it had any, nobody told
+                raise response
+            used = record.Usage(1, response.usage.input_tokens, response.usage.output_tokens)
+            visiting.usage += used
+            model = asking.model or "unnamed"
+            if model not in visiting.models:
+                visiting.models.append(model)
+            return ModelReply(visiting.without_secret(_written(response)), used, model)
+
+        visiting.turns += 1
+        reply = await visiting.task.ask(ModelCall(_gist(input), make, self._path))
+        response = _read(reply.text)
+        self._note_words(response)
+        return response
+
+    async def _answered(self, asking: Answering, coming: Awaitable[ModelResponse]) -> ModelResponse | Exception:
+        token = current.set(asking)
+        try:
+            # Silence is bounded by the connection; an endpoint that drips would never meet that.
+            async with asyncio.timeout(self._limit):
+                return await coming
+        except Exception as error:
+            return self._explain(error)
+        finally:
+            current.reset(token)
+
+    def stream_response(self, *given: Any, **named: Any) -> AsyncIterator[TResponseStreamEvent]:
+        raise NotImplementedError("a turn asks for whole answers")
+
+    def _note_words(self, response: ModelResponse) -> None:
+        words = "\n".join(
+            part.text
+            for item in response.output
+            if isinstance(item, ResponseOutputMessage)
+            for part in item.content
+            if part.type == "output_text"
+        )
+        for item in response.output:
+            if isinstance(item, ResponseFunctionToolCall):
+                self._visit.words[item.call_id] = self._visit.plain(words)
+
+
+def _gist(said: Any) -> str:
+    """A digest of what was said so far. Instructions are left out: whoever edits them means the rest of the talk."""
+    text = json.dumps(said, sort_keys=True, ensure_ascii=False, default=_plain)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json", exclude_unset=True) if isinstance(value, BaseModel) else str(value)
+
+
+def _written(response: ModelResponse) -> str:
+    output = [each.model_dump(mode="json", exclude_unset=True) for each in _unique(response.output)]
+    usage = response.usage
+    used = [usage.requests, usage.input_tokens, usage.output_tokens, usage.total_tokens]
+    return json.dumps({"output": output, "usage": used, "id": response.response_id}, ensure_ascii=False)
+
+
+def _unique(output: list[Any]) -> list[Any]:
+    """No two uses of tools in one answer under one id: each has a receipt, and a result, of its own."""
+    seen: set[str] = set()
+    for item in output:
+        if isinstance(item, ResponseFunctionToolCall):
+            bare, number = item.call_id, 1
+            while item.call_id in seen:
+                number += 1
+                item.call_id = f"{bare}#{number}"
+            seen.add(item.call_id)
+    return output
+
+
+def _read(text: str) -> ModelResponse:
+    try:
+        told = json.loads(text)
+        requests, given, answered, total = told["usage"]
+        usage = Usage(requests=requests, input_tokens=given, output_tokens=answered, total_tokens=total)
+        return ModelResponse(_OUTPUT.validate_python(told["output"]), usage, told["id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise errors.AgentFailed(
+            f"an answer that was kept cannot be read any more: {type(error).__name__}",
+            "fork the run before this step: workflow fork",
+            retryable=False,
+        ) from None

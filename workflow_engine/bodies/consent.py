@@ -1,0 +1,72 @@
+"""Consent: what a person is asked before a tool is used, or when nobody knows whether it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from workflow_engine.bodies.intent import Ask
+from workflow_engine.ports.agents import ToolUse
+from workflow_engine.spec.question import Question
+from workflow_engine.spec.tool import Tool
+
+APPROVE, EDIT, REJECT = "approve", "edit", "reject"
+RERUN, ACCEPT, FAIL = "rerun", "accept", "fail"
+_REASON = {"type": "string", "description": "told to the agent"}
+
+
+def approval(node: str, tool: Tool[..., Any], use: ToolUse, schema: Mapping[str, Any], ref: str) -> Ask:
+    """May this agent use this tool, with these very arguments?"""
+    arguments = dict(schema)
+    defs = arguments.pop("$defs", {})
+    answer = {
+        "type": "object",
+        "properties": {"choice": {"enum": [APPROVE, EDIT, REJECT]}, "arguments": arguments, "reason": _REASON},
+        "required": ["choice"],
+        "additionalProperties": False,
+        "if": {"properties": {"choice": {"const": EDIT}}},
+        "then": {"required": ["choice", "arguments"]},
+        **({"$defs": defs} if defs else {}),
+    }
+    message = (
+        f"{node} wants to use {tool.name}.\n{APPROVE}: with these arguments. "
+        f"{EDIT}: with others, given as `arguments`. {REJECT}: not at all; the agent is told the `reason`."
+    )
+    default = None if tool.within is None else {"choice": REJECT, "reason": "nobody answered in time"}
+    return Ask(
+        Question(message, _evidence(tool, use, use.arguments), f"May {node} use {tool.name}?"),
+        answer,
+        (APPROVE, EDIT, REJECT),
+        ref,
+        within=tool.within,
+        default=default,
+        to=tool.to,
+        candidates=tool.candidates,
+    )
+
+
+def doubt(node: str, tool: Tool[..., Any], use: ToolUse, arguments: Mapping[str, Any], ref: str) -> Ask:
+    """Did this use of a tool happen? It began, and its end is not known."""
+    answer = {
+        "type": "object",
+        "properties": {"choice": {"enum": [RERUN, ACCEPT, FAIL]}, "value": {}, "reason": {"type": "string"}},
+        "required": ["choice"],
+        "additionalProperties": False,
+    }
+    message = (
+        f"{node} used {tool.name}, which touches the outside world, and how it ended is not known.\n"
+        f"{RERUN}: use it again. {ACCEPT}: it is done, and `value` is what it returned. {FAIL}: the step gives up."
+    )
+    question: Question[Any] = Question(message, _evidence(tool, use, arguments), f"Did {tool.name} happen?")
+    return Ask(question, answer, (RERUN, ACCEPT, FAIL), ref, to=tool.to, candidates=tool.candidates)
+
+
+def _evidence(tool: Tool[..., Any], use: ToolUse, arguments: Mapping[str, Any]) -> list[str]:
+    shown = json.dumps(arguments, ensure_ascii=False, indent=2, default=str)
+    pieces = [f"{tool.name} {shown}", f"risk: {tool.risk}"]
+    if tool.text:
+        pieces.append(f"what it does: {tool.text}")
+    if use.words:
+        pieces.append(f"the agent says: {use.words}")
+    return pieces

@@ -1,0 +1,51 @@
+"""Receipts that nobody keeps: for an agent run without a store, which asks nobody and is not taken up again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from workflow_engine.ports.agents import Receipt, Receipts, Ruling
+from workflow_engine.record.usage import Usage
+
+
+class Forgetful:
+    """Implements ports.agents.Receipts."""
+
+    @property
+    def prompt(self) -> str | None:
+        return None
+
+    def begin(self, prompt: str) -> str:
+        return prompt
+
+    def found(self, call: str) -> Receipt | None:  # noqa: ARG002
+        return None
+
+    def key(self, call: str) -> str:
+        return call
+
+    def begun(self, call: str) -> int:  # noqa: ARG002
+        return 0
+
+    def ruling(self, ref: str) -> Ruling | None:  # noqa: ARG002
+        return None
+
+    def spare(self, name: str, asked: str) -> Receipt | None:  # noqa: ARG002
+        return None
+
+    async def ruled(self, ref: str, ruling: Ruling) -> None: ...
+
+    async def began(self, call: str, what: Literal["model", "tool"], name: str, asked: str) -> None: ...
+
+    async def ended(
+        self, call: str, what: Literal["model", "tool"], name: str, receipt: Receipt, usage: Usage | None, effect: bool
+    ) -> None: ...
+
+    async def failed(
+        self, call: str, what: Literal["model", "tool"], name: str, why: str, kind: str, *, doubt: bool = False
+    ) -> None: ...
+
+
+async def forgetful() -> Receipts:
+    """One for each attempt."""
+    return Forgetful()

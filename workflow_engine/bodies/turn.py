@@ -1,0 +1,313 @@
+"""One turn of an agent: the engine's side of its talk with a model and of its use of tools.
+
+Whatever the runner, here is decided what it may do. A tool that was not granted is not there to be used; one that needs
+a person's word waits for it; one that was used is not used again. So a runner may be killed at any moment, run anew
+from its beginning, and told to do what it did before: it gets the same answers, and nothing happens twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from workflow_engine.bodies.calling import call
+from workflow_engine.bodies.consent import ACCEPT, APPROVE, EDIT, REJECT, RERUN, approval, doubt
+from workflow_engine.bodies.intent import Ask
+from workflow_engine.errors import AgentFailed, Conflict, StepError, StoreError, WorkflowChanged
+from workflow_engine.ports.agents import Held, ModelCall, ModelReply, Receipt, Receipts, Ruling, ToolUse
+from workflow_engine.record.inbox import Reply
+from workflow_engine.record.usage import Usage
+from workflow_engine.spec.step import Step
+from workflow_engine.spec.tool import Tool
+
+LONGEST = 200_000
+"""Of what a tool returns: no model reads more, and the journal keeps it."""
+
+
+Unseen = Callable[[str], Awaitable[Mapping[str, Any]]]
+
+
+class Grant:
+    """One tool an agent was given, bound to this attempt: what checks its arguments, and what is handed in unseen."""
+
+    def __init__(self, tool: Tool[..., Any], model: type[BaseModel] | None, unseen: Unseen) -> None:
+        self.tool, self.model, self._unseen = tool, model, unseen
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether it may have left something in the workspace that only using it again brings back."""
+        return not self.tool.effect and any(each.type is Step for each in self.tool.signature.parameters)
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON Schema of its arguments."""
+        return self.model.model_json_schema() if self.model is not None else (self.tool.parameters or {})
+
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments in the function's own types. Raises pydantic.ValidationError."""
+        if self.model is None:
+            return dict(given)
+        valid = self.model.model_validate(given)
+        return {name: getattr(valid, name) for name in self.model.model_fields}
+
+    async def use(self, body: Callable[..., Any], arguments: Mapping[str, Any], key: str) -> Any:
+        """Call a function of the tool's arguments, for the use with this idempotency key."""
+        return await call(body, {**arguments, **await self._unseen(key)})
+
+
+class Turn:
+    """What one try at a visit does. `asks` are its questions; `usage` and `models` tell of calls made now."""
+
+    def __init__(self, node: str, receipts: Receipts) -> None:
+        self.node, self.receipts = node, receipts
+        self.asks: list[Ask] = []
+        self.usage = Usage()
+        self.models: list[str] = []
+        self._held: set[str] = set()
+        self._numbers: Counter[str] = Counter()
+        self._uses: Counter[str] = Counter()
+
+    async def rule(self, replies: tuple[Reply, ...]) -> None:
+        """Keep what people decided, before anything follows from it."""
+        for reply in replies:
+            if self.receipts.ruling(reply.ref) is None:
+                await self.receipts.ruled(reply.ref, _ruling(reply))
+
+    # ------------------------------------------------------------------------------------------------ the model
+
+    async def ask(self, asked: ModelCall) -> ModelReply:
+        """A model's answer: of its receipt, or of the model. Raises Held in a branch that waits for people."""
+        if asked.path in self._held:
+            raise Held
+        self._numbers[asked.path] += 1
+        name = f"{asked.path}m{self._numbers[asked.path]}"
+        receipt = self.receipts.found(name)
+        if receipt is not None:
+            _must_agree(self.node, name, receipt.asked, asked.gist)
+            return ModelReply(receipt.text, Usage(), receipt.model)
+        await self.receipts.began(name, "model", "", asked.gist)
+        try:
+            reply = await asked.make(self.receipts.key(name))
+        except Exception as error:
+            self.usage += Usage(1)
+            kind = error.kind if isinstance(error, StepError) else "model"
+            await self.receipts.failed(name, "model", "", str(error), kind)
+            raise
+        await self.receipts.ended(
+            name, "model", reply.model, Receipt(asked.gist, reply.text, reply.model), reply.usage, effect=False
+        )
+        self.usage += reply.usage
+        if reply.model and reply.model not in self.models:
+            self.models.append(reply.model)
+        return reply
+
+    # ------------------------------------------------------------------------------------------------ a tool
+
+    async def use(self, grant: Grant, use: ToolUse) -> str:
+        """What one use of a tool returns: of its receipt, or of the tool. Raises Held where people must be asked."""
+        try:
+            return await self._use(grant, use)
+        except Held:
+            self._held.add(use.path)
+            raise
+
+    async def _use(self, grant: Grant, use: ToolUse) -> str:
+        tool = grant.tool
+        name = self._name(use)
+        asked = _text(use.arguments)
+        receipt = self.receipts.found(name)
+        if receipt is not None:
+            _must_agree(self.node, name, receipt.asked, asked)
+            if grant.rebuilds:
+                await self._rebuild(grant, name, use)
+            return receipt.text
+        try:
+            arguments = grant.checked(use.arguments)
+        except ValidationError as error:
+            return _refused(tool.name, error)
+        allowed = await self._allowed(grant, name, use, arguments)
+        if isinstance(allowed, str):
+            return await self._end(tool, name, asked, allowed, effect=False)
+        text = None
+        if tool.effect:
+            spare = self.receipts.spare(tool.name, asked)
+            if spare is not None:
+                return await self._end(tool, name, asked, spare.text, effect=True)
+            if self.receipts.begun(name):
+                text = await self._known(grant, name, use, allowed)
+        happened = tool.effect
+        if text is None:
+            await self.receipts.began(name, "tool", tool.name, asked)
+            text, done = await self._called(grant, name, use, allowed)
+            happened = happened and done
+        if allowed != arguments:
+            text = f"(a person changed the arguments to {_text(_plain(allowed))})\n{text}"
+        return await self._end(tool, name, asked, text, effect=happened)
+
+    async def _rebuild(self, grant: Grant, name: str, use: ToolUse) -> None:
+        """Use a tool again for what it left in the workspace, which is a new one: what it said then still holds."""
+        ruling = self.receipts.ruling(self._ref(name, use))
+        if ruling is not None and ruling.word == REJECT:
+            return
+        given = ruling.value if ruling is not None and ruling.word == EDIT else use.arguments
+        with suppress(ValidationError):
+            await self._called(grant, name, use, grant.checked(given))
+
+    @staticmethod
+    def _ref(name: str, use: ToolUse) -> str:
+        # The word is for these very arguments: with others it would be another one.
+        return f"approve:{name}:{_digest(use.arguments)}"
+
+    def _name(self, use: ToolUse) -> str:
+        # A model that gives two uses one id must not have one of them answered by the receipt of the other.
+        bare = f"{use.path}{use.id}"
+        self._uses[bare] += 1
+        return bare if self._uses[bare] == 1 else f"{bare}#{self._uses[bare]}"
+
+    async def _end(self, tool: Tool[..., Any], name: str, asked: str, text: str, *, effect: bool) -> str:
+        kept = _cut(text)
+        await self.receipts.ended(name, "tool", tool.name, Receipt(asked, kept), None, effect)
+        return kept
+
+    async def _allowed(self, grant: Grant, name: str, use: ToolUse, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        """The arguments to use it with, or what the model is told instead."""
+        tool = grant.tool
+        ref = self._ref(name, use)
+        ruling = self.receipts.ruling(ref)
+        if ruling is None:
+            if tool.approval == "never" or (callable(tool.approval) and not await _needed(grant, arguments)):
+                return arguments
+            self._hold(approval(self.node, tool, use, grant.schema, ref))
+        match ruling.word:
+            case str(word) if word == APPROVE:
+                return arguments
+            case str(word) if word == EDIT:
+                try:
+                    return grant.checked(ruling.value if isinstance(ruling.value, Mapping) else {})
+                except ValidationError as error:
+                    return f"error: {ruling.by} changed the arguments of {tool.name}, and {_problems(error)}"
+            case _:
+                because = f": {ruling.reason}" if ruling.reason else ""
+                return f"error: {tool.name} was not allowed by {ruling.by}{because}. It was not used."
+
+    async def _known(self, grant: Grant, name: str, use: ToolUse, arguments: Mapping[str, Any]) -> str | None:
+        """What came of an effect that began and whose end is not known; None where it is to be done again."""
+        tool = grant.tool
+        if tool.in_doubt == "rerun":
+            return None
+        if callable(tool.in_doubt):
+            found = await grant.use(tool.in_doubt, arguments, self.receipts.key(name))
+            return None if found is None else _shown(found)
+        ref = f"doubt:{name}:{self.receipts.begun(name)}"
+        ruling = self.receipts.ruling(ref)
+        if ruling is None:
+            self._hold(doubt(self.node, tool, use, arguments, ref))
+        match ruling.word:
+            case str(word) if word == RERUN:
+                return None
+            case str(word) if word == ACCEPT:
+                return _shown("done" if ruling.value is None else ruling.value)
+            case _:
+                raise StepError(
+                    f"{tool.name} was given up by {ruling.by}", ruling.reason or None, kind="effect", retryable=False
+                )
+
+    def _hold(self, ask: Ask) -> NoReturn:
+        self.asks.append(ask)
+        raise Held
+
+    async def _called(self, grant: Grant, name: str, use: ToolUse, arguments: Mapping[str, Any]) -> tuple[str, bool]:
+        """What it returned, or what is wrong as the model is told it; and whether it did what it is for."""
+        tool = grant.tool
+        seconds = None if tool.timeout is None else tool.timeout.total_seconds()
+        clock = asyncio.timeout(seconds)
+        try:
+            async with clock:
+                return _shown(await grant.use(tool.body, arguments, self.receipts.key(name))), True
+        except (Held, StoreError, Conflict, WorkflowChanged):
+            raise
+        except StepError as error:
+            await self.receipts.failed(name, "tool", tool.name, str(error), error.kind)
+            raise
+        except Exception as error:  # the model can mend a wrong path or a bad value; it must see what is wrong
+            if not clock.expired():
+                return _told(error), False
+        late = f"{tool.name} took longer than {seconds:g} s and was stopped"
+        if not tool.effect or tool.in_doubt == "rerun":
+            return f"error: {late}", False
+        # Stopped in the middle, an effect may have happened all the same.
+        await self.receipts.failed(name, "tool", tool.name, late, "timeout", doubt=True)
+        known = await self._known(grant, name, use, arguments)
+        return (f"error: {late}", False) if known is None else (known, True)
+
+
+def _ruling(reply: Reply) -> Ruling:
+    value = reply.value if isinstance(reply.value, Mapping) else {"choice": reply.value}
+    said = value.get("arguments", value.get("value"))
+    return Ruling(str(value.get("choice")), reply.by, said, str(value.get("reason") or ""))
+
+
+async def _needed(grant: Grant, arguments: Mapping[str, Any]) -> bool:
+    """Whether a person must allow this very use. A condition that raises cannot say no."""
+    assert callable(grant.tool.approval)
+    try:
+        return bool(await call(grant.tool.approval, arguments))
+    except Exception:
+        return True
+
+
+def _must_agree(node: str, name: str, before: str, now: str) -> None:
+    if before != now:
+        raise _differs(node, name)
+
+
+def _differs(node: str, name: str) -> AgentFailed:
+    return AgentFailed(
+        f"{node} cannot take up its talk: what led to call {name!r} reads otherwise than it did",
+        "its code changed in the middle of a turn; put it back, or fork the run before this step: workflow fork",
+        kind="error",
+        retryable=False,
+    )
+
+
+def _refused(name: str, error: ValidationError) -> str:
+    return f"error: {name} cannot be called like this: {_problems(error)}"
+
+
+def _problems(error: ValidationError) -> str:
+    details = error.errors(include_url=False)
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in details[:20])
+
+
+def _told(error: Exception) -> str:
+    return f"error: {error}" if str(error) else f"error: {type(error).__name__}"
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    return json.loads(to_json(value, fallback=str))
+
+
+def _text(arguments: Mapping[str, Any]) -> str:
+    """Arguments as text to compare and to show."""
+    return json.dumps(arguments, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def _digest(arguments: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_text(arguments).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else to_json(value, fallback=str).decode()
+
+
+def _cut(text: str) -> str:
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text) - LONGEST:,} more characters)"
