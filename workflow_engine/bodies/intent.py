@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
+from workflow_engine.making import quickly
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.question import Question
 
 
+@quickly
 @dataclass(frozen=True)
 class Wrote:
     """Values by field name, in the body's own types; what they cost and who answered."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from workflow_engine.bodies.forgetful import forgetful
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.errors import Failure, StepError
+from workflow_engine.making import quickly
 from workflow_engine.ports.agents import AgentRunner, Receipts
 from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.record.codec import decode
@@ -32,6 +33,7 @@ def no_graphs(*_: object) -> GraphRunner:
     raise StepError("foreign graphs cannot be run here", "open an Engine on a file", retryable=False)
 
 
+@quickly
 @dataclass(frozen=True)
 class Scene:
     """One attempt's surroundings. Values are decoded anew for each read, so a body can change its copies freely.

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflow_engine.errors import StepError
+from workflow_engine.making import quickly
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.usage import NOTHING, Spent
 from workflow_engine.spec.budget import Budget
@@ -44,6 +45,7 @@ class RouteFailed(StepError):
     retryable = False
 
 
+@quickly
 @dataclass(frozen=True)
 class Left:
     """Where leaving a node leads, and the words the routes on the way decided."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from workflow_engine.making import quickly
 from workflow_engine.ports.queue import Queue
 from workflow_engine.ports.topics import Topics
 from workflow_engine.record.ids import QuestionId, RunId
@@ -34,6 +35,7 @@ class Shared:
     fields: tuple[str, ...]
 
 
+@quickly
 @dataclass(frozen=True)
 class Batch:
     """What becomes durable together, or not at all.
@@ -54,6 +56,7 @@ class Batch:
     files: Sequence[tuple[str, int]] = ()
 
 
+@quickly
 @dataclass(frozen=True)
 class Snapshot:
     """A run and its state at rest, as stored; nothing here needs the workflow's code."""
@@ -62,6 +65,7 @@ class Snapshot:
     state: Mapping[str, Value]
 
 
+@quickly
 @dataclass(frozen=True)
 class Recorded:
     """One event with its number in the run's journal (from 1)."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from workflow_engine.making import quickly
 from workflow_engine.record.ids import RunId
 
 
+@quickly
 @dataclass(frozen=True)
 class Began:
     """A node began an attempt. Heard, not journaled: a crash makes it untrue."""
@@ -18,6 +20,7 @@ class Began:
     attempt: int
 
 
+@quickly
 @dataclass(frozen=True)
 class Said:
     """A node said where it is. Heard, not journaled."""

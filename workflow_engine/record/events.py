@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, Discriminator, TypeAdapter
 
 from workflow_engine.errors import Failure
+from workflow_engine.making import quickly
 from workflow_engine.record.frontier import Frontier, Move
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Approval, QuestionRecord
@@ -125,6 +126,7 @@ class RunMigrated:
     type: Literal["RunMigrated"] = "RunMigrated"
 
 
+@quickly
 @dataclass(frozen=True)
 class EffectStarted:
     """An effect's body is about to run, for one item of an `each` node: on disk before it does."""
@@ -166,6 +168,7 @@ class AttemptFailed:
     type: Literal["AttemptFailed"] = "AttemptFailed"
 
 
+@quickly
 @dataclass(frozen=True)
 class ItemFinished:
     """One item of an `each` node is done; `text` is the typed JSON of its result. It never runs again in this visit."""
@@ -183,6 +186,7 @@ class ItemFinished:
     type: Literal["ItemFinished"] = "ItemFinished"
 
 
+@quickly
 @dataclass(frozen=True)
 class ItemFailed:
     """One item of an `each` node gave up. `final`: the node goes on without it; otherwise a resume tries it again."""
@@ -200,6 +204,7 @@ class ItemFailed:
     type: Literal["ItemFailed"] = "ItemFailed"
 
 
+@quickly
 @dataclass(frozen=True)
 class TalkBegan:
     """An agent is about to be asked, with this prompt: a conversation begins, the `talk`-th of its visit."""

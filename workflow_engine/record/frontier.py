@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from workflow_engine.making import quickly
 from workflow_engine.record.usage import Spent
 
 T = TypeVar("T")
 
 
+@quickly
 @dataclass(frozen=True)
 class Move:
     """What leaving one node changes. Made once, by `frontier.leave`; folded without knowing the workflow.
@@ -31,6 +33,7 @@ class Move:
     leaving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@quickly
 @dataclass(frozen=True)
 class Frontier:
     """Nodes due (running, resting or not begun), arms arrived at joins, counts of bounded edges, visits, budgets.

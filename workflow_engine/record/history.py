@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from workflow_engine.errors import Failure
+from workflow_engine.making import quickly
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import MIDWAY
@@ -18,6 +19,7 @@ COMMITS = (e.StepFinished, e.StepFailed)
 """The events that end a step: their place among each other is the step's number."""
 
 
+@quickly
 @dataclass(frozen=True)
 class StepRecord:
     """One visit of the run to one node. `step` numbers commits from 1; it is None while the step is not committed.

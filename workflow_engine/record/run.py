@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 from pydantic import AwareDatetime
 
 from workflow_engine.errors import Failure
+from workflow_engine.making import quickly
 from workflow_engine.record.frontier import Frontier
 from workflow_engine.record.ids import QuestionId, RunId, place_in, step_key
 from workflow_engine.record.inbox import Open
@@ -23,6 +24,7 @@ INTERRUPTED = "interrupted"
 FINAL: frozenset[str] = frozenset({"succeeded", "cancelled"})
 
 
+@quickly
 @dataclass(frozen=True)
 class Items:
     """How far an `each` node came in a visit: `since` numbers the first event of an item, the rest count final ones."""
@@ -32,6 +34,7 @@ class Items:
     failed: int = 0
 
 
+@quickly
 @dataclass(frozen=True)
 class Run:
     """Where one run stands. Its size does not grow with the number of steps it took.

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from workflow_engine.errors import StoreDamaged
+from workflow_engine.making import quickly
 
 
+@quickly
 @dataclass(frozen=True)
 class Write:
     """One write to one field, encoded. An `append` holds a JSON list of the new items only.
@@ -23,6 +25,7 @@ class Write:
     text: str
 
 
+@quickly
 @dataclass(frozen=True)
 class Value:
     """A field's value. An append keeps the value before it, so a growing list costs only its growth."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from workflow_engine.errors import DeclarationError
+from workflow_engine.making import quickly
 from workflow_engine.spec.budget import Budget
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def shown(part: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
+@quickly
 @dataclass(frozen=True, order=True)
 class Source:
     """Where an edge begins: a node, and the outcome it is left by (None: it just finished)."""

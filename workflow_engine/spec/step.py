@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workflow_engine.making import quickly
+
 
 def _nowhere() -> Path:
     raise RuntimeError("this Step was made without a workspace; pass Step(workspace_at=lambda: path)")
 
 
+@quickly
 @dataclass(frozen=True)
 class Step:
     """Handed to a parameter annotated `Step`. In a unit test `Step()` will do.

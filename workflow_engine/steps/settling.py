@@ -9,6 +9,7 @@ from typing import Any
 
 from workflow_engine.errors import Failure
 from workflow_engine.frontier.leave import catches, charged, is_left
+from workflow_engine.making import quickly
 from workflow_engine.record.events import QuestionWithdrawn, StepFailed, StepFinished, StepWithdrawn
 from workflow_engine.record.frontier import Move
 from workflow_engine.record.usage import Spent
@@ -22,6 +23,7 @@ from workflow_engine.steps.trying import Paid
 from workflow_engine.steps.writing import reduced, within_state, within_write
 
 
+@quickly
 @dataclass(frozen=True)
 class Taken:
     """A step that has its result in hand and only needs its commit."""

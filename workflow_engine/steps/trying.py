@@ -11,6 +11,7 @@ from typing import TypeVar
 from workflow_engine.bodies.intent import Intent, Wrote
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.errors import Conflict, Failure, StoreError, WorkflowChanged
+from workflow_engine.making import quickly
 from workflow_engine.ports.agents import AgentAnswer
 from workflow_engine.record.events import AttemptFailed
 from workflow_engine.record.usage import Usage
@@ -23,6 +24,7 @@ from workflow_engine.steps.live import Live
 T = TypeVar("T")
 
 
+@quickly
 @dataclass(frozen=True)
 class Paid:
     """What a step's attempts cost, and who answered in them: those that failed are paid for too."""
@@ -38,6 +40,7 @@ class Paid:
         return Paid(usage, tuple(dict.fromkeys((*self.answered_by, *told.answered_by))))
 
 
+@quickly
 @dataclass(frozen=True)
 class Tries:
     """How far it came: which try this is (from 1), what it last said, and what all of them cost."""

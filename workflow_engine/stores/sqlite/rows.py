@@ -11,6 +11,7 @@ from types import NoneType
 from typing import Any, TypeVar
 
 from workflow_engine.errors import StoreDamaged
+from workflow_engine.making import quickly
 from workflow_engine.ports.ledger import Listed
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import Run
@@ -45,6 +46,7 @@ def decoded(read: Callable[[str], T], text: str, run: str, place: str) -> T:
         raise damaged(run, place, f"is not what it should be ({str(error).splitlines()[0]})") from error
 
 
+@quickly
 @dataclass(frozen=True)
 class RunRow:
     """A run's own row. `fields` maps each field to the number of its newest version."""

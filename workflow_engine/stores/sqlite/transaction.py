@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflow_engine.errors import WorkflowError
+from workflow_engine.making import quickly
 from workflow_engine.stores.sqlite.connection import BUSY_SECONDS
 from workflow_engine.stores.sqlite.faults import busy
 from workflow_engine.stores.sqlite.rows import RunRow
@@ -39,6 +40,7 @@ class Job:
     owned: Owned | None = None
 
 
+@quickly
 @dataclass(frozen=True)
 class Outcome:
     """What became of a job."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflow_engine.errors import AlreadyAnswered, FenceLost, QuestionNotFound, RunEnded, StoreError, handed_over
+from workflow_engine.making import quickly
 from workflow_engine.ports.ledger import Batch, Snapshot
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
@@ -32,6 +33,7 @@ from workflow_engine.stores.texts import (
 )
 
 
+@quickly
 @dataclass(frozen=True)
 class Packed:
     """A batch as rows, complete but for the run's key. `turn` says that an indexed column of the run's row changes."""

@@ -63,7 +63,7 @@ class InboxContract:
             kept = await elsewhere.whole(tale.id)
             snapshot = await elsewhere.read(tale.id)
             assert (kept.run, kept.state) == (snapshot.run, snapshot.state)
-            assert kept.journal == await elsewhere.journal(tale.id)
+            assert list(kept.journal) == list(await elsewhere.journal(tale.id))
             assert kept.questions == await elsewhere.questions(tale.id)
             assert kept.letters == await elsewhere.letters(tale.id)
             assert (len(kept.journal), len(kept.questions), len(kept.letters)) == (snapshot.run.seq, 1, sent)
