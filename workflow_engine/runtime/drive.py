@@ -65,7 +65,7 @@ async def _steps(live: Live, name: str) -> None:
 def _following(live: Live, here: Context) -> str | None:
     """The step that this task goes on with; None leaves it to the drive to look what comes next."""
     task = asyncio.current_task()
-    if live.mail or task is None or task.cancelling():
+    if live.mail or live.run.frontier.leaving or task is None or task.cancelling():
         return None
     if copy_context() != here:  # what a body left in its context is not for the steps after it
         return None
