@@ -1,4 +1,5 @@
-"""Random sound workflows, built from pieces that nest: steps, choices, loops, forks, people, items, waits, subflows.
+"""Random sound workflows, built from pieces that nest: steps, choices, loops, forks, people, items, waits, subflows,
+foreign graphs.
 
 They are sound by construction, so the engine's own proof is no part of what makes them; it is asked about each of them.
 Every piece continues from the loose ends of the one before it. A region is the whole, or an arm of a fork.
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import create_model
 
+from tests.differential.graphs import Making
 from tests.differential.outside import Items, Work, number, signed
 from workflow_engine import (
     END,
@@ -23,11 +25,13 @@ from workflow_engine import (
     Result,
     Retry,
     State,
+    Step,
     Workflow,
     all_of,
     any_of,
     append,
     each,
+    langgraph_node,
     signal,
     subflow,
     total,
@@ -41,7 +45,7 @@ from workflow_engine.spec.nodes import Agent, Function, Human, Node, Route
 WITHIN = timedelta(days=10)
 WORDS = ("left", "right", "on")
 Ends: TypeAlias = list[Any]
-Flavour: TypeAlias = Literal["forks", "loops", "people", "items", "waits", "within"]
+Flavour: TypeAlias = Literal["forks", "loops", "people", "items", "waits", "within", "graphs"]
 
 
 @dataclass(frozen=True)
@@ -227,9 +231,10 @@ class Draft:
             "items": self.items,
             "waits": self.waiting,
             "within": self.entering,
+            "graphs": self.foreign,
         }[self.flavour]
         kinds = (self.step, self.choice, self.catching, self.fork, self.loop, self.asking, self.items, self.waiting)
-        rare = (self.entering if self.chance(0.5) else self.step, self.consulting, self.consulting)
+        rare = (self.entering, *(self.consulting, self.foreign) * 2)
         pieces = (*kinds, *rare, liked, liked, liked)
         made = self.random.choice(pieces)
         return made(region, ends, depth)
@@ -368,6 +373,44 @@ class Draft:
         self.nodes[name] = node
         self.connect(ends, node)
         return [node]
+
+    def foreign(self, region: Region, ends: Ends, depth: int) -> Ends:
+        """A graph of LangGraph's, often with a way for its failure."""
+        name = self.called("g", region)
+        fed = self.random.choice(region.readable) if region.readable else "given"
+        catches = self.chance(0.3)
+        fails = frozenset(self.random.sample((1, 2, 3), 2)) if catches else frozenset()
+        broken = not catches and not self.broken and self.chance(0.1)
+        self.broken = self.broken or broken
+        making = Making(self.seed, name, self.random, fails, broken)
+        builder = making.graph()
+
+        def into(step: Step, **given: int) -> dict[str, Any]:
+            return {"given": given[fed], "visit": step.visit}
+
+        def out(output: dict[str, Any]) -> Any:
+            return output["total"], output["trail"]
+
+        told = catches or self.chance(0.5)
+        logs = self.chance(0.5)
+        node = langgraph_node(
+            self.random.choice((builder, builder.compile(), lambda: builder)),
+            name=name,
+            reads=None if told else {"given": fed},
+            into=signed(into, {fed: int, "step": Step}, Any) if told else None,
+            writes=(f"of_{name}", "log") if logs else {f"of_{name}": "total"},
+            out=signed(out, {"output": dict[str, Any]}, tuple[int, list[str]]) if logs else None,
+            retry=Retry(making.flaky + 1, first=timedelta(0)),
+        )
+        self.nodes[name] = node
+        self.fields[f"of_{name}"] = (int, 0)
+        region.readable.append(f"of_{name}")
+        self.connect(ends, node)
+        if not catches:
+            return [node]
+        rescue = self.work(region, calm=True)
+        self.edges.append(Edge(node.failed, rescue))
+        return [node, rescue]
 
     def waiting(self, region: Region, ends: Ends, depth: int) -> Ends:
         """A wait for a time, for a signal, for two of them, or for the first of two; some nobody ever ends."""

@@ -14,9 +14,11 @@ from random import Random
 from typing import Any
 
 from tests.differential.flows import WITHIN, Flow
+from tests.differential.graphs import answer
 from tests.differential.outside import PROCESS, World, number
 from tests.differential.process import Disk, Process, Wrong
 from workflow_engine.bodies.resources import Resources
+from workflow_engine.engine import graphs_on
 from workflow_engine.errors import RunEnded
 from workflow_engine.ports.agents import AgentAnswer, AgentTask
 from workflow_engine.record.history import history
@@ -116,7 +118,8 @@ class Life:
             when=self.random.choice(("before", "after")),
             on_commit=self._committed,
         )
-        around = Surroundings(process, self.clock, SeededMint(self.random.randint(0, 9**9)), Resources(), Model)
+        mint = SeededMint(self.random.randint(0, 9**9))
+        around = Surroundings(process, self.clock, mint, Resources(), Model, graphs=graphs_on(process))
         name = self.random.choice(sorted(self.executors))
         service = Service(around, [self.flow.workflow], self.executors, name, has_model=True)
         self._service, self._process = service, process
@@ -127,6 +130,7 @@ class Life:
             # What a cancelled drive still wants of its ledger, a dead process does not get: stop it until it is gone.
             while not task.done():
                 task.cancel()
+                process.bury()
                 await asyncio.wait({task}, timeout=0.001)
             with suppress(asyncio.CancelledError):
                 task.result()
@@ -240,6 +244,8 @@ class Life:
         asked = standing.question
         if asked.asks == "human":
             return self.flow.answer(asked.node, asked.visit)
+        if asked.asks == "graph":
+            return answer(self.flow.seed, asked.message, asked.choices, asked.schema)
         done = self.world.effects.get((asked.run, place_of(asked.node, asked.item), asked.visit))
         return {"choice": "rerun"} if done is None else {"choice": "accept", **done}
 
@@ -299,7 +305,7 @@ class Life:
                 repr(each.answer and each.answer.value),
             )
             for each in await ledger.questions(run_id)
-            if each.question.asks == "human"
+            if each.question.asks in ("human", "graph")
         )
         return Outcome(run.status, run.reason, values, log, steps, questions)
 

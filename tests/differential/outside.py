@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import zlib
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -33,8 +32,13 @@ class Process(Protocol):
     def beginning(self, run: str, place: str, visit: int, at_once: int = 0) -> None:
         """A body begins, for one of `at_once` items: the moment to check that it may."""
 
+    def inside(self, series: str, mark: str, count: int, done: Mapping[str, int]) -> None:
+        """An inner node of a foreign graph begins, for the count-th time; `done` tells what it knows of the others."""
+
 
 PROCESS: ContextVar[Process] = ContextVar("PROCESS")
+DONE = "done_"
+"""Begins the names of the channels that say how often an inner node of a foreign graph has run."""
 
 
 def number(*parts: Any) -> int:
@@ -53,7 +57,13 @@ class World:
     effects: dict[Visit, dict[str, Any]] = field(default_factory=dict)
     keys: dict[Visit, set[str]] = field(default_factory=dict)
     mended: bool = False
-    notes: Counter[str] = field(default_factory=Counter)
+    tried: set[Any] = field(default_factory=set)
+
+    def first(self, what: Any) -> bool:
+        """Whether this is tried for the first time."""
+        new = what not in self.tried
+        self.tried.add(what)
+        return new
 
 
 @dataclass(frozen=True)

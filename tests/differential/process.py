@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
-from tests.differential.outside import Visit, World
+from tests.differential.outside import DONE, Visit, World
+from workflow_engine.ports.checkpoints import Checkpoints, Placed, Write
 from workflow_engine.ports.ledger import Batch, Fence
 from workflow_engine.record.events import ItemFailed, ItemFinished, StepFailed, StepFinished
 from workflow_engine.record.ids import RunId, place_of
+from workflow_engine.record.logs import LogPage
 from workflow_engine.record.run import Run
 from workflow_engine.stores.memory import MemoryLedger
 
@@ -33,6 +35,7 @@ class Disk:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     runs: dict[RunId, Run] = field(default_factory=dict)
     left: set[Visit] = field(default_factory=set)
+    inner: set[tuple[str, str, int]] = field(default_factory=set)
     commits: int = 0
     wrongs: list[str] = field(default_factory=list)
 
@@ -57,6 +60,12 @@ class Disk:
                 self.wrongs.append(f"{visit} was committed twice")
             self.left.add(visit)
 
+    def keep_inner(self, series: str, writes: Sequence[Write]) -> None:
+        """Remember which inner node of a foreign graph is done: that it has run is one of its writes."""
+        for each in writes:
+            if each.field.startswith(DONE) and isinstance(each.value, int):
+                self.inner.add((series, each.field.removeprefix(DONE), each.value))
+
 
 class Process:
     """Implements ports.ledger.Ledger over a disk, and outside.Process for the bodies. Dies at its `kill`-th batch."""
@@ -76,8 +85,10 @@ class Process:
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.dead = False
         self.written = 0
-        self._queue: deque[tuple[Fence | None, Batch, asyncio.Future[Any]]] = deque()
+        self._queue: deque[tuple[Callable[[], asyncio.Future[Any]], Callable[[], None], asyncio.Future[Any]]] = deque()
         self._writing = False
+        self._buried = False
+        self._asked: list[asyncio.Future[Any]] = []
         self._in_hand: dict[Visit, set[str]] = {}
 
     # For bodies
@@ -87,9 +98,11 @@ class Process:
 
     async def alive(self) -> None:
         if self.dead:
-            await asyncio.Future()
+            await self._never()
 
     def beginning(self, run: str, place: str, visit: int, at_once: int = 0) -> None:
+        if self.dead:
+            return  # a plain function in its thread, which outlives the process
         # Remembered rather than raised: for the engine, what a body raises is a failure of the step.
         frontier = self.disk.runs[RunId(run)].frontier
         node = place.partition("[")[0]  # an item is due with its node
@@ -103,13 +116,35 @@ class Process:
             if sum((run, each, visit) not in self.disk.left for each in hand) > at_once:
                 self.disk.wrongs.append(f"more than {at_once} items of {node} are in hand or not on disk")
 
+    def inside(self, series: str, mark: str, count: int, done: Mapping[str, int]) -> None:
+        if self.dead:
+            return
+        run, node, visit = series.rsplit("/", 2)
+        self.beginning(run, node, int(visit))
+        if (series, mark, count) in self.disk.inner:
+            self.disk.wrongs.append(f"{mark} of {series} runs for the {count}. time again, and is on disk")
+        for each, many in done.items():
+            if (series, each.removeprefix(DONE), many) not in self.disk.inner:
+                self.disk.wrongs.append(f"{mark} of {series} begins before {each} is on disk")
+
     # The ledger
 
     async def create(self, batch: Batch) -> Fence:
-        return await self._written(None, batch)  # type: ignore[no-any-return]
+        return await self._batch(None, batch)  # type: ignore[no-any-return]
 
     def commit(self, fence: Fence, batch: Batch) -> Awaitable[None]:
-        return self._written(fence, batch)
+        return self._batch(fence, batch)
+
+    @property
+    def checkpoints(self) -> Inner:
+        return Inner(self, self.disk.ledger.checkpoints)
+
+    def checkpoints_of(self, fence: Fence) -> Inner:
+        return Inner(self, self.disk.ledger.checkpoints_of(fence))
+
+    def log(self, fence: Fence, page: LogPage) -> None:
+        if not self.dead:
+            self.disk.ledger.log(fence, page)
 
     async def claim(self, run: RunId) -> Any:
         await self._pause()
@@ -123,10 +158,15 @@ class Process:
             await self.disk.ledger.release(fence)
 
     def __getattr__(self, name: str) -> Any:
+        return self.asking(getattr(self.disk.ledger, name))
+
+    def asking(self, found: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """What is asked of the disk, some turns later; nothing once the process is dead."""
+
         async def ask(*args: Any, **kwargs: Any) -> Any:
             await self._pause()
             await self.alive()
-            return await getattr(self.disk.ledger, name)(*args, **kwargs)
+            return await found(*args, **kwargs)
 
         return ask
 
@@ -134,11 +174,23 @@ class Process:
         for _ in range(self.random.choice((0, 0, 1, 3))):
             await asyncio.sleep(0)
 
-    def _written(self, fence: Fence | None, batch: Batch) -> asyncio.Future[Any]:
-        durable: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    def _batch(self, fence: Fence | None, batch: Batch) -> asyncio.Future[Any]:
+        def keep() -> None:
+            self.disk.keep(batch)
+            if not self.dead:
+                self.on_commit()
+
+        if fence is None:
+            # Run to its end here and now: a process that dies in the next turn must not own the run after its death.
+            return self.written_by(lambda: at_once(self.disk.ledger.create(batch)), keep)
+        return self.written_by(lambda: asyncio.ensure_future(self.disk.ledger.commit(fence, batch)), keep)
+
+    def written_by(self, store: Callable[[], asyncio.Future[Any]], keep: Callable[[], None]) -> asyncio.Future[Any]:
+        """A write of its own in the queue; `keep` is told once it is durable."""
         if self.dead:
-            return durable
-        self._queue.append((fence, batch, durable))
+            return self._never()
+        durable: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.append((store, keep, durable))
         if not self._writing:
             self._writing = True
             self._later(self.random.choice((0, 1, 2, 6)))
@@ -155,47 +207,86 @@ class Process:
             if self.dead:
                 return
             self.written += 1
-            fence, batch, durable = self._queue.popleft()
+            store, keep, durable = self._queue.popleft()
             if self.written == self.kill and self.when == "before":
+                self._orphan(durable)
                 return self._die()
-            self._keep(fence, batch, durable)
+            self._keep(store(), keep, durable)
             if self.written == self.kill:
                 return self._die()
         self._writing = bool(self._queue)
         if self._writing:
             self._later(self.random.choice((0, 1, 3)))
 
-    def _keep(self, fence: Fence | None, batch: Batch, durable: asyncio.Future[Any]) -> None:
-        kept = self._stored(fence, batch)
-
+    def _keep(self, kept: asyncio.Future[Any], keep: Callable[[], None], durable: asyncio.Future[Any]) -> None:
         def acknowledge(kept: asyncio.Future[Any]) -> None:
             failure = kept.exception()
-            if failure is None:
-                self.disk.keep(batch)
-            if self.dead or durable.done():
+            if failure is not None:
+                if self.dead:
+                    self._orphan(durable)
+                elif not durable.done():
+                    durable.set_exception(failure)
                 return
-            if failure is None:
+            if self.dead:
+                self._orphan(durable)
+            elif not durable.done():
                 durable.set_result(kept.result())
-                self.on_commit()
-            else:
-                durable.set_exception(failure)
+            keep()
 
         kept.add_done_callback(acknowledge)
 
-    def _stored(self, fence: Fence | None, batch: Batch) -> asyncio.Future[Any]:
-        if fence is not None:
-            return asyncio.ensure_future(self.disk.ledger.commit(fence, batch))
-        # Run to its end here and now: a process that dies in the next turn must not become the owner after its death.
-        made: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        try:
-            self.disk.ledger.create(batch).send(None)
-        except StopIteration as done:
-            made.set_result(done.value)
-        return made
+    def _never(self) -> asyncio.Future[Any]:
+        """What a dead process waits for, until it is cleared away."""
+        return self._orphan(asyncio.get_running_loop().create_future())
+
+    def _orphan(self, asked: asyncio.Future[Any]) -> asyncio.Future[Any]:
+        if self._buried:
+            asked.cancel()
+        self._asked.append(asked)
+        return asked
+
+    def bury(self) -> None:
+        """Stop what still waits in this dead process."""
+        self._buried = True
+        while self._asked:
+            self._asked.pop().cancel()
 
     def _die(self) -> None:
         self.dead = True
+        self._asked += [durable for _, _, durable in self._queue]
         self._queue.clear()
         self.disk.ledger.abandon()
         if not self.died.done():
             self.died.set_result(None)
+
+
+class Inner:
+    """Implements ports.checkpoints.Checkpoints for the foreign graphs of a process: each write is one it may die at."""
+
+    def __init__(self, process: Process, kept: Checkpoints) -> None:
+        self._process, self._kept = process, kept
+
+    async def put(self, *given: Any) -> Placed:
+        return await self._process.written_by(lambda: at_once(self._kept.put(*given)), lambda: None)  # type: ignore[no-any-return]
+
+    async def pend(self, series: str, scope: str, checkpoint: str, writes: Sequence[Write]) -> None:
+        await self._process.written_by(
+            lambda: at_once(self._kept.pend(series, scope, checkpoint, writes)),
+            lambda: self._process.disk.keep_inner(series, writes),
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        return self._process.asking(getattr(self._kept, name))
+
+
+def at_once(work: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
+    """Work that waits for nothing, done here and now."""
+    made: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    try:
+        while True:
+            work.send(None)
+    except StopIteration as done:
+        made.set_result(done.value)
+    except Exception as error:
+        made.set_exception(error)
+    return made

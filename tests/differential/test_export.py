@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
+from langgraph.types import Command, Interrupt
 
 from tests.differential.agreement import OURS, live
 from tests.differential.flows import Flavour, Flow, random_flow
+from tests.differential.graphs import answer
 from tests.differential.life import Model, Outcome, Tally
 from tests.differential.outside import PROCESS, World
 from workflow_engine import Retry, to_langgraph
@@ -34,6 +36,8 @@ class Plain:
     async def alive(self) -> None: ...
 
     def beginning(self, run: str, place: str, visit: int, at_once: int = 0) -> None: ...
+
+    def inside(self, series: str, mark: str, count: int, done: Mapping[str, int]) -> None: ...
 
 
 def unhurried(flow: Flow) -> Flow:
@@ -62,9 +66,16 @@ async def exported(flow: Flow) -> tuple[str, dict[str, Any]]:
         if not asked:
             return "succeeded", result
         visits = (await graph.aget_state(config)).values.get("_visits", {})
-        given = Command(
-            resume={each.id: flow.answer(each.value["node"], visits.get(each.value["node"], 0) + 1) for each in asked}
-        )
+        given = Command(resume={each.id: answered(flow, each, visits) for each in asked})
+
+
+def answered(flow: Flow, asked: Interrupt[Any], visits: Mapping[str, int]) -> Any:
+    shown = asked.value if isinstance(asked.value, Mapping) else {"message": asked.value}
+    if "node" in shown:
+        return flow.answer(shown["node"], visits.get(shown["node"], 0) + 1)
+    schema = asked.response_schema or {}
+    assert isinstance(schema, Mapping)
+    return answer(flow.seed, shown["message"], shown.get("choices", ()), schema, fits=True)
 
 
 def same(flow: Flow, ours: Outcome, status: str, state: dict[str, Any]) -> None:

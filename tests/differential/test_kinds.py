@@ -12,7 +12,7 @@ from workflow_engine.spec.workflow import Workflow
 
 SEEDS = range(150)
 """Every flavour's test drives at least these."""
-KINDS = {"agent", "each", "function", "human", "route", "subflow", "wait"}
+KINDS = {"agent", "each", "function", "graph", "human", "route", "subflow", "wait"}
 
 
 def kinds_of(flow: Workflow[Any]) -> set[str]:

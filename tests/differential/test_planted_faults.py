@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from langgraph.pregel import Pregel
 
 from tests.differential.agreement import Disagreement, agree
 from tests.differential.flows import Flavour
@@ -14,6 +15,9 @@ from tests.differential.life import Tally
 from tests.differential.process import Wrong
 from workflow_engine.errors import WorkflowError
 from workflow_engine.frontier import leave
+from workflow_engine.langgraph import running
+from workflow_engine.langgraph.saver import LedgerSaver
+from workflow_engine.langgraph.standing import GraphSaver, Standing
 from workflow_engine.record.events import EffectStarted
 from workflow_engine.record.run import Run
 from workflow_engine.spec.edges import Edge, Source
@@ -115,6 +119,29 @@ def an_item_is_done_before_it_is_on_disk(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(spreading._Many, "_keep", told)
 
 
+def a_graph_begins_anew_after_a_death(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*given: Any) -> None: ...
+
+    patch.setattr(running, "standing", nothing)
+
+
+def a_graph_does_not_wait_for_its_disk(patch: pytest.MonkeyPatch) -> None:
+    astream = Pregel.astream
+
+    def hasty(*given: Any, **more: Any) -> Any:
+        return astream(*given, **{**more, "durability": "async"} if more.get("durability") == "sync" else more)
+
+    patch.setattr(Pregel, "astream", hasty)
+
+
+def an_answer_is_given_to_a_graph_twice(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Standing, "waits", lambda here, place: True)
+
+
+def what_failed_first_is_never_done(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(GraphSaver, "_put_writes", LedgerSaver._put_writes)
+
+
 FAULTS: list[tuple[Fault, Flavour]] = [
     (counts_never_restart, "loops"),
     (bounded_entries_restart_counts, "loops"),
@@ -127,6 +154,10 @@ FAULTS: list[tuple[Fault, Flavour]] = [
     (a_key_differs_between_attempts, "forks"),
     (finished_items_are_forgotten, "items"),
     (an_item_is_done_before_it_is_on_disk, "items"),
+    (a_graph_begins_anew_after_a_death, "graphs"),
+    (a_graph_does_not_wait_for_its_disk, "graphs"),
+    (an_answer_is_given_to_a_graph_twice, "graphs"),
+    (what_failed_first_is_never_done, "graphs"),
 ]
 
 

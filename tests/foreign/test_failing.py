@@ -335,6 +335,40 @@ async def test_of_two_answers_only_the_one_the_graph_refuses_is_asked_for_again(
     assert sorted(view.values["findings"].split(" > ")) == ["70 EUR", "honey"]
 
 
+@pytest.mark.parametrize("form", ["flat", "within", "remembering"])
+async def test_an_answer_used_beside_a_refused_one_does_not_answer_the_next_question(tmp_path: Path, form: str) -> None:
+    async def priced(state: Research) -> dict[str, Any]:
+        return {"notes": [f"{interrupt('what does it cost?', response_schema=Price).eur} EUR"]}
+
+    async def named(state: Research) -> dict[str, Any]:
+        return {"notes": [f"{interrupt('what is it called?')} in full {interrupt('and in full?')}"]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(Research)
+    for name, node in (("priced", priced), ("named", named)):
+        builder.add_node(name, node)
+        builder.add_edge(GRAPH_START, name)
+    builder.add_node("write", write)
+    builder.add_edge(["priced", "named"], "write")
+    inner = builder.compile(checkpointer=True if form == "remembering" else None)
+    flow = reporting(builder if form == "flat" else chain(inner=inner))
+    answers = {"what is it called?": "honey", "and in full?": "the honey of bees", "what does it cost?": {"eur": 7}}
+    async with Engine.open(tmp_path / "runs.sqlite", workflows=[flow]) as engine:
+        run = (await engine.run(flow, request="bees")).run.id
+        for each in await engine.inbox():
+            await engine.answer(each.question.id, answers[each.question.message])
+        assert (await engine.resume(run)).run.status == "waiting"
+        asked = await engine.inbox()
+        assert sorted(each.question.message.partition("\n")[0] for each in asked) == [
+            "and in full?",
+            "what does it cost?",
+        ]
+        for each in asked:
+            again = "did not fit" in each.question.message
+            await engine.answer(each.question.id, {"eur": 70} if again else answers[each.question.message])
+        view = await engine.resume(run)
+    assert sorted(view.values["findings"].split(" > ")) == ["70 EUR", "honey in full the honey of bees"]
+
+
 @pytest.mark.parametrize("executor", ["native", "langgraph"])
 async def test_a_drained_graph_stops_between_two_of_its_nodes_and_goes_on_there(tmp_path: Path, executor: str) -> None:
     begun, go = asyncio.Event(), asyncio.Event()

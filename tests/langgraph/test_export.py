@@ -280,6 +280,37 @@ async def test_a_failure_edge_is_taken_once_the_attempts_are_spent() -> None:
     assert theirs["log"] == ours["log"] == ["call: ConnectionError: no line"]
 
 
+async def test_a_failure_beside_a_question_is_taken_its_edge_once_that_was_answered() -> None:
+    class Beside(State):
+        said: str = ""
+        told: str = ""
+        done: int = 0
+
+    @function
+    async def call() -> None:
+        raise ConnectionError("gone")
+
+    @human(writes="said")
+    def ask() -> Question[str]:
+        return Question("who is it?")
+
+    @function(writes="told")
+    async def rescue(failure: Failure) -> str:
+        return "rescued" if "gone" in failure.message else failure.message
+
+    @function
+    async def settle() -> None: ...
+
+    @function(writes="done")
+    async def last() -> int:
+        return 1
+
+    edges = [START >> (call >> settle, ask) >> last >> END, call.failed >> rescue >> settle]
+    flow = workflow("beside", state=Beside, edges=edges)
+    result = await on_langgraph(flow, {"ask": ["ann"]})
+    assert (result["said"], result["told"], result["done"]) == ("ann", "rescued", 1)
+
+
 async def test_a_failed_visit_counts_as_a_visit() -> None:
     @function(writes="patch")
     async def call(request: str, step: Step) -> str:

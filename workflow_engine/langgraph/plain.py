@@ -24,7 +24,7 @@ from workflow_engine.bodies.intent import Ask, Await, Wrote
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.bodies.run import run as run_body
 from workflow_engine.bodies.scene import Scene
-from workflow_engine.errors import Failure, WorkflowError
+from workflow_engine.errors import Failure, StepError, WorkflowError
 from workflow_engine.frontier.leave import Left
 from workflow_engine.langgraph.channels import CAUGHT, COUNTS, VISITS, Values, checked
 from workflow_engine.langgraph.nested import NestedGraphs
@@ -129,7 +129,7 @@ class Plain:
         async def caught(state: dict[str, Any], error: NodeError) -> Command[Any]:
             visit = state.get(VISITS, {}).get(node.name, 0) + 1
             left = self._left(node.name, FAILED, state, Values(self.workflow, state))
-            failure = failure_of(node.name, error.error, attempts_of(node.retry))
+            failure = failure_of(node.name, _raised(error.error), attempts_of(node.retry))
             told = dict.fromkeys(left.move.entered, failure)
             return self._onward(left, {VISITS: {node.name: visit}, CAUGHT: told})
 
@@ -167,6 +167,11 @@ class Plain:
 
     def _onward(self, left: Left, update: Mapping[str, Any]) -> Command[Any]:
         return Command(update={**update, COUNTS: dict(left.move.counts)}, goto=self.ways(left.move))
+
+
+def _raised(error: Any) -> BaseException:
+    """What a node raised. Where another arm asked meanwhile, LangGraph has it from its checkpoint, as a text."""
+    return error if isinstance(error, BaseException) else StepError(str(error))
 
 
 async def _spread(node: Each[Any, Any], scene: Scene, do: Callable[..., Awaitable[Wrote]]) -> Wrote:

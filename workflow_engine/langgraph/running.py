@@ -28,7 +28,7 @@ from workflow_engine.errors import BadWrite, StepError, StoreDamaged
 from workflow_engine.langgraph.given import GivenGraph
 from workflow_engine.langgraph.meter import Meter
 from workflow_engine.langgraph.saver import ValueRefused
-from workflow_engine.langgraph.standing import GraphSaver, Ref, Standing, places, standing
+from workflow_engine.langgraph.standing import GraphSaver, Ref, Standing, asked, standing
 from workflow_engine.ports.checkpoints import Checkpoints
 from workflow_engine.ports.graphs import Ended, GraphTask, Left, Outcome, Paused, Pending
 from workflow_engine.record.usage import Usage
@@ -133,6 +133,8 @@ class _Visit:
             problems = dict.fromkeys(left, str(error))
             left = {}
         for id, value in left.items():
+            if id not in await self._left():
+                continue  # used beside the one that did not fit: it would answer what was asked since
             try:
                 output, stopped = await self._streamed(Command(resume={id: value}))
             except Exception as each:
@@ -243,13 +245,9 @@ class _Visit:
 
     async def _pending(self, problems: Mapping[str, str]) -> list[Pending]:
         """Everything it asks, in the order in which it says it."""
-        outer = await standing(self.saver, self.task.series, "")
-        assert outer is not None
-        at = await places(self.saver, self.checkpoints, self.task.series, outer)
         return [
-            Pending(Ref(at[each.id], self.used, self.models).text, each.value, _schema(each), problems.get(each.id, ""))
-            for raised in outer.asking().values()
-            for each in raised
+            Pending(Ref(place, self.used, self.models).text, each.value, _schema(each), problems.get(each.id, ""))
+            for each, place in await asked(self.saver, self.checkpoints, self.task.series)
         ]
 
 

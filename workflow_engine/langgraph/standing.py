@@ -6,18 +6,19 @@ answer the next question. So what tells is the innermost scope that asks: has it
 when it asked?
 
 A task that failed after it wrote something is taken for finished by LangGraph, and what should follow it is skipped:
-the failing condition of an edge would end the graph in silence. So what a failed task wrote is not handed back to it.
+the failing condition of an edge would end the graph in silence. So what a failed task wrote is not kept. Where a later
+attempt of it succeeds, that it had failed is taken back with what it wrote, or it would run once more after a crash.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import CheckpointTuple, PendingWrite
+from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT, RESUME
 from langgraph.types import Interrupt
 
@@ -30,19 +31,36 @@ _CONTROL = frozenset({ERROR, INTERRUPT, RESUME, _CAUGHT})
 
 
 class GraphSaver(LedgerSaver):
-    """Our store as the graph's checkpointer; of a task that failed it hands back only what that was told."""
+    """Our store as the graph's checkpointer; of a task that failed it keeps only that it did, and what it was told."""
+
+    def __init__(self, checkpoints: Checkpoints, *, types: Iterable[type | tuple[str, ...]] = ()) -> None:
+        super().__init__(checkpoints, types=types)
+        self._failed: set[str] = set()
+
+    async def _put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
+    ) -> None:
+        channels = {channel for channel, _ in writes}
+        if ERROR in channels and _CAUGHT not in channels:
+            # Its slots stay free for what it writes when it succeeds: they are written once.
+            writes = [each for each in writes if each[0] in _CONTROL]
+            self._failed.add(task_id)
+        elif task_id in self._failed:
+            writes = [*writes, (ERROR, None)]
+            self._failed.discard(task_id)
+        await super()._put_writes(config, writes, task_id, task_path)
 
     async def _get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         found = await super()._get_tuple(config)
         if found is None or not found.pending_writes:
             return found
-        return found._replace(pending_writes=_unfailed(found.pending_writes))
-
-
-def _unfailed(writes: list[PendingWrite]) -> list[PendingWrite]:
-    caught = {task for task, channel, _ in writes if channel == _CAUGHT}
-    failed = {task for task, channel, _ in writes if channel == ERROR} - caught
-    return [each for each in writes if each[0] not in failed or each[1] in (RESUME, INTERRUPT)]
+        writes = [each for each in found.pending_writes if each[1] != ERROR or each[2] is not None]
+        caught = {task for task, channel, _ in writes if channel == _CAUGHT}
+        failed = {task for task, channel, _ in writes if channel == ERROR} - caught
+        self._failed |= failed
+        return found._replace(
+            pending_writes=[each for each in writes if each[0] not in failed or each[1] in (RESUME, INTERRUPT)]
+        )
 
 
 @dataclass(frozen=True)
@@ -122,28 +140,35 @@ async def standing(saver: LedgerSaver, series: str, scope: str) -> Standing | No
     return Standing(scope, found, tasks)
 
 
-async def places(saver: LedgerSaver, checkpoints: Checkpoints, series: str, outer: Standing) -> dict[str, Place]:
-    """The innermost place of each interrupt: what a graph within asks is shown in the scopes around it too."""
-    wanted = {each.id for raised in outer.asking().values() for each in raised}
-    found: dict[str, Place] = {}
-    layer = [outer]
+async def asked(saver: LedgerSaver, checkpoints: Checkpoints, series: str) -> list[tuple[Interrupt[Any], Place]]:
+    """Everything that waits for an answer, each with its innermost place.
+
+    What a graph within asks is shown in the scopes around it too, and still is where that has gone on since and nothing
+    was told to those around it, because another answer was refused: what a graph within asks counts.
+    """
+    outer = await standing(saver, series, "")
     scopes = [each for each in await checkpoints.scopes(series) if each]
-    while layer:
-        tasks: set[str] = set()
-        for here in layer:
-            for task, raised in here.asking().items():
-                tasks.add(task)
-                for each in raised:
-                    if each.id in wanted:
-                        found[each.id] = Place(each.id, here.scope, here.checkpoint, task, here.answers(task))
-        within = [each for each in scopes if _inside(each, tasks)]
-        scopes = [each for each in scopes if each not in within]
-        layer = [each for each in [await standing(saver, series, scope) for scope in within] if each is not None]
+    return [] if outer is None else await _asked(saver, series, outer, scopes)
+
+
+async def _asked(
+    saver: LedgerSaver, series: str, here: Standing, scopes: Sequence[str]
+) -> list[tuple[Interrupt[Any], Place]]:
+    found: list[tuple[Interrupt[Any], Place]] = []
+    for task, raised in here.asking().items():
+        inner: list[tuple[Interrupt[Any], Place]] = []
+        shown = {each.id for each in raised}
+        for scope in scopes:
+            last = [each for each in scope.split("|") if not each.isdigit()][-1]
+            owner = last.partition(":")[2]
+            if owner not in ("", task):
+                continue
+            within = await standing(saver, series, scope)
+            others = [each for each in scopes if each != scope]
+            asks = [] if within is None else await _asked(saver, series, within, others)
+            # A graph that keeps its state from call to call names no task: it is told by what it asks.
+            inner += asks if owner or any(each.id in shown for each, _ in asks) else []
+        found += inner or [
+            (each, Place(each.id, here.scope, here.checkpoint, task, here.answers(task))) for each in raised
+        ]
     return found
-
-
-def _inside(scope: str, tasks: set[str]) -> bool:
-    """Whether a scope is that of a graph within one of these tasks. One that keeps its state names no task."""
-    last = [each for each in scope.split("|") if not each.isdigit()][-1]
-    task = last.partition(":")[2]
-    return not task or task in tasks

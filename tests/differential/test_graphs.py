@@ -1,0 +1,20 @@
+"""Both executors on random workflows with many graphs of LangGraph's, through crashes and random switching."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.differential.agreement import all_agree
+
+
+@pytest.mark.slow
+def test_both_executors_end_alike_whatever_crashes_between() -> None:
+    tally = all_agree(range(150), "graphs")
+    assert tally.kills > 100
+    assert tally.resumes > 200
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(3600)
+def test_both_executors_end_alike_on_two_thousand_more() -> None:
+    all_agree(range(150, 2150), "graphs")
