@@ -45,14 +45,15 @@ from workflow_engine.spec.nodes import Agent, Function, Human, Node, Route
 WITHIN = timedelta(days=10)
 WORDS = ("left", "right", "on")
 Ends: TypeAlias = list[Any]
-Flavour: TypeAlias = Literal["forks", "loops", "people", "items", "waits", "within", "graphs"]
+Flavour: TypeAlias = Literal["forks", "loops", "people", "items", "waits", "within", "graphs", "leaving"]
 
 
 @dataclass(frozen=True)
 class Flow:
     """A workflow and what is known of it: the region of each node, how people answer, and who sends signals.
 
-    All of that holds for the workflows within it as well: no two nodes have one name.
+    All of that holds for the workflows within it as well: no two nodes have one name. `loose` are nodes in arms that
+    another arm may leave behind: how far they come depends on the schedule, and nothing outside of them on that.
     """
 
     seed: int
@@ -62,6 +63,7 @@ class Flow:
     works: dict[str, Work]
     items: dict[str, Items]
     waits: dict[str, Sender]
+    loose: frozenset[str] = frozenset()
 
     def answer(self, node: str, visit: int) -> Any:
         """What a person says, or None for one who never answers."""
@@ -105,6 +107,7 @@ class Region:
 
     name: str
     readable: list[str]
+    loose: bool = False
 
     @property
     def shared(self) -> str:
@@ -126,6 +129,7 @@ class Draft:
     works: dict[str, Work] = field(default_factory=dict)
     listed: dict[str, Items] = field(default_factory=dict)
     waits: dict[str, Sender] = field(default_factory=dict)
+    loose: set[str] = field(default_factory=set)
     prefix: str = ""
     within: int = 0
     broken: bool = False
@@ -140,6 +144,8 @@ class Draft:
     def called(self, letter: str, region: Region) -> str:
         name = f"{self.prefix}{letter}{len(self.nodes)}"
         self.regions[name] = region.name
+        if region.loose:
+            self.loose.add(name)
         return name
 
     # Nodes
@@ -149,16 +155,16 @@ class Draft:
         name = self.called("f", region)
         reads = tuple(sorted(self.random.sample(region.readable, min(len(region.readable), self.random.randint(0, 2)))))
         writes = {f"of_{name}": "set"}
-        if self.chance(0.6):
+        if self.chance(0.6) and not region.loose:
             writes["log"] = "append"
-        if self.chance(0.3):
+        if self.chance(0.3) and not region.loose:
             writes["sum"] = "add"
         if self.chance(0.4):
             writes[region.shared] = "set"
         flaky = self.random.choice((1, 2)) if self.chance(0.12) and not calm else 0
         if self.chance(0.04) and not calm and not self.broken and not more:
             more["broken"] = self.broken = True
-        effect = self.chance(0.15)
+        effect = self.chance(0.4 if region.loose else 0.15)
         work = Work(self.seed, name, reads, writes, flaky, effect=effect, **more)
         retry = Retry(flaky + 1, first=timedelta(seconds=self.random.choice((0, 1, 30))))
         doubt: Any = self.random.choice(("ask", "rerun", work.probe())) if effect else "ask"
@@ -232,10 +238,11 @@ class Draft:
             "waits": self.waiting,
             "within": self.entering,
             "graphs": self.foreign,
+            "leaving": self.leaving,
         }[self.flavour]
         kinds = (self.step, self.choice, self.catching, self.fork, self.loop, self.asking, self.items, self.waiting)
         rare = (self.entering, *(self.consulting, self.foreign) * 2)
-        pieces = (*kinds, *rare, liked, liked, liked)
+        pieces = (*kinds, *rare, *[liked] * (9 if self.flavour == "leaving" else 3))
         made = self.random.choice(pieces)
         return made(region, ends, depth)
 
@@ -299,7 +306,7 @@ class Draft:
         heads: list[Node] = []
         tails: Ends = []
         for number_ in range(self.random.choice((2, 2, 2, 3))):
-            arm = Region(f"{region.name}_{len(self.nodes)}_{number_}", list(known))
+            arm = Region(f"{region.name}_{len(self.nodes)}_{number_}", list(known), region.loose)
             if self.chance(0.25):
                 head: Node = self.person(arm, ())
             else:
@@ -320,6 +327,78 @@ class Draft:
         join = self.work(region)
         self.edges.append(Edge(tails, join))
         return [join]
+
+    def leaving(self, region: Region, ends: Ends, depth: int) -> Ends:
+        """A fork that is left early: by the one arm that says so, or by whichever of several comes first.
+
+        Of several, all lead to one place, and so does their join: the run comes there once, however it goes.
+        """
+        start = ends[0]
+        if len(ends) > 1 or isinstance(start, Outcome):
+            (start,) = self.step(region, ends)
+        known, racing = list(region.readable), self.chance(0.4)
+        heads, tails, ways = list[Node](), list[Any](), list[Any]()
+        arms = self.random.choice((2, 2, 3))
+        joining = not racing or self.chance(0.5)
+        for place in range(arms):
+            loose = region.loose or racing or place > 0
+            arm = Region(f"{region.name}_{len(self.nodes)}_{place}", list(known), loose)
+            head: Node = self.person(arm, ()) if self.chance(0.25) else self.work(arm)
+            inner: Ends = [head]
+            if self.chance(0.7):
+                inner = self.sequence(arm, inner, depth - 1, 2)
+            if place == 0 or (racing and self.chance(0.6)):
+                inner = self.way_out(arm, inner, ways, stays=joining)
+            elif not joining:
+                ways += self.step(arm, inner)
+                inner = []
+            if joining and (len(inner) > 1 or isinstance(inner[0], Outcome)):
+                inner = self.step(arm, inner)
+            heads.append(head)
+            tails += inner
+            if not loose or region.loose:
+                region.readable += [each for each in arm.readable if each not in region.readable]
+        self.edges.append(Edge(start, heads))
+        after = self.work(region)
+        if joining:
+            self.edges.append(Edge(tails, after))
+        if racing:
+            self.edges += [Edge(way, after, leaves=True) for way in ways]
+            return [after]
+        if region.name == "whole" and self.chance(0.2):
+            self.edges += [Edge(way, self.random.choice((END, FAIL("left"))), leaves=True) for way in ways]
+            return [after]
+        rework = self.work(region)
+        self.edges += [Edge(way, rework, leaves=True) for way in ways]
+        if isinstance(start, Node) and self.chance(0.5):
+            self.edges.append(Edge(rework, start, limit=self.random.choice((1, 2)), then=after))
+            return [after]
+        return [after, rework]
+
+    def way_out(self, arm: Region, ends: Ends, ways: Ends, *, stays: bool) -> Ends:
+        """Adds the ways out that leave the fork; returns the ends of the arm that stay in it."""
+        form = self.random.choice(("person", "person", "route", "failure", "expiry"))
+        if form == "failure":
+            node = self.work(arm, calm=True, fails=frozenset(self.random.sample((1, 2, 3), 2)))
+            self.connect(ends, node)
+            ways.append(node.failed)
+            inner: Ends = [node]
+        elif form == "expiry":
+            person = self.person(arm, (), silent=True)
+            self.connect(ends, person)
+            ways.append(person.expired)
+            inner = [person]
+        else:
+            if any(isinstance(each, Outcome) and each.name in ("failed", "expired") for each in ends):
+                ends = self.step(arm, ends)
+            node = self.person(arm, WORDS[:2]) if form == "person" else self.route(arm, WORDS[:2])
+            self.connect(ends, node)
+            ways.append(node[WORDS[0]])
+            inner = [node[WORDS[1]]]
+        if not stays:
+            ways += self.step(arm, inner)
+            inner = []
+        return inner
 
     def items(self, region: Region, ends: Ends, depth: int) -> Ends:
         """A list of numbers, something done for each of them, and often a way for its failure."""
@@ -463,6 +542,7 @@ class Draft:
         self.listed.update(inner.listed)
         self.waits.update(inner.waits)
         self.regions.update(inner.regions)
+        self.loose |= inner.regions.keys() if region.loose else inner.loose
         reads = self.random.choice(region.readable) if region.readable else "given"
         node = subflow(flow, reads={"given": reads}, writes={f"of_{name}": "sum"}, name=name)
         self.nodes[name] = node
@@ -496,4 +576,4 @@ def random_flow(seed: int, flavour: Flavour) -> Flow:
     random = Random(f"{flavour} {seed}")
     draft = Draft(seed, random, budget=random.choice((3, 5, 7, 9, 12)), flavour=flavour)
     flow = draft.finished(f"flow{seed}", random.choice((1, 2, 3)))
-    return Flow(seed, flow, draft.regions, draft.people, draft.works, draft.listed, draft.waits)
+    return Flow(seed, flow, draft.regions, draft.people, draft.works, draft.listed, draft.waits, frozenset(draft.loose))

@@ -24,6 +24,7 @@ from workflow_engine.ports.agents import AgentAnswer, AgentTask
 from workflow_engine.record.history import history
 from workflow_engine.record.ids import RunId, place_of
 from workflow_engine.record.inbox import Answer, Letter, SignalRecord, Standing
+from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Usage
 from workflow_engine.runtime.service import Executor, Service
 from workflow_engine.spec.document import from_document
@@ -267,8 +268,18 @@ class Life:
             if inner != run_id:
                 if not run.ended:
                     raise Wrong(f"the run {inner} within has not ended")
+                if self._loose(run):
+                    continue
                 outcome.within[inner.removeprefix(run_id)] = await self._of(inner)
         return outcome
+
+    def _loose(self, run: Run) -> bool:
+        """Whether a run lies within an arm that may be left behind."""
+        while run.within is not None:
+            if run.within.node in self.flow.loose:
+                return True
+            run = self.disk.runs[run.within.run]
+        return False
 
     async def _of(self, run_id: RunId) -> Outcome:
         ledger, flow = self.disk.ledger, self.flow
@@ -276,16 +287,20 @@ class Life:
         run = snapshot.run
         if run.frontier.due or run.frontier.arrived or run.open or run.waits or run.entered:
             raise Wrong(f"the run has ended and left something behind: {run}")
-        values = {name: value.json() for name, value in snapshot.state.items()}
+        loose = {f"shared_{flow.regions[name]}" for name in flow.loose}
+        written = await ledger.document(run_id)
+        for name, node in written["shape"]["nodes"].items():
+            loose |= {*node["writes"]} if name in flow.loose else set()
+        values = {name: value.json() for name, value in snapshot.state.items() if name not in loose}
         log: dict[str, list[str]] = {}
         for line in values.pop("log", []):
             log.setdefault(flow.regions[line.partition("#")[0]], []).append(line)
         steps: dict[str, list[tuple[Any, ...]]] = {}
-        workflow: Any = from_document(await ledger.document(run_id))
+        workflow: Any = from_document(written)
         joins = {edge.key for edge in workflow.edges if edge.joins}
         for each in history(recorded.event for recorded in await ledger.journal(run_id)).steps:
             self.tally.steps += 1
-            if each.status == "failed" and not each.via:
+            if (each.status == "failed" and not each.via) or each.node in flow.loose:
                 continue
             own, onward = each.via[:1], (each.via[1:], each.routes)
             place = steps.setdefault(flow.regions[each.node], [])
@@ -305,7 +320,7 @@ class Life:
                 repr(each.answer and each.answer.value),
             )
             for each in await ledger.questions(run_id)
-            if each.question.asks in ("human", "graph")
+            if each.question.asks in ("human", "graph") and each.question.node not in flow.loose
         )
         return Outcome(run.status, run.reason, values, log, steps, questions)
 

@@ -18,7 +18,7 @@ from tests.differential.outside import DONE, Visit, World
 from workflow_engine.ports.checkpoints import Checkpoints, Placed, Write
 from workflow_engine.ports.ledger import Batch, Fence
 from workflow_engine.record.events import ItemFailed, ItemFinished, StepFailed, StepFinished
-from workflow_engine.record.ids import RunId, place_of
+from workflow_engine.record.ids import RunId, node_of, place_of
 from workflow_engine.record.logs import LogPage
 from workflow_engine.record.run import Run
 from workflow_engine.stores.memory import MemoryLedger
@@ -42,8 +42,12 @@ class Disk:
     def keep(self, batch: Batch) -> None:
         """Remember a batch that is durable now."""
         self.commits += 1
+        before = self.runs.get(batch.run.id)
         self.runs[batch.run.id] = batch.run
         for event in batch.events:
+            dropped = getattr(getattr(event, "move", None), "dropped", ())
+            if before is not None and (doubtful := {*dropped} & {*map(node_of, before.doubts)}):
+                self.wrongs.append(f"{doubtful} were dropped with their effects in doubt")
             match event:
                 case StepFinished():
                     place = event.node

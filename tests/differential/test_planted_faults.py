@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langgraph.pregel import Pregel
 
+from tests.differential import agreement
 from tests.differential.agreement import Disagreement, agree
 from tests.differential.flows import Flavour
 from tests.differential.life import Tally
@@ -21,7 +22,8 @@ from workflow_engine.langgraph.standing import GraphSaver, Standing
 from workflow_engine.record.events import EffectStarted
 from workflow_engine.record.run import Run
 from workflow_engine.spec.edges import Edge, Source
-from workflow_engine.steps import spreading
+from workflow_engine.spec.regions import Regions
+from workflow_engine.steps import settling, spreading
 from workflow_engine.steps.live import Live
 
 Walk: Any = leave._Walk
@@ -142,6 +144,43 @@ def what_failed_first_is_never_done(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(GraphSaver, "_put_writes", LedgerSaver._put_writes)
 
 
+def a_fork_that_is_left_keeps_its_arms(patch: pytest.MonkeyPatch) -> None:
+    go_out = Walk.go_out
+
+    def keeping(walk: Any, edge: Edge, source: Source) -> None:
+        go_out(walk, edge, source)
+        walk.dropped = ()
+
+    patch.setattr(Walk, "go_out", keeping)
+
+
+def what_arrived_before_a_fork_was_left_stays_there(patch: pytest.MonkeyPatch) -> None:
+    go_out = Walk.go_out
+
+    def keeping(walk: Any, edge: Edge, source: Source) -> None:
+        arrived = dict(walk.arrived)
+        go_out(walk, edge, source)
+        walk.arrived = arrived
+
+    patch.setattr(Walk, "go_out", keeping)
+
+
+def a_fork_is_left_before_what_is_under_way_there_is_over(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Live, "staying", frozenset())
+
+
+def what_was_under_way_when_its_fork_was_left_goes_on(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Regions, "left_around", lambda regions, node, left: None)
+
+
+def the_other_questions_stay_open(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(settling, "_withdrawn", lambda live, move, now: [])
+
+
+def an_effect_in_doubt_is_dropped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Live, "staying", property(lambda live: frozenset({*live.busy, *live.run.entered})))
+
+
 FAULTS: list[tuple[Fault, Flavour]] = [
     (counts_never_restart, "loops"),
     (bounded_entries_restart_counts, "loops"),
@@ -158,6 +197,12 @@ FAULTS: list[tuple[Fault, Flavour]] = [
     (a_graph_does_not_wait_for_its_disk, "graphs"),
     (an_answer_is_given_to_a_graph_twice, "graphs"),
     (what_failed_first_is_never_done, "graphs"),
+    (a_fork_that_is_left_keeps_its_arms, "leaving"),
+    (what_arrived_before_a_fork_was_left_stays_there, "leaving"),
+    (a_fork_is_left_before_what_is_under_way_there_is_over, "leaving"),
+    (what_was_under_way_when_its_fork_was_left_goes_on, "leaving"),
+    (the_other_questions_stay_open, "leaving"),
+    (an_effect_in_doubt_is_dropped, "leaving"),
 ]
 
 
@@ -166,6 +211,7 @@ def test_a_planted_fault_is_caught(fault: Fault, flavour: Flavour) -> None:
     @contextmanager
     def planted() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(agreement, "PATIENCE", 5)  # some of them hang
             fault(patch)
             yield
 

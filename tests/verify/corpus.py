@@ -35,6 +35,7 @@ from workflow_engine import (
     each,
     function,
     human,
+    leaving,
     route,
     wait,
     workflow,
@@ -708,6 +709,83 @@ def a_failure_that_forks() -> Rows:
 @broken("W509", "publish")
 def two_arms_into_one_node() -> Rows:
     return START >> write >> (rate, look_up), rate >> publish, look_up >> publish >> END
+
+
+@broken("W510", "verdict")
+def an_outcome_that_leaves_no_fork() -> Rows:
+    return START >> write >> rate >> verdict, verdict["good"] >> END, verdict["bad"] >> leaving(FAIL("bad"))
+
+
+@broken("W510", "publish")
+def a_fork_that_is_left_behind_its_join() -> Rows:
+    return (START >> write >> (rate, look_up) >> publish >> leaving(END),)
+
+
+@broken("W511", "verdict")
+def an_outcome_that_leaves_a_fork_for_a_route() -> Rows:
+    again = verdict.named("again")
+    return (
+        START >> write >> (rate >> verdict, look_up),
+        (verdict["good"], look_up) >> publish >> END,
+        verdict["bad"] >> leaving(again),
+        again["good"] >> END,
+        again["bad"] >> END,
+    )
+
+
+@broken("W511", "verdict")
+def an_outcome_that_leaves_a_fork_a_few_times() -> Rows:
+    return (
+        START >> write >> (rate >> verdict, look_up),
+        (verdict["good"], look_up) >> publish >> END,
+        Edge(verdict["bad"], remark, limit=2, then=remark, leaves=True),
+        remark >> END,
+    )
+
+
+@broken("W511", "rate")
+def arms_that_leave_their_fork_together() -> Rows:
+    return START >> write >> (rate, look_up), Edge((rate, look_up), publish, leaves=True), publish >> END
+
+
+@broken("W501", "verdict")
+def an_end_two_forks_outward() -> Rows:
+    return (
+        START >> write >> (remark >> look_up.named("outer"), look_up) >> publish >> END,
+        remark >> (rate >> verdict, look_up.named("inner")),
+        (verdict["good"], look_up.named("inner")) >> look_up.named("outer"),
+        verdict["bad"] >> leaving(END),
+    )
+
+
+@broken("W502", "look_up")
+def an_outcome_that_leaves_a_fork_for_another_arm_of_it() -> Rows:
+    return (
+        START >> write >> (rate >> verdict, look_up),
+        (verdict["good"], look_up) >> publish >> END,
+        verdict["bad"] >> leaving(look_up),
+    )
+
+
+@broken("W402", "tell")
+def what_another_arm_writes_is_not_there_once_a_fork_is_left() -> Rows:
+    @function(name="tell")
+    async def tell(score: int) -> None: ...
+
+    return (
+        START >> write >> (remark, rate) >> publish >> END,
+        remark.failed >> leaving(tell),
+        tell >> END,
+    )
+
+
+@broken("W301", "rate")
+def a_loop_by_leaving_a_fork_without_a_bound() -> Rows:
+    return (
+        START >> write >> (rate >> verdict, look_up),
+        (verdict["good"], look_up) >> publish >> END,
+        verdict["bad"] >> leaving(write),
+    )
 
 
 @broken("W521", "impatient")

@@ -60,11 +60,18 @@ def to_langgraph(
     no inbox, no deadline (`within=` and `.expired` do nothing), no check of a changed workflow. A fork's arms move in
     lockstep, so a waiting person holds up the other arms' next nodes. A failure that nothing catches cancels them.
 
-    Raises errors.InvalidWorkflow for a workflow with findings, errors.ModelMissing for agents without a runner.
+    Raises errors.InvalidWorkflow for a workflow with findings, errors.ModelMissing for agents without a runner,
+    errors.UsageError for one with an edge that leaves a fork.
     """
     findings = broken(verify(workflow))
     if findings:
         raise InvalidWorkflow(workflow.name, findings)
+    for each in (workflow, *nested(workflow).values()):
+        if (edge := next((edge for edge in each.edges if edge.leaves), None)) is not None:
+            raise UsageError(
+                f"{each.name} leaves a fork ({edge.key}), and a graph of LangGraph cannot withdraw the other arms",
+                'run it by the engine, also on LangGraph: executor="langgraph"; or join the arms and choose behind it',
+            )
     if agents is None and agents_within(workflow):
         raise ModelMissing(
             f"{workflow.name} has agents and no runner was given for them", "to_langgraph(..., agents=open_runner(...))"

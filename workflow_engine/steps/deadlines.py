@@ -21,7 +21,7 @@ from workflow_engine.steps.writing import decoded
 async def keep_deadlines(live: Live, now: datetime) -> None:
     """Expire every question whose time is up by `now`, and ask again where it is time to."""
     for question in live.run.open:
-        if question.id not in [each.id for each in live.run.open]:
+        if not _is_open(live, question):
             continue  # what the one before it led to has left their fork
         if question.due is not None and question.due <= now:
             await _expire(live, question, now)
@@ -30,9 +30,15 @@ async def keep_deadlines(live: Live, now: datetime) -> None:
             await live.post([reminded])
 
 
+def _is_open(live: Live, question: Open) -> bool:
+    return any(each.id == question.id for each in live.run.open)
+
+
 async def _expire(live: Live, question: Open, now: datetime) -> None:
     node = live.workflow.nodes[question.node]
     asked = (await live.around.ledger.question(question.id)).question
+    if not _is_open(live, question):
+        return
     if question.asks in MIDWAY:
         answer = Answer(question.id, asked.default, BY_DEFAULT, now, "expiry")
         await live.post([QuestionExpired(now, question.id, question.node, question.visit, answer)])

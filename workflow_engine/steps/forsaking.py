@@ -17,7 +17,7 @@ LEFT = "the run around it, which left the fork"
 async def forsake(live: Live) -> None:
     """Withdraw every node of a fork that was left which is not under way and leaves nothing in doubt."""
     for name in live.run.frontier.due:
-        if not live.is_left(name) or name in live.busy or live.in_doubt(name):
+        if not _is_idle(live, name):
             continue
         entered = live.run.entered_by(name).values()
         doubtful = False
@@ -31,4 +31,10 @@ async def forsake(live: Live) -> None:
             live.unsettled.add(name)
             continue
         live.unsettled.discard(name)
-        await withdraw(live, name)
+        if _is_idle(live, name):  # still: a step that ended meanwhile may have left a fork around this one
+            await withdraw(live, name)
+
+
+def _is_idle(live: Live, name: str) -> bool:
+    due = name in live.run.frontier.due and live.is_left(name)
+    return due and name not in live.busy and not live.in_doubt(name)

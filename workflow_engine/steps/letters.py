@@ -17,7 +17,7 @@ from workflow_engine.record.events import (
     QuestionWithdrawn,
     RunCancelled,
 )
-from workflow_engine.record.ids import place_of, question_id
+from workflow_engine.record.ids import QuestionId, place_of, question_id
 from workflow_engine.record.inbox import MIDWAY, Answer, Approval, Letter, Open, QuestionRecord
 from workflow_engine.record.people import choice_in
 from workflow_engine.spec.each import Each
@@ -83,15 +83,16 @@ async def cancel(live: Live) -> None:
 
 
 async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
-    question = next((each for each in live.run.open if each.id == answer.question), None)
+    stored = None if _open(live, answer.question) is None else await live.around.ledger.question(answer.question)
+    # From here on nothing is waited for: a step that ends beside this may leave the fork that the question stands in.
+    question = _open(live, answer.question)
     now = live.around.clock.now()
-    if question is None:
+    if question is None or stored is None:
         # The question was withdrawn or expired before its answer was taken: nothing waits for it.
         await live.post([], (), [letter.id])
         return
-    taken_up = QuestionAnswered(now, question.id, question.node, question.visit, answer)
-    stored = await live.around.ledger.question(question.id)
     asked = stored.question
+    taken_up = QuestionAnswered(now, question.id, question.node, question.visit, answer)
     given = [*question.approved, people.approval(answer)] if letter.kind == "approval" else []
     if given and not people.decides(asked, given):
         approved = QuestionApproved(now, question.id, question.node, question.visit, answer, given[-1])
@@ -120,13 +121,17 @@ async def _answer(live: Live, letter: Letter, answer: Answer) -> None:
     await durable
 
 
+def _open(live: Live, id: QuestionId) -> Open | None:
+    return next((each for each in live.run.open if each.id == id), None)
+
+
 def _names(given: Sequence[Approval]) -> str:
     """Who gave the answer that holds: several people where it needed them."""
     return " and ".join(dict.fromkeys(each.by for each in given if each.gist == given[-1].gist))
 
 
 async def _reassign(live: Live, letter: Letter) -> None:
-    question = next((each for each in live.run.open if each.id == letter.question), None)
+    question = None if letter.question is None else _open(live, letter.question)
     facts = [] if question is None or letter.to is None else [_reassigned(live, question, letter.to, letter.by)]
     await live.post(facts, (), [letter.id])
 

@@ -128,7 +128,7 @@ class _Tracing:
                 if arm is not None:
                     what = f"{self.graph.written(source)} ends the run inside {arm}"
                     cure = "join the arms first, then lead on to the end"
-                    if not edge.leaves:
+                    if not edge.leaves and arm.outer is None:
                         cure += f"; or withdraw the other arms: {self.graph.written(source)} >> leaving({_end(target)})"
                     self.say("W501", source.node, what, cure)
             elif target not in self.graph.nodes:
@@ -151,7 +151,7 @@ class _Tracing:
         how = "a bounded edge" if edge.limit is not None else "an edge"
         what = f"lies both inside and outside of {inner}: {how} crosses the arm's border ({edge.key})"
         cure = "enter an arm only by its fork and leave it only by its join"
-        if edge.limit is None and not edge.leaves and not edge.forks and not edge.joins:
+        if arm is not None and arm.outer is known and edge.limit is None and not edge.leaves:
             cure += f", or withdraw the other arms: {self.graph.written(edge.sources[0])} >> leaving({target})"
         self.say("W502", target, what, cure)
 
@@ -241,7 +241,7 @@ def _ends(edge: Edge) -> str:
 
 
 def _end(target: str) -> str:
-    return f"FAIL({target.removeprefix(FAIL_PREFIX)!r})" if target.startswith(FAIL_PREFIX) else target
+    return f'FAIL("{target.removeprefix(FAIL_PREFIX)}")' if target.startswith(FAIL_PREFIX) else target
 
 
 def _listed(edge: Edge) -> str:

@@ -145,12 +145,12 @@ def _leaving(graph: Graph, lie: Arms, run: Run) -> Iterator[Finding]:
         within = [each for arm in lie.of.values() if arm is not None for each in arm.lineage if each.fork.key == key]
         if not within or not any(_is_left(lie.of.get(node), run) for node in run.frontier.due):
             what = "the run is leaving this fork, and waits for what is under way in it: it is gone"
-            yield graph.finding("W611", key, what, "keep the fork as it was while runs are in it")
+            yield graph.finding("W619", key, what, "keep the fork as it was while runs are in it")
         elif there[1:] and (
             not graph.exists(there[1]) or graph.is_route(there[1]) or _beyond(lie, there[1], within[0])
         ):
             what = f"the run left the fork after {within[0].fork.sources[0]} for it, and it is not there any more"
-            yield graph.finding("W611", there[1], what, "keep it where it was while runs are on their way to it")
+            yield graph.finding("W619", there[1], what, "keep it where it was while runs are on their way to it")
 
 
 def _beyond(lie: Arms, target: str, arm: Arm) -> bool:
