@@ -164,7 +164,7 @@ async def to_recover(shop: Workshop, run: RunId) -> Run | None:
     inner, outer, current = await outermost(shop.ledger, run)
     if inner is outer:
         return inner
-    if outer.status not in ("running", "waiting") or await shop.ledger.owned(outer.id):
+    if not outer.ended and (outer.status not in ("running", "waiting") or await shop.ledger.owned(outer.id)):
         return None  # whoever resumes that, or drives it, goes on with this one as well
     if not current:  # its process died between the end of its step and its own
         around = inner.within.run if inner.within else run

@@ -7,6 +7,8 @@ it is in doubt, and is settled first, as its node says. The last one lets the ru
 
 from __future__ import annotations
 
+from workflow_engine.record.ids import child_id
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.steps.live import Live
 from workflow_engine.steps.settling import withdraw
 
@@ -19,7 +21,11 @@ async def forsake(live: Live) -> None:
     for name in live.run.frontier.due:
         if not _is_idle(live, name):
             continue
-        entered = live.run.entered_by(name).values()
+        entered = [*live.run.entered_by(name).values()]
+        if not entered and isinstance(live.workflow.nodes[name], Subflow):
+            visit = live.run.frontier.visits[name]
+            # One that was begun by a process that died before it could say so; mostly there is none.
+            entered = [child_id(live.run.id, live.run.begun_as(name, visit), visit)]
         doubtful = False
         for inner in entered:
             assert live.nest is not None, "whoever drives a run brings what drives those within it"

@@ -34,6 +34,7 @@ from workflow_engine.record.usage import Spent
 from workflow_engine.record.values import Value, Write, set_to
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.step import Step
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.steps.circuits import Circuits
 from workflow_engine.steps.filing import Desk, desk_of, named_in
@@ -236,7 +237,10 @@ class Live:
         """The due nodes that cannot be dropped: under way here or in a run within, or with an effect in doubt."""
         if not self.workflow.leaves:
             return frozenset()
-        return frozenset({*self.busy, *map(node_of, (*self.run.entered, *self.run.doubts))})
+        # A run within may have been begun by a process that died before it could say so.
+        nodes, due = self.workflow.nodes, self.run.frontier.due
+        within = {*map(node_of, self.run.entered), *(name for name in due if isinstance(nodes[name], Subflow))}
+        return frozenset({*self.busy, *within, *map(node_of, self.run.doubts)})
 
     def post(
         self,
