@@ -18,7 +18,7 @@ from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.record.codec import decode
 from workflow_engine.record.inbox import Reply
 from workflow_engine.record.values import Value
-from workflow_engine.spec.nodes import Node, Parameter
+from workflow_engine.spec.nodes import Node, Parameter, signature_of
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.workflow import Workflow
 
@@ -102,7 +102,7 @@ async def arguments(scene: Scene, parameters: Iterable[Parameter]) -> dict[str, 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     """The parameters of any function that stands beside a node's body."""
-    return Node(getattr(function, "__name__", type(function).__name__), function).signature.parameters
+    return signature_of(function).parameters
 
 
 def decide(workflow: Workflow[Any], state: Mapping[str, Value], node: Node) -> Any:

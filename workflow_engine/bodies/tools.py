@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from workflow_engine.bodies.scene import Scene, argument
 from workflow_engine.bodies.turn import Grant, Turn
 from workflow_engine.errors import DeclarationError
 from workflow_engine.ports import agents as ports
+from workflow_engine.spec.nodes import Parameter
 from workflow_engine.spec.tool import Tool, tool_of
 
 
@@ -27,14 +28,14 @@ def granted(function: Callable[..., Any], scene: Scene, turn: Turn) -> ports.Too
 def _grant(tool: Tool[..., Any], scene: Scene) -> Grant:
     if tool.signature.problem is not None:
         raise DeclarationError(f"tool {tool.name!r}: {tool.signature.problem}", "annotate every parameter")
-    unseen = [each for each in tool.signature.parameters if scene.workflow.hands_in(each.type)]
 
-    async def handed_in(key: str) -> Mapping[str, Any]:
+    async def hand_in(parameters: Iterable[Parameter], key: str) -> Mapping[str, Any]:
         # A key of its own for each use: that of the step would be the same for two of them.
         here = replace(scene, step=replace(scene.step, key=key))
+        unseen = [each for each in parameters if scene.workflow.hands_in(each.type)]
         return {each.name: await argument(here, each) for each in unseen}
 
-    return Grant(tool, None if tool.parameters is not None else _arguments(tool, scene), handed_in)
+    return Grant(tool, None if tool.parameters is not None else _arguments(tool, scene), hand_in)
 
 
 def _arguments(tool: Tool[..., Any], scene: Scene) -> type[BaseModel]:

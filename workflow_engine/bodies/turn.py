@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -25,21 +26,24 @@ from workflow_engine.errors import AgentFailed, Conflict, StepError, StoreError,
 from workflow_engine.ports.agents import Held, ModelCall, ModelReply, Receipt, Receipts, Ruling, ToolUse
 from workflow_engine.record.inbox import Reply
 from workflow_engine.record.usage import Usage
+from workflow_engine.spec.nodes import Parameter, signature_of
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.tool import Tool
 
+log = logging.getLogger("workflow_engine")
 LONGEST = 200_000
 """Of what a tool returns: no model reads more, and the journal keeps it."""
 
 
-Unseen = Callable[[str], Awaitable[Mapping[str, Any]]]
+HandIn = Callable[[Iterable[Parameter], str], Awaitable[Mapping[str, Any]]]
+"""What is handed in unseen for these parameters, to the use with this idempotency key."""
 
 
 class Grant:
     """One tool an agent was given, bound to this attempt: what checks its arguments, and what is handed in unseen."""
 
-    def __init__(self, tool: Tool[..., Any], model: type[BaseModel] | None, unseen: Unseen) -> None:
-        self.tool, self.model, self._unseen = tool, model, unseen
+    def __init__(self, tool: Tool[..., Any], model: type[BaseModel] | None, hand_in: HandIn) -> None:
+        self.tool, self.model, self._hand_in = tool, model, hand_in
 
     @property
     def rebuilds(self) -> bool:
@@ -58,9 +62,16 @@ class Grant:
         valid = self.model.model_validate(given)
         return {name: getattr(valid, name) for name in self.model.model_fields}
 
-    async def use(self, body: Callable[..., Any], arguments: Mapping[str, Any], key: str) -> Any:
-        """Call a function of the tool's arguments, for the use with this idempotency key."""
-        return await call(body, {**arguments, **await self._unseen(key)})
+    async def use(self, arguments: Mapping[str, Any], key: str) -> Any:
+        """Use it, under this idempotency key."""
+        handed_in = await self._hand_in(self.tool.signature.parameters, key)
+        return await call(self.tool.body, {**arguments, **handed_in})
+
+    async def decide(self, function: Callable[..., Any], arguments: Mapping[str, Any], key: str) -> Any:
+        """Call what stands beside it, a probe or a condition, with those of the arguments that it takes."""
+        parameters = signature_of(function).parameters
+        taken = {each.name: arguments[each.name] for each in parameters if each.name in arguments}
+        return await call(function, {**taken, **await self._hand_in(parameters, key)})
 
 
 class Turn:
@@ -183,7 +194,7 @@ class Turn:
         ref = self._ref(name, use)
         ruling = self.receipts.ruling(ref)
         if ruling is None:
-            if tool.approval == "never" or (callable(tool.approval) and not await _needed(grant, arguments)):
+            if tool.approval == "never" or (callable(tool.approval) and not await self._needed(grant, name, arguments)):
                 return arguments
             self._hold(approval(self.node, tool, use, grant.schema, ref))
         match ruling.word:
@@ -198,13 +209,22 @@ class Turn:
                 because = f": {ruling.reason}" if ruling.reason else ""
                 return f"error: {tool.name} was not allowed by {ruling.by}{because}. It was not used."
 
+    async def _needed(self, grant: Grant, name: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether a person must allow this very use. A condition that raises cannot say no."""
+        assert callable(grant.tool.approval)
+        try:
+            return bool(await grant.decide(grant.tool.approval, arguments, self.receipts.key(name)))
+        except Exception:
+            log.exception("the approval condition of %s raised: a person is asked", grant.tool.name)
+            return True
+
     async def _known(self, grant: Grant, name: str, use: ToolUse, arguments: Mapping[str, Any]) -> str | None:
         """What came of an effect that began and whose end is not known; None where it is to be done again."""
         tool = grant.tool
         if tool.in_doubt == "rerun":
             return None
         if callable(tool.in_doubt):
-            found = await grant.use(tool.in_doubt, arguments, self.receipts.key(name))
+            found = await grant.decide(tool.in_doubt, arguments, self.receipts.key(name))
             return None if found is None else _shown(found)
         ref = f"doubt:{name}:{self.receipts.begun(name)}"
         ruling = self.receipts.ruling(ref)
@@ -231,7 +251,7 @@ class Turn:
         clock = asyncio.timeout(seconds)
         try:
             async with clock:
-                return _shown(await grant.use(tool.body, arguments, self.receipts.key(name))), True
+                return _shown(await grant.use(arguments, self.receipts.key(name))), True
         except (Held, StoreError, Conflict, WorkflowChanged):
             raise
         except StepError as error:
@@ -253,15 +273,6 @@ def _ruling(reply: Reply) -> Ruling:
     value = reply.value if isinstance(reply.value, Mapping) else {"choice": reply.value}
     said = value.get("arguments", value.get("value"))
     return Ruling(str(value.get("choice")), reply.by, said, str(value.get("reason") or ""))
-
-
-async def _needed(grant: Grant, arguments: Mapping[str, Any]) -> bool:
-    """Whether a person must allow this very use. A condition that raises cannot say no."""
-    assert callable(grant.tool.approval)
-    try:
-        return bool(await call(grant.tool.approval, arguments))
-    except Exception:
-        return True
 
 
 def _must_agree(node: str, name: str, before: str, now: str) -> None:

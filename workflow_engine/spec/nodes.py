@@ -310,6 +310,11 @@ def choice_of(answer: Any) -> Any:
     return fields["choice"].annotation if "choice" in fields else None
 
 
+def signature_of(function: Callable[..., Any]) -> Signature:
+    """What any function beside a node's body takes and returns: a probe, a condition, a `finish`."""
+    return Node(getattr(function, "__name__", type(function).__name__), function).signature
+
+
 def text_of(body: Callable[..., Any]) -> str:
     """A function's source, or its byte code where there is no source: what it does, as text to compare."""
     try:

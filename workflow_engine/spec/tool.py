@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, ParamSpec, Protocol, Self, TypeVar, ge
 
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.edges import shown
-from workflow_engine.spec.nodes import Node, Signature, names_of, text_of
+from workflow_engine.spec.nodes import Node, Signature, names_of, signature_of, text_of
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -55,7 +55,7 @@ class Tool(Generic[P, R_co]):
     @cached_property
     def signature(self) -> Signature:
         """What it takes and returns. Read late, as a node's."""
-        return Node(self.name, self.body).signature
+        return signature_of(self.body)
 
     @property
     def text(self) -> str:

@@ -9,13 +9,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from workflow_engine.spec.each import Each
-from workflow_engine.spec.nodes import Agent, Signature
+from workflow_engine.spec.nodes import Agent, Signature, signature_of
 from workflow_engine.spec.step import Step
-from workflow_engine.spec.tool import tool_of
+from workflow_engine.spec.tool import Tool, tool_of
 from workflow_engine.verify.accepts import accepts
-from workflow_engine.verify.finding import Finding, called
+from workflow_engine.verify.finding import Finding, called, near
 from workflow_engine.verify.graph import Graph, fields_written
-from workflow_engine.verify.signatures import signature_of
 
 
 def agents(graph: Graph) -> Iterator[Finding]:
@@ -47,6 +46,39 @@ def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
             yield graph.finding("W413", name, f"has two tools called {called_as!r}", "give each a name of its own")
         seen.add(called_as)
         yield from _tool(graph, name, called_as, declared.signature)
+        yield from _beside(graph, name, declared)
+        if isinstance(graph.nodes[name], Each):
+            yield from _asks(graph, name, declared)
+
+
+def _beside(graph: Graph, name: str, tool: Tool[..., Any]) -> Iterator[Finding]:
+    """What decides about a tool's use: its probe and its condition, and its time limit."""
+    given = {each.name for each in tool.signature.parameters}
+    for setting, function in (("in_doubt", tool.in_doubt), ("approval", tool.approval)):
+        for parameter in signature_of(function).parameters if callable(function) else ():
+            if parameter.name in given or parameter.has_default or graph.workflow.hands_in(parameter.type):
+                continue
+            what = f"tool {tool.name!r}: its {setting} takes '{parameter.name}', which the tool is not given"
+            yield graph.finding("W420", name, what, f"{near(parameter.name, given)}take arguments of the tool")
+    if tool.timeout is not None and not inspect.iscoroutinefunction(inspect.unwrap(tool.body)):
+        what = f"tool {tool.name!r} has a timeout and a plain body, whose thread cannot be stopped"
+        yield graph.finding("W420", name, what, f"async def {tool.name}(...), or no timeout")
+
+
+def _asks(graph: Graph, name: str, tool: Tool[..., Any]) -> Iterator[Finding]:
+    """A tool that may come to ask a person, in the middle of one item of many."""
+    why = (
+        f"approval={tool.approval!r}"
+        if tool.approval == "always"
+        else "its approval may ask a person"
+        if callable(tool.approval)
+        else "in_doubt='ask'"
+        if tool.effect and tool.in_doubt == "ask"
+        else None
+    )
+    if why is not None:
+        what = f"tool {tool.name!r} may ask a person ({why}), and no item of an each can wait for one"
+        yield graph.finding("W421", name, what, "let a subflow do the item, and its agent use the tool")
 
 
 def _tool(graph: Graph, name: str, tool: str, signature: Signature) -> Iterator[Finding]:

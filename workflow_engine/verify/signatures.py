@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin
 from workflow_engine.errors import DeclarationError, Failure
 from workflow_engine.spec.each import Each, Result, element_of, inputs_of, item_parameters, result_of
 from workflow_engine.spec.foreign import Foreign
-from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
+from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, signature_of
 from workflow_engine.spec.state import Field, required
 from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.waits import Wait
@@ -79,11 +79,6 @@ def _parameters(workflow: Workflow[Any], node: Node) -> Iterator[tuple[str, Para
         yield from (("out: ", each) for each in signature_of(node.out).parameters[1:])
     if isinstance(node, Function) and callable(node.in_doubt):
         yield from (("probe: ", each) for each in signature_of(node.in_doubt).parameters if each.name not in items)
-
-
-def signature_of(function: Callable[..., Any]) -> Signature:
-    """What any function beside a node's body takes and returns: a tool, a probe, a `finish`."""
-    return Node(getattr(function, "__name__", type(function).__name__), function).signature
 
 
 # What a node takes
