@@ -132,6 +132,19 @@ async def asks(engine: Engine) -> list[Any]:
     raise AssertionError("nobody asks")
 
 
+async def rests(engine: Engine, run: str) -> None:
+    """Nobody drives it any more: it waits, beside others that are at work."""
+    for _ in range(20_000):
+        view = await engine.get(run)
+        if view.run.status == "waiting" and not view.owned:
+            break
+        await asyncio.sleep(0)
+    else:
+        raise AssertionError(f"{run} does not rest")
+    for _ in range(50):  # and whoever waits beside it does
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("executor", EXECUTORS)
 async def test_each_item_is_a_run_of_its_own_and_results_keep_their_order(opened: Any, executor: str) -> None:
     async with opened(SHOP, executor=executor) as engine:
@@ -256,6 +269,7 @@ async def test_an_answer_is_taken_up_while_other_items_are_under_way(opened: Any
         asked = await asks(engine)
         [run] = [each.run for each in await engine.runs()]
         assert [each.question.id for each in (await engine.get(run)).questions] == [asked[0].question.id]
+        await rests(engine, asked[0].question.run)
         await engine.answer(asked[0].question.id, "yes", by="ana")
         await settled(lambda: "slow q" in done)
         assert not gate.is_set()
@@ -355,6 +369,7 @@ async def test_a_time_that_comes_while_others_are_at_work_goes_on_at_once(opened
     async with opened(made) as engine:
         going = asyncio.create_task(engine.run(made, carts=["late", "slow"]))
         await settled(lambda: "hold" in done)
+        await rests(engine, f"{(await engine.runs())[0].run}-flow-1-0")
         clock.advance(3600)
         view = await asyncio.wait_for(going, 20)
         assert (view.status, done) == ("succeeded", ["hold", "late", "slow"])
