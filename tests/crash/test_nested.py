@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.nested import NOTES, OUTER, go
+from tests.crash.nested import ITEMS, MANY, NOTES, OUTER, go, go_over_items
 from tests.processes import ended, started, waited
 from workflow_engine import Engine, Store
 
@@ -45,6 +45,39 @@ async def test_a_killed_process_leaves_runs_that_end_as_without_it(tmp_path: Pat
             f"{view.id}-middle-1",
             view.id,
         ]
+    assert (await Store(tmp_path / "runs.sqlite").check()).whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writes", [12, 17, 31])
+async def test_items_of_a_killed_process_that_were_done_never_run_again_and_the_others_go_on_at_their_own_step(
+    tmp_path: Path, notes: Path, writes: int
+) -> None:
+    code, run, kills, over = ended(go_over_items, tmp_path, None, writes), "", 0, Counter[str]()
+    while code == -9:
+        kills += 1
+        said = Counter(notes.read_text(encoding="utf-8").split()) if notes.exists() else Counter[str]()
+        assert {key: said[key] for key in over} == over  # what was on disk when the last one died
+        async with Engine.connect(tmp_path / "runs.sqlite", workflows=[ITEMS]) as engine:
+            [listed] = await engine.runs()
+            run = listed.run
+            assert len((await engine.get(run)).run.entered) <= 3
+            over = Counter[str]()
+            for within in [each.run for each in await engine.runs(children=True) if each.run != run]:
+                for step in (await engine.get(within)).history.steps:
+                    if step.status == "finished":
+                        key = f"{within}/{step.node}/1"
+                        over[key] = said[key]
+        code = ended(go_over_items, tmp_path, run, writes)
+    assert (code, kills >= 2) == (0, True)
+    async with Engine.connect(tmp_path / "runs.sqlite", workflows=[ITEMS]) as engine:
+        view = await engine.get(run)
+        assert view.status == "succeeded"
+        assert view.state.twos == [f"{run}-item-1-{item}/finish/1" for item in range(MANY)]
+        assert len(await engine.runs(children=True)) == MANY + 1
+    done = Counter(notes.read_text(encoding="utf-8").split())
+    assert set(done) == {f"{run}-item-1-{item}/{step}/1" for item in range(MANY) for step in ("begin", "finish")}
+    assert sum(done.values()) <= len(done) + 3 * kills
     assert (await Store(tmp_path / "runs.sqlite").check()).whole
 
 

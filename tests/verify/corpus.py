@@ -37,6 +37,7 @@ from workflow_engine import (
     human,
     leaving,
     route,
+    subflow,
     wait,
     workflow,
 )
@@ -1322,6 +1323,106 @@ def an_agent_for_each_item_whose_body_is_no_prompt() -> Workflow[Any]:
         return len(name)
 
     return batch(both)
+
+
+class Sheet(State):
+    title: str
+    author: str
+    draft: Draft | None = None
+
+
+@function(writes="draft")
+async def typeset(title: str, author: str) -> Draft:
+    return Draft(text=f"{title} by {author}")
+
+
+sheet = workflow("sheet", state=Sheet, edges=[START >> typeset >> END])
+
+
+class Sheets(Batch):
+    author: str
+    number: int = 1
+    numbers: list[int]
+
+
+def sheets(node: Node) -> Workflow[Any]:
+    return workflow("sheets", state=Sheets, edges=[START >> node >> END])
+
+
+@broken("W418", "sheet")
+def a_workflow_for_each_item_that_is_given_all() -> Workflow[Any]:
+    one = subflow(sheet, reads={"title": "author", "author": "author"}, writes="draft")
+    return sheets(each("names", writes="drafts")(one))
+
+
+@broken("W418", "sheet")
+def a_workflow_for_each_item_that_wants_two() -> Workflow[Any]:
+    return sheets(each("names", writes="drafts")(subflow(sheet, writes="draft")))
+
+
+@broken("W417", "sheet")
+def a_workflow_for_each_of_no_list() -> Workflow[Any]:
+    return sheets(each("number", writes="drafts")(subflow(sheet, reads="author", writes="draft")))
+
+
+@broken("W403", "sheet")
+def a_workflow_that_cannot_take_the_items() -> Workflow[Any]:
+    return sheets(each("numbers", writes="drafts")(subflow(sheet, reads="author", writes="draft")))
+
+
+@broken("W404", "sheet")
+def a_workflow_that_comes_to_something_else() -> Workflow[Any]:
+    return sheets(each("names", writes="numbers")(subflow(sheet, reads="author", writes="draft")))
+
+
+@broken("W401", "sheet")
+def a_workflow_for_each_item_that_reads_no_field() -> Workflow[Any]:
+    return sheets(each("names", writes="drafts")(subflow(sheet, reads={"author": "autor"}, writes="draft")))
+
+
+@broken("W431", "sheet")
+def a_workflow_for_each_item_given_what_it_has_not() -> Workflow[Any]:
+    one = subflow(sheet, reads={"author": "author", "colour": "author"}, writes="draft")
+    return sheets(each("names", writes="drafts")(one))
+
+
+@broken("W433", "sheet")
+def a_workflow_for_each_item_asked_for_what_it_has_not() -> Workflow[Any]:
+    return sheets(each("names", writes="drafts")(subflow(sheet, reads="author", writes="drft")))
+
+
+@broken("W434", "sheet")
+def a_workflow_for_each_item_that_may_not_have_written() -> Workflow[Any]:
+    @function
+    async def look(title: str, author: str) -> None: ...
+
+    blank = workflow("sheet", state=Sheet, edges=[START >> look >> END])
+    return sheets(each("names", writes="drafts")(subflow(blank, reads="author", writes="draft")))
+
+
+@broken("W419", "sheet")
+def a_workflow_for_each_item_that_comes_to_two_things() -> Workflow[Any]:
+    one = subflow(sheet, reads="author", writes={"drafts": "draft", "names": "title"})
+    return sheets(each("names")(one))
+
+
+@broken("W582", "sheet")
+def a_workflow_that_does_itself_for_each_item() -> Workflow[Any]:
+    one = subflow(lambda: made, name="sheet", reads="author", writes={"drafts": "drafts"})
+    made: Workflow[Any] = workflow("sheets", state=Itself, edges=[START >> each("parts")(one) >> END])
+    return made
+
+
+class Itself(State):
+    author: str
+    part: str
+    parts: list[str] = Field(default_factory=list)
+    drafts: list[list[Any]] = Field(default_factory=list)
+
+
+@broken("W541", "sheet")
+def no_workflow_at_once() -> Workflow[Any]:
+    return sheets(each("names", writes="drafts", at_once=0)(subflow(sheet, reads="author", writes="draft")))
 
 
 def items_of_every_fitting_kind() -> Workflow[Any]:

@@ -15,6 +15,7 @@ from workflow_engine import (
     Workflow,
     at_most,
     ceiling,
+    each,
     from_document,
     function,
     human,
@@ -240,3 +241,47 @@ def test_the_shape_changes_with_that_of_a_workflow_within() -> None:
     longer = workflow("billing", state=Bill, edges=[START >> slower >> charge.named("again") >> END])
     assert order(billing).shape == order(same).shape != order(longer).shape
     assert set(nested(order(longer))) == {"billing"}
+
+
+class Carts(State):
+    carts: list[str]
+    invoices: list[int | None] = []
+
+
+def test_one_done_for_each_item_is_given_the_item_by_the_input_nobody_else_gives() -> None:
+    bills = each("carts", writes="invoices")(subflow(billing, writes="total"))
+    made = workflow("shop", state=Carts, edges=[START >> bills >> END])
+    assert codes(made) == []
+    assert set(nested(made)) == {"billing"}
+    # Of many items the steps of one are counted: how many there will be nobody knows.
+    assert str(ceiling(made)) == "2 steps between two answers"
+
+
+def test_what_is_broken_in_the_workflow_of_an_item_is_told_with_the_way_to_it() -> None:
+    @function(writes="total")
+    def off(ordr: str) -> int:
+        return 0
+
+    inner = workflow("inner", state=Bill, edges=[START >> off >> END])
+    bills = each("carts", writes="invoices")(subflow(inner, writes="total"))
+    assert codes(workflow("shop", state=Carts, edges=[START >> bills >> END])) == [("W401", "inner/off")]
+
+
+def test_one_done_for_each_item_comes_back_from_its_document() -> None:
+    bills = each("carts", writes="invoices", on_error="skip")(subflow(billing, name="bill", writes="total"))
+    made = workflow("shop", state=Carts, edges=[START >> bills >> END])
+    back = from_document(to_document(made))
+    assert back.shape == made.shape
+    assert to_document(back)["shape"]["nodes"] == to_document(made)["shape"]["nodes"]
+    node: Any = back.nodes["bill"]
+    assert (node.kind, node.one.kind, node.one.workflow.name, node.on_error) == ("each", "subflow", "billing", "skip")
+
+
+def test_the_shape_tells_what_is_done_for_an_item() -> None:
+    def shop(writes: str, name: str = "billing") -> Workflow[Any]:
+        inner = workflow(name, state=Bill, edges=[START >> charge >> END])
+        bills = each("carts", writes="invoices")(subflow(inner, name="bill", writes=writes))
+        return workflow("shop", state=Carts, edges=[START >> bills >> END])
+
+    assert shop("total").shape == shop("total").shape
+    assert len({shop("total").shape, shop("note").shape, shop("total", "other").shape}) == 3

@@ -13,6 +13,7 @@ from typing import Any
 from workflow_engine.draw.diagram import Arrow, Card, Diagram, Group
 from workflow_engine.draw.extract import diagram_of
 from workflow_engine.errors import DeclarationError
+from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import END_NAME, START_NAME
 from workflow_engine.spec.nesting import subflows_of
 from workflow_engine.spec.workflow import Workflow
@@ -40,7 +41,8 @@ def _unfolded(
         own = pictured(path, inner)
         if own is not None:
             own = _unfolded(inner, own, pictured, f"{path}/", (*around, id(inner)))
-            diagram = _put(diagram, node.name, own)
+            many = isinstance(workflow.nodes[node.name], Each)
+            diagram = _put(diagram, node.name, own, f"{own.header.title}, for each item" if many else own.header.title)
     return diagram
 
 
@@ -53,8 +55,8 @@ def every(folded: frozenset[str] = frozenset()) -> Pictured:
     return pictured
 
 
-def _put(outer: Diagram, name: str, inner: Diagram) -> Diagram:
-    """One picture within another, in place of the card of this name."""
+def _put(outer: Diagram, name: str, inner: Diagram, title: str) -> Diagram:
+    """One picture within another, in a box of this title in place of the card of this name."""
     place = next((at for at, card in enumerate(outer.cards) if card.id == name), None)
     if place is None:
         return outer
@@ -77,7 +79,7 @@ def _put(outer: Diagram, name: str, inner: Diagram) -> Diagram:
     inside = frozenset({name, *(each.id for each in cards)})
     groups = [replace(each, cards=each.cards | inside) if name in each.cards else each for each in outer.groups]
     groups += [replace(each, cards=frozenset(_inside(name, one) for one in each.cards)) for each in inner.groups]
-    groups.append(Group(inner.header.title, inside))
+    groups.append(Group(title, inside))
     return Diagram(
         outer.header,
         (*outer.cards[:place], card, *cards, *outer.cards[place + 1 :]),
