@@ -468,7 +468,7 @@ async def test_the_time_of_a_try_is_that_of_one_item(opened: Any) -> None:
         return order
 
     flow = workflow("flow", state=Bill, edges=[START >> hang >> END])
-    bill = subflow(flow, writes="paid", timeout=timedelta(seconds=0.05))
+    bill = subflow(flow, writes="paid", timeout=timedelta(seconds=0.6))
     made = workflow("made", state=Shop, edges=[START >> each("carts", writes="found", on_error="collect")(bill) >> END])
     async with opened(made) as engine:
         view = await engine.run(made, carts=["a", "slow", "b"])
