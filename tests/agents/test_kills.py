@@ -67,6 +67,7 @@ def test_killed_at_a_few_places_it_pays_once_and_acts_once(tmp_path: Path, name:
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_killed_at_every_place_it_pays_once_and_acts_once(tmp_path: Path, name: str) -> None:
     variant = VARIANTS[name]

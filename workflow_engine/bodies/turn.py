@@ -179,9 +179,8 @@ class Turn:
 
     def _name(self, use: ToolUse) -> str:
         # A model that gives two uses one id must not have one of them answered by the receipt of the other.
-        bare = f"{use.path}{use.id}"
-        self._uses[bare] += 1
-        return bare if self._uses[bare] == 1 else f"{bare}#{self._uses[bare]}"
+        self._uses[use.name] += 1
+        return use.name if self._uses[use.name] == 1 else f"{use.name}#{self._uses[use.name]}"
 
     async def _end(self, tool: Tool[..., Any], name: str, asked: str, text: str, *, effect: bool) -> str:
         kept = _cut(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
+from urllib.parse import quote
 
 from workflow_engine.record.usage import Usage
 
@@ -59,7 +60,12 @@ class ToolUse:
     @property
     def inner(self) -> str:
         """The branch of what this use does."""
-        return f"{self.path}{self.id}/"
+        return f"{self.path}{quote(self.id, safe='')}/"
+
+    @property
+    def name(self) -> str:
+        """What it is called in its talk: like no question to a model, and like nothing in another branch."""
+        return f"{self.path}t.{quote(self.id, safe='')}"
 
 
 class Held(Exception):

@@ -28,7 +28,7 @@ GOES_ON = frozenset(
 )
 """Kinds of failure after which a further try takes up the talk where it broke off."""
 FAIL = "fail"
-"""The word of a person who gives a use up: it holds for the try it ended."""
+"""The word of a person who gives a use up, under `doubt:CALL:NUMBER` (bodies/turn.py)."""
 
 
 @dataclass
@@ -71,11 +71,17 @@ class _Talk:
                 self.rulings[event.ref] = Ruling(event.word, event.by, event.value, event.reason)
             case e.AttemptFailed() | e.StepFailed():
                 self.over = self.over or event.failure.kind not in GOES_ON
-                self.rulings = {ref: each for ref, each in self.rulings.items() if each.word != FAIL}
+                self._ask_anew()
                 if isinstance(event, e.StepFailed):
                     self.owed = NOTHING
             case _:
                 pass
+
+    def _ask_anew(self) -> None:
+        """A use that a person gave up is in doubt still: whoever tries again is asked again, under another word."""
+        for ref in [ref for ref, each in self.rulings.items() if each.word == FAIL]:
+            call, _, number = ref.removeprefix("doubt:").rpartition(":")
+            self.begun[call] = max(self.begun[call], int(number) + 1)
 
 
 def _first(spare: Sequence[tuple[str, Receipt]], name: str, asked: str) -> int:
