@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from tests.crash.outside import done, here
@@ -28,7 +29,9 @@ from workflow_engine import (
     each,
     function,
     human,
+    leaving,
     route,
+    wait,
 )
 from workflow_engine import workflow as declared
 from workflow_engine.record.ids import place_of
@@ -321,11 +324,88 @@ async def arrange(seats: list[int], sent: list[str], step: Step) -> str:
 
 PARTY = declared("party", state=Party, edges=[START >> invite >> (post >> stamp_letter, seat) >> arrange >> END])
 
+# ------------------------------------------------------------------------------------------------ left early
+
+
+class Deal(State):
+    wanted: str
+    rounds: int = 0
+    offer: str | None = None
+    ruling: Literal["yes", "no"] | None = None
+    charged: str | None = None
+    thought: str | None = None
+    sealed: str | None = None
+
+
+@function(writes="offer")
+async def make_offer(wanted: str, rounds: int, step: Step) -> str:
+    begin(step)
+    return f"{wanted} {rounds}"
+
+
+@human(writes="ruling")
+def counsel(offer: str) -> Question[Literal["yes", "no"]]:
+    return Question(f"Send {offer}?")
+
+
+@function(writes="charged", effect=True)
+async def charge(offer: str, step: Step) -> str:
+    begin(step)
+    await asyncio.sleep(0.002)
+    return str(act(step, f"charged for {offer}"))
+
+
+@function(writes="thought")
+async def ponder(offer: str, step: Step) -> str:
+    begin(step)
+    return f"{offer} is fine"
+
+
+@route
+def patience(rounds: int) -> Literal["wait", "go"]:
+    return "go" if rounds else "wait"
+
+
+@function(name="ready")
+async def ready(thought: str, step: Step) -> None:
+    begin(step)
+
+
+@function(writes="rounds")
+async def redo(rounds: int, step: Step) -> int:
+    begin(step)
+    return rounds + 1
+
+
+@function(writes="sealed")
+async def seal(charged: str, thought: str, step: Step) -> str:
+    begin(step)
+    return f"{charged}; {thought}"
+
+
+month = wait(timedelta(days=30), name="month")
+
+# The first time its fork is left while one arm waits for a month, and perhaps while an effect is in doubt in another.
+DEAL = declared(
+    "deal",
+    state=Deal,
+    edges=[
+        START >> make_offer >> (counsel, charge, ponder),
+        ponder >> patience,
+        patience["wait"] >> month >> ready,
+        patience["go"] >> ready,
+        (counsel["yes"], charge, ready) >> seal >> END,
+        counsel["no"] >> leaving(redo),
+        redo >> make_offer,
+    ],
+)
+
 FLOWS = {
     "order": Flow(ORDER, {"wanted": 21}),
     "search": Flow(SEARCH, {"goal": 7}),
     "build": Flow(BUILD, {"source": "engine"}),
     "party": Flow(PARTY, {"guests": ["ann", "", "kim", "eve"]}),
+    "deal": Flow(DEAL, {"wanted": "boat"}, {"counsel": ("no", "yes")}),
     "draft": Flow(DRAFT, {"topic": "Rain"}, {"review": ("again", "good"), "appraise": (12,)}),
 }
 REPEATABLE = {"send", "compiled", "stamp", "seat"}
