@@ -119,6 +119,11 @@ def must_be_open(standing: Standing) -> None:
     if standing.answer is not None or standing.status == "answered":
         by = f" by {standing.answer.by}" if standing.answer else ""
         raise AlreadyAnswered(f"question {question.id} was answered{by}", f"workflow show {question.run}")
+    if standing.status == "withdrawn":
+        raise Conflict(
+            f"question {question.id} was withdrawn: nothing waits for its answer any more",
+            f"workflow show {question.run}",
+        )
     if standing.status != "open":
         raise Conflict(
             f"question {question.id} is {standing.status}; nothing waits for an answer", f"workflow show {question.run}"
