@@ -196,6 +196,13 @@ class Infrastructure(StepError):
     kind = "infrastructure"
 
 
+class EffectUnknown(StepError):
+    """What a tool with an effect was about may have happened, and nobody knows: its `in_doubt` says what holds."""
+
+    kind = "effect"
+    retryable = False
+
+
 class FileMissing(StepError):
     """A file's content is not beside the store."""
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from workflow_engine import errors
 from workflow_engine.sandbox import FileRefused, collect, unpack
-from workflow_engine.sandbox.files import _matches
+from workflow_engine.sandbox.patterns import matches
 
 
 def test_what_is_unpacked_is_collected(workspace: Path) -> None:
@@ -165,7 +165,7 @@ def test_patterns_match_as_their_definition_says(parts: list[str], pattern: list
             return by_definition(parts, pattern[1:]) or (bool(parts) and by_definition(parts[1:], pattern))
         return bool(parts) and pattern[0] in ("*", parts[0]) and by_definition(parts[1:], pattern[1:])
 
-    assert _matches(tuple(parts), tuple(pattern)) == by_definition(parts, pattern)
+    assert matches(tuple(parts), tuple(pattern)) == by_definition(parts, pattern)
 
 
 def _made(folder: Path) -> Path:

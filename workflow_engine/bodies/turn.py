@@ -22,7 +22,7 @@ from pydantic_core import to_json
 from workflow_engine.bodies.calling import call
 from workflow_engine.bodies.consent import ACCEPT, APPROVE, EDIT, REJECT, RERUN, approval, doubt
 from workflow_engine.bodies.intent import Ask
-from workflow_engine.errors import AgentFailed, Conflict, StepError, StoreError, WorkflowChanged
+from workflow_engine.errors import AgentFailed, Conflict, EffectUnknown, StepError, StoreError, WorkflowChanged
 from workflow_engine.ports.agents import Held, ModelCall, ModelReply, Receipt, Receipts, Ruling, ToolUse
 from workflow_engine.record.inbox import Reply
 from workflow_engine.record.usage import Usage
@@ -253,17 +253,19 @@ class Turn:
                 return _shown(await grant.use(arguments, self.receipts.key(name))), True
         except (Held, StoreError, Conflict, WorkflowChanged):
             raise
+        except EffectUnknown as error:
+            late, kind = str(error), error.kind
         except StepError as error:
             await self.receipts.failed(name, "tool", tool.name, str(error), error.kind)
             raise
         except Exception as error:  # the model can mend a wrong path or a bad value; it must see what is wrong
             if not clock.expired():
                 return _told(error), False
-        late = f"{tool.name} took longer than {seconds:g} s and was stopped"
+            late, kind = f"{tool.name} took longer than {seconds:g} s and was stopped", "timeout"
         if not tool.effect or tool.in_doubt == "rerun":
             return f"error: {late}", False
-        # Stopped in the middle, an effect may have happened all the same.
-        await self.receipts.failed(name, "tool", tool.name, late, "timeout", doubt=True)
+        # Broken off in the middle, an effect may have happened all the same.
+        await self.receipts.failed(name, "tool", tool.name, late, kind, doubt=True)
         known = await self._known(grant, name, use, arguments)
         return (f"error: {late}", False) if known is None else (known, True)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from workflow_engine import errors
+from workflow_engine.sandbox.patterns import leads_to, matches, pattern_of
 from workflow_engine.sandbox.tree import DEEPEST, FOLDER, Entry, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 MOST_FILES = 2000
@@ -34,7 +34,7 @@ def collect(
     In a pattern `*` matches within one name and `**` any number of folders: "src/**/*.py". Raises FileRefused if one
     is a link, a device or no UTF-8 text, or if all are more than `total_kb` or `most_files`. Links are never followed.
     """
-    wanted = [_pattern(pattern) for pattern in patterns]
+    wanted = [pattern_of(pattern) for pattern in patterns]
     found: dict[str, str] = {}
     left = total_kb * 1024
     try:
@@ -42,7 +42,7 @@ def collect(
             if entry.is_folder:
                 _refuse_depth(entry, wanted)
                 continue
-            if not any(_matches(entry.parts, pattern) for pattern in wanted):
+            if not any(matches(entry.parts, pattern) for pattern in wanted):
                 _refuse_detour(entry, wanted)
                 continue
             if len(found) >= most_files:
@@ -88,34 +88,50 @@ def unpack(
         os.close(top)
 
 
-# Patterns
+# One by one
 
 
-def _pattern(pattern: str) -> tuple[str, ...]:
-    parts = tuple(pattern.split("/"))
-    if any(part in ("", ".", "..") for part in parts):
-        raise errors.UsageError(
-            f"the pattern {pattern!r} is not a path within the workspace", 'for example "src/**/*.py"'
-        )
-    return parts
+def read(workspace: Path, path: str, *, most_kb: int = TOTAL_KB) -> str:
+    """One text file of the workspace. Raises FileRefused where `collect` would, and if it is not there."""
+    parts = _parts(path)
+    if not _encodable(path):
+        raise FileRefused(f"{path!r} is not UTF-8 text")
+    try:
+        with contextlib.ExitStack() as held:
+            folder = os.open(workspace.resolve(), FOLDER)
+            held.callback(os.close, folder)
+            for name in parts[:-1]:
+                folder = os.open(name, FOLDER, dir_fd=folder)
+                held.callback(os.close, folder)
+            entry = Entry(parts, folder, os.stat(parts[-1], dir_fd=folder, follow_symlinks=False))
+            return _whole(entry, most_kb)
+    except OSError as error:
+        raise FileRefused(f"{path!r} cannot be read: {error.strerror}") from error
 
 
-def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    # Row by row, as for an edit distance: backtracking over several ** would take exponential time.
-    reached = [True] + [False] * len(parts)
-    for wanted in pattern:
-        if wanted == "**":
-            for index in range(len(parts)):
-                reached[index + 1] = reached[index + 1] or reached[index]
-        else:
-            reached = [False] + [reached[index] and fnmatchcase(part, wanted) for index, part in enumerate(parts)]
-    return reached[-1]
+def texts(workspace: Path, pattern: str, *, most_kb: int = TOTAL_KB) -> Iterator[tuple[str, str]]:
+    """Path and text of the files that match, one at a time; what is no text, too much or a link is passed over."""
+    for entry in matching(workspace, pattern):
+        with contextlib.suppress(FileRefused, OSError):
+            yield entry.path, _whole(entry, most_kb)
 
 
-def _leads_to(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    """A match would lie beneath `parts`, by the names before the pattern's first `**`."""
-    upper = pattern[: len(parts)]
-    return len(parts) < len(pattern) and "**" not in upper and all(map(fnmatchcase, parts, upper))
+def matching(workspace: Path, pattern: str) -> Iterator[Entry]:
+    """The plain files of the workspace that match, by name. Raises FileRefused if it cannot be read."""
+    wanted = pattern_of(pattern)
+    try:
+        for entry in walk(workspace.resolve()):
+            if stat.S_ISREG(entry.status.st_mode) and matches(entry.parts, wanted):
+                yield entry
+    except OSError as error:
+        raise FileRefused(f"the workspace cannot be read: {error.strerror}: {error.filename}") from error
+
+
+def _whole(entry: Entry, most_kb: int) -> str:
+    data = _read(entry, most_kb * 1024)
+    if len(data) > most_kb * 1024:
+        raise FileRefused(f"{entry.path!r} is more than {most_kb} KB")
+    return _text(entry, data)
 
 
 # Out
@@ -128,7 +144,7 @@ def _refuse_depth(entry: Entry, wanted: Iterable[tuple[str, ...]]) -> None:
 
 def _refuse_detour(entry: Entry, wanted: Iterable[tuple[str, ...]]) -> None:
     """A link where a folder was expected would make files silently missing."""
-    if stat.S_ISLNK(entry.status.st_mode) and any(_leads_to(entry.parts, pattern) for pattern in wanted):
+    if stat.S_ISLNK(entry.status.st_mode) and any(leads_to(entry.parts, pattern) for pattern in wanted):
         raise FileRefused(f"{entry.path!r} is a symbolic link", "put the files themselves there")
 
 
