@@ -17,7 +17,7 @@ PATIENCE = 120
 
 server = multiprocessing.get_context("forkserver")
 server.set_forkserver_preload(
-    ["tests.crash.child", "workflow_engine.agents.conversation", "workflow_engine.langgraph.executor"]
+    ["tests.crash.delivery", "workflow_engine.agents.conversation", "workflow_engine.langgraph.executor"]
 )
 
 

@@ -11,11 +11,12 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from workflow_engine.ports.ledger import Batch, Fence
 from workflow_engine.record import run
-from workflow_engine.steps import letters, live
+from workflow_engine.steps import letters, live, spreading
 from workflow_engine.stores.sqlite import ledger, owners, writing
 
 FAULTS: dict[str, Callable[[], None]] = {}
@@ -143,3 +144,23 @@ def an_effect_in_doubt_is_done_again() -> None:
         return None
 
     swapped(step, "_in_doubt", careless)
+
+
+@planted
+def a_signal_counts_every_time() -> None:
+    send, numbers = ledger.SqliteLedger.send, count()
+
+    async def careless(store: Any, letter: Any) -> bool:
+        if letter.kind == "signal":
+            letter = replace(letter, id=f"{letter.id}.{os.getpid()}.{next(numbers)}")
+        return await send(store, letter)
+
+    swapped(ledger.SqliteLedger, "send", careless)
+
+
+@planted
+def finished_items_are_forgotten() -> None:
+    async def nothing(many: Any) -> None:
+        many._ahead.extend(range(len(many.work.items)))
+
+    swapped(spreading._Many, "recall", nothing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,16 +155,19 @@ def takeovers(told: Sequence[Line]) -> list[float]:
     return times
 
 
-def disorder(told: list[Line]) -> list[str]:
-    """Wrongs that show only in the end: runs that did not end well, and bodies that ran after what follows on them."""
+def disorder(told: list[Line], ends: Callable[[str], Mapping[str, object]] = shipped) -> list[str]:
+    """Wrongs that show only in the end: runs that did not end well, and bodies that ran after what follows on them.
+
+    `ends` is the state in which the run of a ticket ends.
+    """
     problems = []
     (end,) = list(those(told, "found"))
     for run, kept in end["runs"].items():
-        wanted: Mapping[str, object] = shipped(kept["values"]["ticket"])
+        wanted = ends(kept["values"]["ticket"])
         if kept["status"] != "succeeded" or kept["values"] != wanted:
             problems.append(f"run {run} ended {kept['status']} with {kept['values']}")
     tickets = Counter(kept["values"]["ticket"] for kept in end["runs"].values())
-    problems += [f"{ticket} was shipped {times} times" for ticket, times in tickets.items() if times > 1]
+    problems += [f"{ticket} was begun {times} times" for ticket, times in tickets.items() if times > 1]
     first: dict[tuple[Any, ...], int] = {}
     last: dict[tuple[Any, ...], int] = {}
     for place, line in enumerate(told):
