@@ -32,6 +32,8 @@ from workflow_engine.record.ids import RunId
 PARCELS = 5
 AT_ONCE = {"pack": 3, "label": 2}
 PAYMENTS = {"p1": 10, "p2": 20}
+ROUNDS = 2
+"""How often one process sends all payments of a run, each twice."""
 
 
 class Delivery(State):
@@ -177,15 +179,17 @@ def talk(folder: Path, seed: int, fault: str | None) -> None:
 async def _talk(folder: Path, random: Random) -> None:
     world, enough = stand(folder), folder / "enough"
     ledger = await mortal(folder / STORE, None)
+    sent: Counter[RunId] = Counter()
     async with Engine.connect(ledger=ledger) as engine:
         while not enough.exists() or await unfinished(engine):
             for status in ("running", "waiting"):
                 for listed in await engine.runs(status=status, limit=60):
-                    if random.random() < 0.5:
-                        continue  # the others are told of late, or by somebody else
+                    if random.random() < 0.5 or sent[listed.run] == ROUNDS:
+                        continue  # it is told later, or by somebody else
                     with suppress(WorkflowError):  # it may have ended meanwhile
                         for id in ("p1", "p1", "p2", "p2"):
                             await engine.signal(listed.run, "payment", PAYMENTS[id], id=id)
+                        sent[listed.run] += 1
             for standing in await engine.inbox():
                 if random.random() < 0.3:
                     continue

@@ -43,15 +43,16 @@ def test_deliveries_lose_nothing(tmp_path: Path, record_property: Any, seed: int
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
         ("a_signal_counts_every_time", "received ["),
-        ("no_lock_is_taken", ""),
-        ("finished_items_are_forgotten", "ran again"),
+        ("finished_items_are_forgotten", "ran again, and"),
         ("an_effect_in_doubt_is_done_again", "happened 2 times"),
     ],
 )
 def test_the_swarm_notices(tmp_path: Path, fault: str, words: str) -> None:
-    deliver(tmp_path, runs=60, seed=5, pause=0.2, fault=fault)
-    assert any(words in each for each in problems(tmp_path))
+    deliver(tmp_path, runs=25, seed=5, pause=0.25, fault=fault)
+    found = problems(tmp_path)
+    assert any(words in each for each in found), found

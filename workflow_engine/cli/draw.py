@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workflow_engine.draw.unfolding import Pictured
     from workflow_engine.engine import Engine
     from workflow_engine.runtime.view import RunView
+    from workflow_engine.spec.foreign import Foreign
     from workflow_engine.spec.workflow import Workflow
 
 
@@ -25,7 +26,9 @@ def draw(
         typer.Option("-o", "--out", metavar="FILE", help=".svg .png .pdf .dot .mmd; without it Mermaid on stdout"),
     ] = None,
     dark: Annotated[bool, typer.Option("--dark", help="for a dark page")] = False,
-    unfold: Annotated[bool, typer.Option("--unfold", help="workflows within are drawn too, each in a box")] = False,
+    unfold: Annotated[
+        bool, typer.Option("--unfold", help="workflows and graphs within are drawn too, each in a box")
+    ] = False,
     fold: Annotated[
         list[str] | None, typer.Option("--fold", metavar="NODE", help="unfold all but this one (bill, bill/charge)")
     ] = None,
@@ -109,11 +112,14 @@ async def _within(engine: Engine, view: RunView[Any], way: str = "") -> dict[str
 def _pictured(within: dict[str, RunView[Any]], folded: frozenset[str]) -> Pictured:
     from workflow_engine.cli.drawing import run_diagram
     from workflow_engine.draw.unfolding import every
+    from workflow_engine.spec.foreign import Foreign
 
     plain = every(folded)
 
-    def pictured(path: str, workflow: Workflow[Any]) -> Diagram | None:
-        made = plain(path, workflow)
-        return made if made is None or path not in within else run_diagram(workflow, within[path])
+    def pictured(path: str, inner: Workflow[Any] | Foreign) -> Diagram | None:
+        made = plain(path, inner)
+        if made is None or isinstance(inner, Foreign) or path not in within:
+            return made
+        return run_diagram(inner, within[path])
 
     return pictured

@@ -1,4 +1,4 @@
-"""Unfolding: the picture of a subflow put in place of its card, in a box around it.
+"""Unfolding: the picture of a subflow or a foreign graph put in place of its card, in a box around it.
 
 The card stays, as the way in: what enters the subflow enters its card, and what only its failure takes leaves from
 there. The rest leaves from the END within.
@@ -12,14 +12,16 @@ from typing import Any
 
 from workflow_engine.draw.diagram import Arrow, Card, Diagram, Group
 from workflow_engine.draw.extract import diagram_of
+from workflow_engine.draw.foreign import diagram_of_graph
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import END_NAME, START_NAME
+from workflow_engine.spec.foreign import Foreign
 from workflow_engine.spec.nesting import subflows_of
 from workflow_engine.spec.workflow import Workflow
 
-Pictured = Callable[[str, Workflow[Any]], Diagram | None]
-"""The picture of a workflow by the way to it (`bill/charge`), or None for one that stays folded."""
+Pictured = Callable[[str, Workflow[Any] | Foreign], Diagram | None]
+"""The picture of what is within a node by the way to it (`bill/charge`), or None for one that stays folded."""
 
 
 def unfolded(workflow: Workflow[Any], diagram: Diagram, pictured: Pictured, way: str = "") -> Diagram:
@@ -43,14 +45,20 @@ def _unfolded(
             own = _unfolded(inner, own, pictured, f"{path}/", (*around, id(inner)))
             many = isinstance(workflow.nodes[node.name], Each)
             diagram = _put(diagram, node.name, own, f"{own.header.title}, for each item" if many else own.header.title)
+    for graph in workflow.nodes.values():
+        own = pictured(f"{way}{graph.name}", graph) if isinstance(graph, Foreign) else None
+        if own is not None:
+            diagram = _put(diagram, graph.name, own, own.header.title)
     return diagram
 
 
 def every(folded: frozenset[str] = frozenset()) -> Pictured:
-    """Pictures of all workflows within, save of nodes of these names or at these ways."""
+    """Pictures of all workflows and graphs within, save of nodes of these names or at these ways."""
 
-    def pictured(path: str, workflow: Workflow[Any]) -> Diagram | None:
-        return None if path in folded or path.rpartition("/")[2] in folded else diagram_of(workflow)
+    def pictured(path: str, within: Workflow[Any] | Foreign) -> Diagram | None:
+        if path in folded or path.rpartition("/")[2] in folded:
+            return None
+        return diagram_of_graph(within) if isinstance(within, Foreign) else diagram_of(within)
 
     return pictured
 

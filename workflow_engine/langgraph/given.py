@@ -18,7 +18,7 @@ from typing_extensions import ReadOnly
 from workflow_engine.errors import DeclarationError
 from workflow_engine.langgraph.serializer import Name
 from workflow_engine.spec.edges import shown
-from workflow_engine.spec.foreign import Anatomy
+from workflow_engine.spec.foreign import Anatomy, Sketch
 
 AnyGraph: TypeAlias = Pregel[Any, Any, Any, Any] | StateGraph[Any, Any, Any, Any]
 _WRAPPERS = (NotRequired, Required, ReadOnly, Annotated)
@@ -69,6 +69,24 @@ class GivenGraph:
             tuple(_stops(graph)),
         )
 
+    @property
+    def sketch(self) -> Sketch | None:
+        """What it looks like. Raises errors.DeclarationError."""
+        return self._sketch
+
+    @cached_property
+    def _sketch(self) -> Sketch | None:
+        graph = self.graph
+        try:
+            drawn = graph.get_graph(xray=True)
+        except Exception:  # a graph within is the user's, and may not know what it looks like
+            return None
+        edges = ((_way(each.source), _way(each.target), each.data) for each in drawn.edges)
+        return Sketch(
+            tuple(map(_way, drawn.nodes)),
+            tuple((tail, head, "" if data is None else str(data)) for tail, head, data in edges),
+        )
+
     @cached_property
     def types(self) -> tuple[type | Name, ...]:
         """The classes its state may hold: those that it was declared with, and those that its schemas name."""
@@ -78,6 +96,10 @@ class GivenGraph:
             if builder is not None:
                 names |= _serde.build_serde_allowlist(schemas=list(builder.schemas), channels=builder.channels)
         return (*self._types, *sorted(names))
+
+
+def _way(id: str) -> str:
+    return id.replace(":", "/")
 
 
 def _within(graph: Pregel[Any, Any, Any, Any]) -> Iterator[Pregel[Any, Any, Any, Any]]:

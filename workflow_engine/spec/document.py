@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from workflow_engine.errors import DeclarationError, UsageError
 from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import Edge, Source
-from workflow_engine.spec.foreign import Foreign
+from workflow_engine.spec.foreign import Foreign, Sketch
 from workflow_engine.spec.nesting import nested, subflow_of
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Parameter, Route, Signature
 from workflow_engine.spec.subflow import Subflow
@@ -52,6 +53,7 @@ def to_document(workflow: Workflow[Any]) -> dict[str, Any]:
             "instructions": _instructions(workflow),
             # Not in the shape: where a run stands does not depend on them, so it goes on under others.
             **({"policies": policies} if (policies := _policies(workflow)) else {}),
+            **({"graphs": graphs} if (graphs := _graphs(workflow)) else {}),
             **({"migrations": [str(each) for each in workflow.migrations]} if workflow.migrations else {}),
         },
     }
@@ -94,8 +96,10 @@ def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes:
     shape = document["shape"]
     try:
         given = {node.name: node for node in nodes}
-        within = _within(shape)
+        notes = document.get("notes", {})
+        within = _within(shape, notes)
         found = {name: given.get(name) or _without_code(name, each, within) for name, each in shape["nodes"].items()}
+        found.update(_sketched(found, notes.get("graphs", {}).get(shape["name"], {})))
         edges = tuple(
             Edge._of(
                 tuple(Source(node, outcome) for node, outcome in each["sources"]),
@@ -124,13 +128,35 @@ def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes:
     return workflow
 
 
-def _within(shape: Mapping[str, Any]) -> dict[str, Workflow[Any]]:
+def _graphs(workflow: Workflow[Any]) -> dict[str, Any]:
+    """What the foreign graphs look like, here and in the workflows within: by workflow, then by node."""
+    found: dict[str, Any] = {}
+    for each in (workflow, *nested(workflow).values()):
+        graphs = (node for node in each.nodes.values() if isinstance(node, Foreign))
+        sketches = {node.name: sketch.document for node in graphs if (sketch := node.sketch) is not None}
+        if sketches:
+            found[each.name] = sketches
+    return found
+
+
+def _sketched(nodes: Mapping[str, Node], graphs: Mapping[str, Any]) -> dict[str, Node]:
+    """The foreign graphs among nodes without code, with what they look like."""
+    found = {name: nodes.get(name) for name in graphs}
+    return {
+        name: replace(node, remembered=Sketch.of(graphs[name]))
+        for name, node in found.items()
+        if isinstance(node, Foreign) and node.graph is None
+    }
+
+
+def _within(shape: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Workflow[Any]]:
     """Where the workflows within one are looked up: each is made when it is first asked for."""
     shapes = shape.get("workflows", {})
 
     class Within(dict[str, Workflow[Any]]):
         def __missing__(self, name: str) -> Workflow[Any]:
-            made = from_document({"version": VERSION, "shape": {**shapes[name], "workflows": shapes}})
+            own = {**shapes[name], "workflows": shapes}
+            made = from_document({"version": VERSION, "shape": own, "notes": {"graphs": notes.get("graphs", {})}})
             return self.setdefault(name, made)
 
     return Within()

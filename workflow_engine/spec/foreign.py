@@ -29,12 +29,39 @@ class Anatomy:
     stops: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Sketch:
+    """A graph as it is drawn: its nodes, those of graphs within it by the way to them (`inner/ask`), and its edges.
+
+    An edge is a tail, a head and what stands at it. Each graph's own ends are `__start__` and `__end__`.
+    """
+
+    places: tuple[str, ...]
+    edges: tuple[tuple[str, str, str], ...]
+
+    @classmethod
+    def of(cls, document: Any) -> Sketch:
+        """From plain JSON. Raises KeyError, TypeError, ValueError for anything else."""
+        edges = tuple((str(tail), str(head), str(label)) for tail, head, label in document["edges"])
+        return cls(tuple(map(str, document["places"])), edges)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {"places": list(self.places), "edges": [list(each) for each in self.edges]}
+
+
 class ForeignGraph(Protocol):
     """The graph itself, which only its own room can run."""
 
     @property
     def anatomy(self) -> Anatomy:
         """What can be told of it. Raises errors.DeclarationError where it cannot be made, or is none."""
+        ...
+
+    @property
+    def sketch(self) -> Sketch | None:
+        """What it looks like; None where that cannot be told. Raises errors.DeclarationError as well."""
         ...
 
 
@@ -44,7 +71,7 @@ class Foreign(Node):
 
     `reads` are pairs of a channel of its input and a field; or else the body (`into=`) returns its input. `channels`
     are those of its output that `writes` come from, one each; or else `out` makes of its output what is written.
-    `settings` is what its own room wants to know.
+    `settings` is what its own room wants to know. `remembered` is what it looked like, where the graph is not here.
     """
 
     kind: ClassVar[str] = "graph"
@@ -55,6 +82,7 @@ class Foreign(Node):
     out: Callable[..., Any] | None = field(default=None, repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     declared: str | None = None
+    remembered: Sketch | None = field(default=None, repr=False)
 
     @cached_property
     def signature(self) -> Signature:
@@ -70,6 +98,14 @@ class Foreign(Node):
         """What can be told of the graph; None where it is not here or cannot be made, which `check` reports."""
         try:
             return None if self.graph is None else self.graph.anatomy
+        except DeclarationError:
+            return None
+
+    @property
+    def sketch(self) -> Sketch | None:
+        """What the graph looks like, as far as that is known."""
+        try:
+            return self.remembered if self.graph is None else self.graph.sketch
         except DeclarationError:
             return None
 
