@@ -54,8 +54,8 @@ EXECUTORS: Mapping[str, Executor] = {"native": drive, "langgraph": _langgraph}
 class _Model:
     """The agent runner, opened when the first agent needs it."""
 
-    def __init__(self, choice: ModelChoice | None, runner: AgentRunner | None) -> None:
-        self._choice, self._runner = choice, runner
+    def __init__(self, choice: ModelChoice | None, runner: AgentRunner | None, clock: Clock) -> None:
+        self._choice, self._runner, self._clock = choice, runner, clock
 
     @property
     def chosen(self) -> bool:
@@ -67,7 +67,7 @@ class _Model:
                 raise ModelMissing("no model was chosen", _CURE)
             from workflow_engine.agents import open_runner
 
-            self._runner = open_runner(self._choice)
+            self._runner = open_runner(self._choice, now=self._clock.now)
         return self._runner
 
     async def close(self) -> None:
@@ -129,11 +129,12 @@ class Engine(Service):
             closing.push_async_callback(ledger.close)
             opened = Resources(resources)
             closing.push_async_callback(opened.close)
-            runner = _Model(model, agents)
+            clock = clock or SystemClock()
+            runner = _Model(model, agents, clock)
             closing.push_async_callback(runner.close)
             around = Surroundings(
                 ledger,
-                clock or SystemClock(),
+                clock,
                 mint or SystemMint(),
                 opened,
                 runner.get,

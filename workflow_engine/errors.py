@@ -231,11 +231,19 @@ class AgentFailed(StepError):
     """The agent did not finish: kinds are rate_limit, timeout, validation, tool, infrastructure, model.
 
     `retry_after` is how many seconds the endpoint asked to wait; `so_far` is what had been done and used until then.
+    `theirs` says that it is no fault of the question, so that another model may answer it, and `elsewhere` that there
+    is one; `model` is who failed. `cost` in US dollars is 0.0 where the question was refused, None where nobody knows.
+    `asked` is False where nobody was.
     """
 
     kind = "model"
     retry_after: float | None = None
     so_far: AgentAnswer | None = None
+    theirs = False
+    elsewhere = False
+    model = ""
+    cost: float | None = None
+    asked = True
 
 
 class SubflowFailed(StepError):

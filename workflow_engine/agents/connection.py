@@ -77,8 +77,10 @@ class _Bounded(httpx2.AsyncByteStream):
         async for chunk in self._stream:
             size += len(chunk)
             if size > LARGEST_ANSWER:
-                raise errors.AgentFailed(
-                    f"the endpoint's answer is larger than {LARGEST_ANSWER >> 20} MB and was not read", kind="model"
+                raise _theirs(
+                    errors.AgentFailed(
+                        f"the endpoint's answer is larger than {LARGEST_ANSWER >> 20} MB and was not read"
+                    )
                 )
             yield chunk
 
@@ -93,9 +95,16 @@ def _answer(content: bytes, endpoint: Endpoint) -> dict[str, object]:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise errors.AgentFailed(
-            f"{endpoint.base_url} answered with something that is not JSON",
-            "check OPENAI_BASE_URL; it usually ends in /v1",
-            kind="model",
+        place = f"base_url of endpoint {endpoint.name}" if endpoint.name else "OPENAI_BASE_URL"
+        raise _theirs(
+            errors.AgentFailed(
+                f"{endpoint.base_url} answered with something that is not JSON",
+                f"check {place}; it usually ends in /v1",
+            )
         )
     return body
+
+
+def _theirs(failure: errors.AgentFailed) -> errors.AgentFailed:
+    failure.theirs = True
+    return failure

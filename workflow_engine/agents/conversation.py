@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from agents import (
     Agent,
-    Model,
     ModelResponse,
     ModelSettings,
-    OpenAIChatCompletionsModel,
-    OpenAIResponsesModel,
     RunConfig,
     RunContextWrapper,
     RunErrorHandlerInput,
@@ -26,13 +21,13 @@ from agents.items import TResponseInputItem
 from agents.retry import ModelRetrySettings
 from agents.tracing import setup as tracing
 from agents.tracing.provider import DefaultTraceProvider
-from openai import AsyncOpenAI
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText, ResponseReasoningItem
 
 from workflow_engine import errors
-from workflow_engine.agents.failures import explain
-from workflow_engine.agents.models import Endpoint, ModelChoice, Offline, is_openai
+from workflow_engine.agents.asked import Asked
+from workflow_engine.agents.models import Offline
 from workflow_engine.agents.recorded import RecordedModel
+from workflow_engine.agents.runner import OpenAIAgentsRunner
 from workflow_engine.agents.shape import Shape, Unfit
 from workflow_engine.agents.tools import function_tool
 from workflow_engine.agents.visit import Visit
@@ -46,48 +41,33 @@ _CONFIG = RunConfig(
 )
 
 
-async def converse(client: AsyncOpenAI, choice: ModelChoice, task: AgentTask, call_limit: timedelta) -> AgentAnswer:
+async def converse(runner: OpenAIAgentsRunner, task: AgentTask) -> AgentAnswer:
     """Answer the task; raises AgentFailed with what had been done `so_far`, Held, or the WorkflowError
     a tool raised.
     """
-    secret = choice.api_key.get_secret_value() if isinstance(choice, Endpoint) and choice.api_key else None
-    visiting = Visit(task, secret)
+    visiting = Visit(task, runner.secrets)
+    asked = Asked.by(runner, visiting)
     try:
-        return visiting.answer(await _ask(client, choice, visiting, call_limit))
+        return visiting.answer(await _ask(asked, visiting))
     except Held:
         raise
     except Exception as error:
-        failure = _explained(visiting, choice, visiting.failed or error)
+        failure = asked.explained(visiting.failed or error)
     # Raised out here, so that the SDK's error, which holds the request and its key, is not chained to it.
     if isinstance(failure, errors.AgentFailed):
         failure.so_far = visiting.answer(None)
     raise failure
 
 
-def _explained(visiting: Visit, choice: ModelChoice, error: Exception) -> Exception:
-    """The error as one of ours, without the key."""
-    failure = explain(error, choice)
-    if isinstance(failure, errors.AgentFailed):
-        failure.what = visiting.plain(failure.what)
-        failure.cure = failure.cure and visiting.plain(failure.cure)
-        failure.args = (failure.what,)
-    return failure
-
-
-async def _ask(client: AsyncOpenAI, choice: ModelChoice, visiting: Visit, call_limit: timedelta) -> Any:
-    task = visiting.task
+async def _ask(asked: Asked, visiting: Visit) -> Any:
+    task, choice = visiting.task, asked.choice
     shape = Shape(task.output)
     agent = Agent[None](
         name=task.node,
         instructions=task.instructions,
         tools=[function_tool(tool, visiting) for tool in task.tools],
-        model=RecordedModel(
-            _model(client, choice, task.model), visiting, partial(_explained, visiting, choice), call_limit
-        ),
-        model_settings=ModelSettings(
-            retry=ModelRetrySettings(max_retries=0),
-            store=_store(choice),
-        ),
+        model=RecordedModel(asked),
+        model_settings=ModelSettings(retry=ModelRetrySettings(max_retries=0)),
         output_type=None if shape.is_plain_text() else shape,
     )
     said: str | list[TResponseInputItem] = task.prompt
@@ -112,24 +92,6 @@ async def _ask(client: AsyncOpenAI, choice: ModelChoice, visiting: Visit, call_l
         f"edit {choice.playbook}" if isinstance(choice, Offline) else "a stronger model or a simpler type helps",
         kind="validation",
     )
-
-
-def _model(client: AsyncOpenAI, choice: ModelChoice, asked: str | None) -> Model:
-    match choice:
-        case Offline():
-            return OpenAIResponsesModel(choice.model, client)
-        case Endpoint(wire="responses"):
-            return OpenAIResponsesModel(asked or choice.model, client)
-        case Endpoint():
-            return OpenAIChatCompletionsModel(asked or choice.model, client)
-
-
-def _store(choice: ModelChoice) -> bool | None:
-    """On chat completions the SDK asks OpenAI to keep every conversation unless told not to.
-
-    On responses the endpoint's own default stands: a reasoning model needs its stored items within one visit.
-    """
-    return False if isinstance(choice, Endpoint) and choice.wire == "chat" and is_openai(choice.base_url) else None
 
 
 def _empty(_: RunErrorHandlerInput[Any]) -> RunErrorHandlerResult:

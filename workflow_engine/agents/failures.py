@@ -12,11 +12,32 @@ import httpx2
 import openai
 
 from workflow_engine import errors
-from workflow_engine.agents.models import Endpoint, ModelChoice, Offline
+from workflow_engine.agents.models import Chain, Endpoint, ModelChoice, Offline
 
 
 def explain(error: Exception, choice: ModelChoice) -> errors.WorkflowError:
     """The error as one of ours. An error that already is passes; an SDK's never does, as it holds request and key."""
+    explained = _explained(error, choice)
+    if isinstance(explained, errors.AgentFailed) and not isinstance(error, errors.WorkflowError):
+        explained.theirs = _is_theirs(error)
+        # A question that was refused was not answered, so nobody paid; one that was broken off may have been.
+        refused = isinstance(error, openai.APIStatusError) or isinstance(error.__cause__, httpx2.ConnectError)
+        explained.cost = 0.0 if refused else None
+    return explained
+
+
+def _is_theirs(error: Exception) -> bool:
+    """Whether it says nothing about the question: asked of another model, it may well be answered."""
+    match error:
+        case agents.MaxTurnsExceeded() | agents.ModelRefusalError():
+            return False
+        case openai.APIStatusError():
+            return error.status_code not in (400, 413, 422)
+        case _:
+            return True
+
+
+def _explained(error: Exception, choice: ModelChoice) -> errors.WorkflowError:
     match error:
         case errors.WorkflowError():
             return error
@@ -40,7 +61,8 @@ def explain(error: Exception, choice: ModelChoice) -> errors.WorkflowError:
 def _unreachable(error: Exception, choice: ModelChoice) -> errors.AgentFailed:
     cause = error.__cause__ or error
     if isinstance(cause, httpx2.ConnectError):
-        cure = "is it running? OPENAI_BASE_URL says where it is looked for" if isinstance(choice, Endpoint) else None
+        place = _setting(choice, "base_url", "OPENAI_BASE_URL")
+        cure = f"is it running? {place} says where it is looked for" if isinstance(choice, Endpoint) else None
         what = f"{_who(choice)} cannot be reached: {_short(str(cause))}"
         return errors.AgentFailed(what, cure, kind="infrastructure")
     return errors.AgentFailed(f"{_who(choice)} broke off its answer: {_short(str(cause))}", kind="infrastructure")
@@ -52,9 +74,13 @@ def _status(error: openai.APIStatusError, choice: ModelChoice) -> errors.AgentFa
     what = f"{_who(choice)} answered {status}" + (f": {said}" if said else "")
     match status:
         case 401 | 403:
-            failure = errors.AgentFailed(what, "check OPENAI_API_KEY", kind="infrastructure", retryable=False)
+            failure = errors.AgentFailed(
+                what, f"check {_setting(choice, 'api_key', 'OPENAI_API_KEY')}", kind="infrastructure", retryable=False
+            )
         case 404:
-            failure = errors.AgentFailed(what, "check OPENAI_MODEL, OPENAI_BASE_URL and OPENAI_API", retryable=False)
+            named = isinstance(choice, Endpoint) and choice.name
+            cure = "check the model's name, " + ("base_url and api" if named else "OPENAI_BASE_URL and OPENAI_API")
+            failure = errors.AgentFailed(what, cure, retryable=False)
         case 422 if isinstance(choice, Offline):
             # The server says which rule was missing what, or what is wrong with the file.
             failure = errors.AgentFailed(said, f"edit {choice.playbook}, it is re-read at every call", retryable=False)
@@ -69,7 +95,8 @@ def _status(error: openai.APIStatusError, choice: ModelChoice) -> errors.AgentFa
         case _ if status >= 500:
             failure = errors.AgentFailed(what, kind="infrastructure")
         case _ if 300 <= status < 400:
-            cure = "set OPENAI_BASE_URL to the final address; redirects are not followed"
+            place = _setting(choice, "base_url", "OPENAI_BASE_URL")
+            cure = f"set {place} to the final address; redirects are not followed"
             failure = errors.AgentFailed(what, cure, kind="infrastructure", retryable=False)
         case _:
             failure = errors.AgentFailed(what, retryable=False)
@@ -83,6 +110,14 @@ def _who(choice: ModelChoice) -> str:
             return f"the playbook {choice.playbook}"
         case Endpoint():
             return choice.base_url
+        case Chain():
+            return "the endpoint"
+
+
+def _setting(choice: ModelChoice, of_named: str, of_usual: str) -> str:
+    """Where an endpoint's setting stands."""
+    named = isinstance(choice, Endpoint) and choice.name
+    return f"{of_named} of endpoint {named}" if named else of_usual
 
 
 def _message(body: object) -> str:

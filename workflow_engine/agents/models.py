@@ -1,15 +1,17 @@
-"""How a model was chosen: the playbook, or an endpoint somebody named. Never silently."""
+"""How a model was chosen: the playbook, or endpoints somebody named. Never silently."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from workflow_engine import errors
+from workflow_engine.spec.breaker import Breaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,18 +46,47 @@ class Offline:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint that speaks the OpenAI wire format. The key is a SecretStr: no repr, no asdict, no error shows it."""
+    """A model at an endpoint that speaks the OpenAI wire format. The key is a SecretStr: no repr, no asdict, no error
+    shows it. `name` is what the settings call the endpoint; `most` the tokens an answer may have under a budget.
+    """
 
     base_url: str
     model: str
     wire: Wire
     api_key: SecretStr | None = None
+    name: str = ""
+    most: int = 16_384
+
+    @property
+    def label(self) -> str:
+        """The model as people name it: `small@spare`."""
+        return f"{self.model}@{self.name}" if self.name else self.model
 
     def __str__(self) -> str:
         return f"{self.model} at {self.base_url}"
 
 
-ModelChoice = Offline | Endpoint
+BREAKER = Breaker(3)
+"""Of each model of a chain: left alone for half a minute after three failures in a row."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Models in the order they are asked: the next one answers where those before it cannot.
+
+    `named` are the endpoints that a node may name; the one under "" is that of names without an endpoint. `breaker`
+    says when a model that failed again and again is left alone for a while.
+    """
+
+    links: tuple[Endpoint, ...]
+    named: Mapping[str, Endpoint] = field(default_factory=dict)
+    breaker: Breaker = BREAKER
+
+    def __str__(self) -> str:
+        return ", then ".join(map(str, self.links))
+
+
+ModelChoice = Offline | Endpoint | Chain
 
 
 def offline(playbook: Path) -> ModelChoice:
@@ -68,13 +99,22 @@ def offline(playbook: Path) -> ModelChoice:
     return Offline(playbook)
 
 
-def choose_model(model: str | None, environ: Mapping[str, str], playbook: Path | None) -> ModelChoice:
+def choose_model(
+    model: str | None,
+    environ: Mapping[str, str],
+    playbook: Path | None,
+    endpoints: Mapping[str, Mapping[str, Any]] | None = None,
+) -> ModelChoice:
     """What `--model`, the environment and the workflow's playbook amount to; raises ModelMissing or UsageError.
 
     `--model offline` wins over any environment. Otherwise OPENAI_API_KEY or OPENAI_BASE_URL means a real endpoint, its
-    model named by `--model` or OPENAI_MODEL, its wire by OPENAI_API (chat | responses).
+    model named by `--model` or OPENAI_MODEL, its wire by OPENAI_API (chat | responses). `endpoints` are further ones by
+    name, each with base_url, api, api_key and max_output_tokens: `small@spare` is a model at the one called spare.
+    Names with commas between them are a chain.
     """
-    if model == OFFLINE:
+    if model is not None and OFFLINE in names_in(model):
+        if names_in(model) != (OFFLINE,):
+            raise errors.UsageError(f"--model {model}: offline is no link of a chain", "give --model offline alone")
         if playbook is None:
             raise errors.ModelMissing(
                 "--model offline needs a playbook, and this workflow has none",
@@ -82,27 +122,98 @@ def choose_model(model: str | None, environ: Mapping[str, str], playbook: Path |
             )
         return offline(playbook)
 
-    key = _key(_value(environ, "OPENAI_API_KEY"))
-    base_url = _value(environ, "OPENAI_BASE_URL")
-    if key is None and base_url is None:
+    named = {name: _named(name, given) for name, given in (endpoints or {}).items()}
+    if (usual := _usual(environ)) is not None:
+        named[""] = usual
+    if not named:
         asked = f"--model {model} names a model, but no endpoint to ask" if model else "no model was chosen"
         raise errors.ModelMissing(asked, _BOTH_WAYS)
 
-    name = model or _value(environ, "OPENAI_MODEL")
-    if name is None:
-        found = "OPENAI_BASE_URL" if base_url else "OPENAI_API_KEY"
+    text = model or _value(environ, "OPENAI_MODEL")
+    if text is None:
+        found = "OPENAI_BASE_URL" if _value(environ, "OPENAI_BASE_URL") else "OPENAI_API_KEY"
         raise errors.ModelMissing(
-            f"{found} is set, but no model is named",
+            f"{found if usual else 'an endpoint'} is set, but no model is named",
             "set OPENAI_MODEL or give --model NAME, or give --model offline to answer from the playbook",
         )
+    links = _links(text, named)
+    return links[0] if len(links) == 1 and set(named) == {""} else Chain(links, named)
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names of a chain, in their order.
+
+    >>> names_in("big-one, small@spare")
+    ('big-one', 'small@spare')
+    """
+    return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
+def links_of(choice: Endpoint | Chain, asked: str | None) -> tuple[Endpoint, ...]:
+    """The models that a node asks, in their order: those it names itself, or those of the run. Raises UsageError."""
+    chosen = choice if isinstance(choice, Chain) else Chain((choice,), {"": choice})
+    return chosen.links if asked is None else _links(asked, chosen.named or {"": chosen.links[0]})
+
+
+def _links(text: str, named: Mapping[str, Endpoint]) -> tuple[Endpoint, ...]:
+    links = tuple(dict.fromkeys(_link(each, named) for each in names_in(text)))
+    if not links:
+        raise errors.UsageError(f"{text!r} names no model", "name one, or several with commas between them")
+    return links
+
+
+def _link(name: str, named: Mapping[str, Endpoint]) -> Endpoint:
     if not name.isprintable():
         raise errors.UsageError(f"{name!r} is no model's name", "take it as the endpoint lists it, without line breaks")
+    if name == OFFLINE:
+        raise errors.UsageError("offline is no model of an endpoint", "it is for a whole run: --model offline")
+    model, _, at = name.rpartition("@")
+    # A version behind an @, as in claude@20250219, begins with a digit; an endpoint's name does not.
+    if not model or not at[:1].isalpha():
+        model, at = name, ""
+    found = named.get(at)
+    if found is None and not at:
+        others = list(named.values())
+        if len(others) > 1:
+            raise errors.UsageError(
+                f"model {name!r} says no endpoint, and there are {len(others)}", f"{name}@{next(iter(named))}, say"
+            )
+        found = others[0]
+    if found is None:
+        near = get_close_matches(at, [each for each in named if each], 1)
+        known = ", ".join(each for each in named if each) or "none; write [endpoints.NAME] into workflow.toml"
+        cure = f"did you mean {model}@{near[0]}?" if near else f"known are: {known}"
+        raise errors.UsageError(f"model {name!r}: no endpoint is called {at!r}", cure)
+    if is_openai(found.base_url) and found.api_key is None:
+        raise errors.ModelMissing(f"{found.base_url} needs a key", _BOTH_WAYS)
+    return replace(found, model=model)
 
+
+def _usual(environ: Mapping[str, str]) -> Endpoint | None:
+    """The endpoint of the environment: that of names without an endpoint."""
+    key = _key(_value(environ, "OPENAI_API_KEY"))
+    base_url = _value(environ, "OPENAI_BASE_URL")
+    if key is None and base_url is None:
+        return None
     url = _url(base_url) if base_url else OPENAI
-    openai = is_openai(url)
-    if openai and key is None:
-        raise errors.ModelMissing(f"{url} needs a key", _BOTH_WAYS)
-    return Endpoint(url, name, _wire(_value(environ, "OPENAI_API"), openai), key)
+    return Endpoint(url, "", _wire(_value(environ, "OPENAI_API"), is_openai(url)), key)
+
+
+def _named(name: str, given: Mapping[str, Any]) -> Endpoint:
+    """An endpoint of the settings. Errors name the setting, and quote no key."""
+    at = f"endpoints.{name}"
+    if not name[:1].isalpha() or not name.replace("-", "").replace("_", "").isalnum():
+        raise errors.UsageError(
+            f"an endpoint cannot be called {name!r}", "letters, digits, - and _, beginning with a letter"
+        )
+    if not given.get("base_url"):
+        raise errors.UsageError(f"{at} has no base_url", 'base_url = "http://127.0.0.1:8000/v1"')
+    url = _url(str(given["base_url"]), f"{at}.base_url", f"{at}.api_key")
+    secret = given.get("api_key")
+    key = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+    wire = _wire(given.get("api"), is_openai(url), f"{at}.api")
+    most = given.get("max_output_tokens")
+    return Endpoint(url, "", wire, _key(key, f"{at}.api_key"), name, Endpoint.most if most is None else most)
 
 
 def is_openai(url: str) -> bool:
@@ -125,19 +236,19 @@ def _value(environ: Mapping[str, str], name: str) -> str | None:
     return environ.get(name, "").strip() or None
 
 
-def _key(text: str | None) -> SecretStr | None:
+def _key(text: str | None, setting: str = "OPENAI_API_KEY") -> SecretStr | None:
     if text is None:
         return None
     # A header library would quote a bad key in its complaint; this one does not.
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise errors.UsageError(
-            "OPENAI_API_KEY holds characters no key has (a space, a line break or a letter outside ASCII)",
+            f"{setting} holds characters no key has (a space, a line break or a letter outside ASCII)",
             "copy the key again",
         )
     return SecretStr(text)
 
 
-def _url(text: str) -> str:
+def _url(text: str, setting: str = "OPENAI_BASE_URL", key: str = "OPENAI_API_KEY") -> str:
     try:
         parts = urlsplit(text)
         port_fits = parts.port is None or parts.port > 0
@@ -146,15 +257,15 @@ def _url(text: str) -> str:
     if "@" in text or parts.query or parts.fragment:
         # Not quoted: what stands there may be a secret.
         raise errors.UsageError(
-            "OPENAI_BASE_URL carries a user, a query or a fragment",
-            "give scheme, host and path; the key goes to OPENAI_API_KEY",
+            f"{setting} carries a user, a query or a fragment",
+            f"give scheme, host and path; the key goes to {key}",
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_fits or not text.isprintable():
-        raise errors.UsageError(f"OPENAI_BASE_URL is no address: {text!r}", "it looks like http://127.0.0.1:8000/v1")
+        raise errors.UsageError(f"{setting} is no address: {text!r}", "it looks like http://127.0.0.1:8000/v1")
     return text.rstrip("/")
 
 
-def _wire(text: str | None, openai: bool) -> Wire:
+def _wire(text: str | None, openai: bool, setting: str = "OPENAI_API") -> Wire:
     match text:
         case None:
             return "responses" if openai else "chat"
@@ -163,4 +274,4 @@ def _wire(text: str | None, openai: bool) -> Wire:
         case "responses":
             return "responses"
         case _:
-            raise errors.UsageError(f"OPENAI_API is {text!r}", "it is chat or responses")
+            raise errors.UsageError(f"{setting} is {text!r}", "it is chat or responses")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
-from agents import Model, ModelResponse, Usage
+from agents import Model, ModelResponse, ModelSettings, Usage
 from agents.items import TResponseStreamEvent
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputItem, ResponseOutputMessage
 from pydantic import BaseModel, TypeAdapter
 
 from workflow_engine import errors
-from workflow_engine.agents.visit import Answering, Visit, current
+from workflow_engine.agents.asked import Asked, portable
+from workflow_engine.agents.models import Endpoint
+from workflow_engine.agents.visit import Answering, current
 from workflow_engine.ports.agents import ModelCall, ModelReply
 from workflow_engine.record import usage as record
 
@@ -23,52 +24,62 @@ _OUTPUT: TypeAdapter[list[Any]] = TypeAdapter(list[ResponseOutputItem])
 
 
 class RecordedModel(Model):
-    """The model of one branch of a visit. Questions of a branch come one after another."""
+    """The model of one branch of a visit: that of its chain which answers. Questions of a branch come one by one."""
 
-    def __init__(
-        self,
-        inner: Model,
-        visiting: Visit,
-        explain: Callable[[Exception], Exception],
-        limit: timedelta,
-        path: str = "",
-    ) -> None:
-        self._inner, self._visit, self._explain, self._path = inner, visiting, explain, path
-        self._limit = limit.total_seconds()
+    def __init__(self, asked: Asked, path: str = "") -> None:
+        self._asked, self._visit, self._path = asked, asked.visit, path
+        self._authors: dict[str, str] = {}
 
-    async def get_response(self, system_instructions: Any, input: Any, *given: Any, **named: Any) -> ModelResponse:
-        visiting = self._visit
+    async def get_response(
+        self, system_instructions: Any, input: Any, model_settings: ModelSettings, *given: Any, **named: Any
+    ) -> ModelResponse:
+        visiting, asked = self._visit, self._asked
+        line = asked.line()
 
         async def make(key: str) -> ModelReply:
-            asking = Answering(visiting, key)
-            response = await self._answered(
-                asking, self._inner.get_response(system_instructions, input, *given, **named)
-            )
+            place, link = line.next()
+            asking = Answering(visiting, f"{key}.{place}" if key and place else key)
+            settings = asked.settings(link, model_settings)
+            said = portable(input, self._authors, link)
+            coming = asked.model(link).get_response(system_instructions, said, settings, *given, **named)
+            try:
+                response = await self._answered(asking, coming, link)
+            except BaseException:
+                line.stopped(link)
+                raise
             # Raised out here: the SDK's error, which holds the request and its key, is not chained to it.
             if isinstance(response, Exception):
-                visiting.usage += record.Usage(1)  # its tokens, if it had any, nobody told
-                raise response
+                failure = line.failed(link, response)
+                # Its tokens, if it had any, nobody told.
+                visiting.usage += record.Usage(1, cost=getattr(failure, "cost", None))
+                raise failure
+            line.answered(link)
             used = record.Usage(1, response.usage.input_tokens, response.usage.output_tokens)
             visiting.usage += used
             model = asking.model or "unnamed"
             if model not in visiting.models:
                 visiting.models.append(model)
-            return ModelReply(visiting.without_secret(_written(response)), used, model)
+            return ModelReply(visiting.without_secret(_written(response, link)), used, model, link.label)
 
         visiting.turns += 1
         reply = await visiting.task.ask(ModelCall(_gist(input), make, self._path))
-        response = _read(reply.text)
+        response, author = _read(reply.text)
+        for each in response.output:
+            if isinstance(name := getattr(each, "id", None), str):
+                self._authors[name] = author
         self._note_words(response)
         return response
 
-    async def _answered(self, asking: Answering, coming: Awaitable[ModelResponse]) -> ModelResponse | Exception:
+    async def _answered(
+        self, asking: Answering, coming: Awaitable[ModelResponse], link: Endpoint
+    ) -> ModelResponse | Exception:
         token = current.set(asking)
         try:
             # Silence is bounded by the connection; an endpoint that drips would never meet that.
-            async with asyncio.timeout(self._limit):
+            async with asyncio.timeout(self._asked.limit.total_seconds()):
                 return await coming
         except Exception as error:
-            return self._explain(error)
+            return self._asked.explained(error, link)
         finally:
             current.reset(token)
 
@@ -98,11 +109,12 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json", exclude_unset=True) if isinstance(value, BaseModel) else str(value)
 
 
-def _written(response: ModelResponse) -> str:
+def _written(response: ModelResponse, link: Endpoint) -> str:
     output = [each.model_dump(mode="json", exclude_unset=True) for each in _unique(response.output)]
     usage = response.usage
     used = [usage.requests, usage.input_tokens, usage.output_tokens, usage.total_tokens]
-    return json.dumps({"output": output, "usage": used, "id": response.response_id}, ensure_ascii=False)
+    told = {"output": output, "usage": used, "id": response.response_id, "by": link.label}
+    return json.dumps(told, ensure_ascii=False)
 
 
 def _unique(output: list[Any]) -> list[Any]:
@@ -118,12 +130,13 @@ def _unique(output: list[Any]) -> list[Any]:
     return output
 
 
-def _read(text: str) -> ModelResponse:
+def _read(text: str) -> tuple[ModelResponse, str]:
+    """An answer that was kept, and which model of the chain gave it."""
     try:
         told = json.loads(text)
         requests, given, answered, total = told["usage"]
         usage = Usage(requests=requests, input_tokens=given, output_tokens=answered, total_tokens=total)
-        return ModelResponse(_OUTPUT.validate_python(told["output"]), usage, told["id"])
+        return ModelResponse(_OUTPUT.validate_python(told["output"]), usage, told["id"]), told.get("by", "")
     except (ValueError, KeyError, TypeError) as error:
         raise errors.AgentFailed(
             f"an answer that was kept cannot be read any more: {type(error).__name__}",

@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from workflow_engine import errors
-from workflow_engine.agents.models import Endpoint, ModelChoice, Offline
+from workflow_engine.agents.failover import Now, Standing, utc_now
+from workflow_engine.agents.models import BREAKER, Chain, Endpoint, ModelChoice, Offline, links_of
 from workflow_engine.ports.agents import AgentAnswer, AgentTask
 
 if TYPE_CHECKING:
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
 
 
 class OpenAIAgentsRunner:
-    """Runs agents on the chosen model. `call_limit` bounds one call to the endpoint, not the task.
+    """Runs agents on the chosen models. `call_limit` bounds one call to an endpoint, not the task.
 
-    Any number of tasks may run at once, on one event loop at a time.
+    Any number of tasks may run at once, on one event loop at a time. `now` is the clock of the breakers.
     """
 
-    def __init__(self, choice: ModelChoice, call_limit: timedelta = timedelta(minutes=10)) -> None:
+    def __init__(
+        self, choice: ModelChoice, call_limit: timedelta = timedelta(minutes=10), *, now: Now = utc_now
+    ) -> None:
         self.choice = choice
-        self._call_limit = call_limit
-        self._client: AsyncOpenAI | None = None
+        self.call_limit = call_limit
+        self.standing = Standing(choice.breaker if isinstance(choice, Chain) else BREAKER, now)
+        self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: PlaybookServer | None = None
 
@@ -35,34 +39,46 @@ class OpenAIAgentsRunner:
         await asyncio.to_thread(import_module, "workflow_engine.agents.conversation")
         from workflow_engine.agents.conversation import converse
 
-        return await converse(self._connected(), self.choice, task, self._call_limit)
+        return await converse(self, task)
 
     async def close(self) -> None:
-        client, self._client = self._client, None
+        clients, self._clients = self._clients, {}
         server, self._server = self._server, None
-        if client is not None and self._loop is asyncio.get_running_loop():
-            await client.close()
+        if self._loop is asyncio.get_running_loop():
+            for client in clients.values():
+                await client.close()
         if server is not None:
             await asyncio.to_thread(server.close)
 
-    def _connected(self) -> AsyncOpenAI:
-        """The client of this event loop. A pooled connection belongs to the loop it was opened on."""
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every key that may be sent: it is taken out of all that is kept or shown."""
+        if isinstance(self.choice, Offline):
+            return ()
+        chain = self.choice if isinstance(self.choice, Chain) else Chain((self.choice,))
+        every = (*chain.links, *chain.named.values())
+        return tuple({each.api_key.get_secret_value(): None for each in every if each.api_key is not None})
+
+    def links(self, asked: str | None) -> tuple[Endpoint, ...]:
+        """The models a node asks, in their order. Raises UsageError for a name that nobody knows."""
+        if not isinstance(self.choice, Offline):
+            return links_of(self.choice, asked)
+        from workflow_engine.agents.server import PlaybookServer
+
+        try:
+            self._server = self._server or PlaybookServer(self.choice)
+        except OSError as error:
+            raise errors.Infrastructure(f"the playbook's server cannot listen on 127.0.0.1: {error}") from error
+        return (Endpoint(self._server.base_url, self.choice.model, "responses"),)
+
+    def client(self, endpoint: Endpoint) -> AsyncOpenAI:
+        """The client of an endpoint, on this event loop. A pooled connection belongs to the loop it was opened on."""
         from workflow_engine.agents.connection import connect
 
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            self._client, self._loop = connect(self._endpoint(), self._call_limit), loop
-        return self._client
-
-    def _endpoint(self) -> Endpoint:
-        match self.choice:
-            case Endpoint():
-                return self.choice
-            case Offline():
-                from workflow_engine.agents.server import PlaybookServer
-
-                try:
-                    self._server = self._server or PlaybookServer(self.choice)
-                except OSError as error:
-                    raise errors.Infrastructure(f"the playbook's server cannot listen on 127.0.0.1: {error}") from error
-                return Endpoint(self._server.base_url, self.choice.model, "responses")
+        if self._loop is not loop:
+            self._clients, self._loop = {}, loop
+        at = (endpoint.base_url, endpoint.name)
+        if at not in self._clients:
+            self._clients[at] = connect(endpoint, self.call_limit)
+        return self._clients[at]

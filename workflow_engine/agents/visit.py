@@ -18,10 +18,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass
 class Visit:
-    """Collects while the SDK runs. `secret` is taken out of every text that is kept or shown."""
+    """Collects while the SDK runs. `secrets` are taken out of every text that is kept or shown."""
 
     task: AgentTask
-    secret: str | None = None
+    secrets: tuple[str, ...] = ()
     usage: Usage = Usage()
     models: list[str] = field(default_factory=list)
     """Who answered questions that were asked now."""
@@ -57,8 +57,11 @@ class Visit:
         return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
     def without_secret(self, text: str) -> str:
-        # A key shorter than this is a placeholder such as "none", and a word of the language.
-        return text.replace(self.secret, "•••") if self.secret and len(self.secret) >= 8 else text
+        for secret in self.secrets:
+            # A key shorter than this is a placeholder such as "none", and a word of the language.
+            if len(secret) >= 8:
+                text = text.replace(secret, "•••")
+        return text
 
     def _plain_json(self, value: Any) -> Any:
         match value:

@@ -42,7 +42,15 @@ class Forgetful:
     ) -> None: ...
 
     async def failed(
-        self, call: str, what: Literal["model", "tool"], name: str, why: str, kind: str, *, doubt: bool = False
+        self,
+        call: str,
+        what: Literal["model", "tool"],
+        name: str,
+        why: str,
+        kind: str,
+        *,
+        doubt: bool = False,
+        usage: Usage | None = None,
     ) -> None: ...
 
 

@@ -104,21 +104,31 @@ class Turn:
         if receipt is not None:
             _must_agree(self.node, name, receipt.asked, asked.gist)
             return ModelReply(receipt.text, Usage(), receipt.model)
-        await self.receipts.began(name, "model", "", asked.gist)
-        try:
-            reply = await asked.make(self.receipts.key(name))
-        except Exception as error:
-            self.usage += Usage(1)
-            kind = error.kind if isinstance(error, StepError) else "model"
-            await self.receipts.failed(name, "model", "", str(error), kind)
-            raise
+        reply = None
+        while reply is None:
+            await self.receipts.began(name, "model", "", asked.gist)
+            try:
+                reply = await asked.make(self.receipts.key(name))
+            except Exception as error:
+                await self._no_answer(name, error)
+                if not getattr(error, "elsewhere", False):
+                    raise
         await self.receipts.ended(
-            name, "model", reply.model, Receipt(asked.gist, reply.text, reply.model), reply.usage, effect=False
+            *(name, "model", reply.by or reply.model, Receipt(asked.gist, reply.text, reply.model), reply.usage),
+            effect=False,
         )
         self.usage += reply.usage
         if reply.model and reply.model not in self.models:
             self.models.append(reply.model)
         return reply
+
+    async def _no_answer(self, name: str, error: Exception) -> None:
+        """Keep that a model failed, and which; its tokens, if it had any, nobody told."""
+        failed = error if isinstance(error, AgentFailed) else AgentFailed("")
+        usage = Usage(1, cost=failed.cost) if failed.asked else None
+        self.usage += usage or Usage()
+        kind = error.kind if isinstance(error, StepError) else "model"
+        await self.receipts.failed(name, "model", failed.model, str(error), kind, usage=usage)
 
     # ------------------------------------------------------------------------------------------------ a tool
 

@@ -26,7 +26,13 @@ def choose_model(loaded: Loaded, model: str | None) -> ModelChoice | None:
     from workflow_engine import agents
 
     beside = agents.playbook_beside(loaded.file)
-    return agents.choose_model(model, read_settings().environ(), beside if beside.is_file() else None)
+    settings = read_settings()
+    choice = agents.choose_model(model, settings.environ(), beside if beside.is_file() else None, settings.named())
+    if not isinstance(choice, agents.Offline):
+        for flow in (loaded.workflow, *nested(loaded.workflow).values()):
+            for node in flow.agents:
+                agents.links_of(choice, node.model)  # a name that nobody knows is an error before the first step
+    return choice
 
 
 def refuse_unknown_inputs(choice: ModelChoice | None, inputs: Mapping[str, Any]) -> None:

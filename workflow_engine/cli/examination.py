@@ -154,7 +154,7 @@ def _model() -> Found:
     settings = read_settings()
     key = "no key" if settings.api_key is None else masked(settings.api_key.get_secret_value())
     try:
-        choice = choose_model(None, settings.environ(), None)
+        choice = choose_model(None, settings.environ(), None, settings.named())
     except WorkflowError as error:
         return Found("model", f"{error.what} ({key})", "note", error.cure)
     return Found("model", f"{choice} ({key})")

@@ -30,7 +30,11 @@ Store = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME", help="'offline' for the playbook, or a model of the endpoint in OPENAI_*"),
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="'offline' for the playbook, or a model: NAME, NAME@ENDPOINT, or several with commas as a chain",
+    ),
 ]
 Executor = Annotated[ExecutorName, typer.Option("--executor", help="who drives the run")]
 AllowUnsandboxed = Annotated[

@@ -12,22 +12,28 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import quote
 
+from workflow_engine.errors import AgentFailed
 from workflow_engine.record.usage import Usage
 
 
 @dataclass(frozen=True)
 class ModelReply:
-    """What a model answered: `text` is JSON in the runner's own words, for it alone to read, again and again."""
+    """What a model answered: `text` is JSON in the runner's own words, for it alone to read, again and again.
+
+    `model` is what it calls itself, `by` what people call it who chose it: `small@spare`.
+    """
 
     text: str
     usage: Usage = Usage()
     model: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True)
 class ModelCall:
     """One question to a model. `path` is the branch it belongs to, `gist` the words said so far, to compare after a
-    crash. `make` asks it for real, under an idempotency key; it is called at most once.
+    crash. `make` asks it for real, under an idempotency key; it is called once, and once more after every AgentFailed
+    that says there is another model to ask, `elsewhere`.
     """
 
     gist: str
@@ -40,7 +46,12 @@ Ask: TypeAlias = Callable[[ModelCall], Awaitable[ModelReply]]
 
 async def ask_unkept(call: ModelCall) -> ModelReply:
     """A model asked with nobody there to keep a receipt."""
-    return await call.make("")
+    while True:
+        try:
+            return await call.make("")
+        except AgentFailed as failed:
+            if not failed.elsewhere:
+                raise
 
 
 @dataclass(frozen=True)
@@ -216,9 +227,17 @@ class Receipts(Protocol):
         ...
 
     async def failed(
-        self, call: str, what: Literal["model", "tool"], name: str, why: str, kind: str, *, doubt: bool = False
+        self,
+        call: str,
+        what: Literal["model", "tool"],
+        name: str,
+        why: str,
+        kind: str,
+        *,
+        doubt: bool = False,
+        usage: Usage | None = None,
     ) -> None:
-        """Say that a call came to nothing, or that nobody knows whether it did. One of a model counts as a request."""
+        """Say that a call came to nothing, or that nobody knows whether it did; `usage` is what it took even so."""
         ...
 
 

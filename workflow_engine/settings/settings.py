@@ -1,23 +1,58 @@
-"""The settings: where runs live, what a run may hold, what answers. An argument beats the environment."""
+"""The settings: where runs live, what a run may hold, what answers. Arguments beat the environment, it beats a file."""
 
 from __future__ import annotations
 
+import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workflow_engine.errors import UsageError
 from workflow_engine.spec.limits import RunLimits
 
 STORE = Path("checkpoints/runs.sqlite")
+FILE = Path("workflow.toml")
+
+
+class EndpointSettings(BaseModel):
+    """One endpoint by name. Its key stands here, or in the environment variable that `api_key_env` names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str
+    api: str | None = None
+    api_key: SecretStr | None = None
+    api_key_env: str | None = None
+    max_output_tokens: int | None = Field(default=None, ge=1)
+
+    def words(self) -> Mapping[str, Any]:
+        """What the choice of a model is made from."""
+        key = self.api_key
+        if key is None and self.api_key_env:
+            key = SecretStr(os.environ.get(self.api_key_env, "").strip()) or None
+        return {**self.model_dump(exclude={"api_key", "api_key_env"}), "api_key": key}
+
+
+def _chained(given: Any) -> Any:
+    return ",".join(given) if isinstance(given, list) and all(isinstance(each, str) for each in given) else given
 
 
 class Settings(BaseSettings):
     """One reading of the environment. Keys are SecretStr: no repr and no error shows them."""
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        frozen=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        env_prefix="WORKFLOW_",
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+    )
 
     store: Path = Field(default=STORE, validation_alias="WORKFLOW_STORE")
     limit_write: int = Field(default=RunLimits.write, ge=1, validation_alias="WORKFLOW_LIMIT_WRITE")
@@ -29,8 +64,21 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(default=None, validation_alias="WORKFLOW_TOKEN")
     api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
-    model: str | None = Field(default=None, validation_alias="OPENAI_MODEL")
+    model: Annotated[str | None, BeforeValidator(_chained)] = Field(default=None, validation_alias="OPENAI_MODEL")
     api: str | None = Field(default=None, validation_alias="OPENAI_API")
+    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _of_file(cls))
 
     @property
     def limits(self) -> RunLimits:
@@ -48,6 +96,10 @@ class Settings(BaseSettings):
             raise UsageError(
                 f"the key file {self.key_file} cannot be read: {why}", "mend or unset WORKFLOW_KEY_FILE"
             ) from None
+
+    def named(self) -> Mapping[str, Mapping[str, Any]]:
+        """The endpoints that have a name: what the choice of a model is made from, too."""
+        return {name: each.words() for name, each in self.endpoints.items()}
 
     def environ(self) -> Mapping[str, str]:
         """The endpoint in the words of the environment: what the choice of a model is made from."""
@@ -69,3 +121,24 @@ def read_settings(*, store: Path | None = None) -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{name} cannot be used: {first['msg']}", f"mend or unset {name}") from None
+
+
+def _of_file(settings: type[BaseSettings]) -> dict[str, Any]:
+    """What WORKFLOW_SETTINGS names, or the file in the working directory, says. Raises UsageError, quoting nothing."""
+    named = os.environ.get("WORKFLOW_SETTINGS", "").strip()
+    path = Path(named) if named else FILE
+    try:
+        told = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if not named:
+            return {}
+        raise UsageError(f"there are no settings at {path}", "write them, or unset WORKFLOW_SETTINGS") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"the settings in {path} cannot be read: {why}", "it is TOML: name = value") from None
+    # The key of the environment goes where the environment says, so a file cannot send it elsewhere.
+    known = [each for each in settings.model_fields if each not in ("api_key", "base_url", "api", "key", "token")]
+    unknown = [each for each in told if each not in known]
+    if unknown:
+        raise UsageError(f"{path} sets {unknown[0]!r}, which is no setting", f"known are: {', '.join(known)}")
+    return told

@@ -106,7 +106,7 @@ def agent(
     instructions: str,
     name: str | None = None,
     tools: Sequence[Callable[..., Any]] = (),
-    model: str | None = None,
+    model: str | Sequence[str] | None = None,
     turns: int = 20,
     finish: Callable[..., Any] | None = None,
     retry: Retries | None = None,
@@ -117,9 +117,10 @@ def agent(
 ) -> _AgentDecorator:
     """A node that asks a model. The body returns the prompt; tools are plain typed functions, granted by being listed.
 
-    `timeout` limits one attempt; `idle` ends one in which neither model nor tools were heard of for so long; `budget`
-    bounds what all its visits of a run use together. A tool's parameter annotated `Step` or with a resource type is
-    handed in and hidden from the model.
+    `model` names another model than the run's, or several as a chain, each with its endpoint where there are several:
+    ("big-one", "small@spare"). `timeout` limits one attempt; `idle` ends one in which neither model nor tools were
+    heard of for so long; `budget` bounds what all its visits of a run use together. A tool's parameter
+    annotated `Step` or with a resource type is handed in and hidden from the model.
     """
 
     def decorate(body: Callable[..., Any]) -> Agent[Any, Any]:
@@ -134,7 +135,7 @@ def agent(
             uses=names_of(uses),
             instructions=inspect.cleandoc(instructions),
             tools=tuple(tools),
-            model=model,
+            model=model if model is None or isinstance(model, str) else ", ".join(model),
             turns=turns,
             finish=finish,
         )

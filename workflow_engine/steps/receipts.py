@@ -172,9 +172,16 @@ class JournalReceipts:
             self._owe(usage, answered_by)
 
     async def failed(
-        self, call: str, what: Literal["model", "tool"], name: str, why: str, kind: str, *, doubt: bool = False
+        self,
+        call: str,
+        what: Literal["model", "tool"],
+        name: str,
+        why: str,
+        kind: str,
+        *,
+        doubt: bool = False,
+        usage: Usage | None = None,
     ) -> None:
-        usage = Usage(1) if what == "model" else None
         told = (self._now(), *self._place(), self._talk.number, call, what, name, kind, why[:4000], doubt, usage)
         await self._post(e.CallFailed(*told, item=self._step.item))
 
