@@ -25,6 +25,7 @@ from workflow_engine.spec.migrations import (
 )
 from workflow_engine.spec.policies import Retry
 from workflow_engine.spec.question import Question
+from workflow_engine.spec.specialist import Specialist, specialist
 from workflow_engine.spec.state import Reducer, State, append, total, union
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.subflow import subflow
@@ -84,6 +85,7 @@ __all__ = [
     "RunLimits",
     "RunView",
     "Sandbox",
+    "Specialist",
     "State",
     "Step",
     "StepError",
@@ -113,6 +115,7 @@ __all__ = [
     "route",
     "run_sync",
     "signal",
+    "specialist",
     "subflow",
     "to_document",
     "to_langgraph",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tests.agents.mind import Kill, Mind
 from tests.processes import ended
-from workflow_engine import END, START, Engine, State, Step, Workflow, agent, tool, workflow
+from workflow_engine import END, START, Engine, State, Step, Workflow, agent, specialist, tool, workflow
 from workflow_engine.agents.evidence import Call, Evidence
 from workflow_engine.agents.models import Endpoint
 from workflow_engine.agents.rules import Reply
@@ -47,9 +47,14 @@ class Variant:
     approval: Literal["always", "never"] = "always"
     doubt: Literal["ask", "rerun", "probe"] = "ask"
     wire: Literal["chat", "responses"] = "chat"
+    nested: bool = False
 
     def thinks(self, said: Evidence) -> Reply:
         """Read, then deploy what is to be deployed, then say so: whatever it says follows from what was said."""
+        if "ops" in said.offered:  # a specialist does it all
+            return (
+                Reply(text=f"ops {said.results[-1]}") if said.results else Reply(calls=(Call("ops", {"input": "go"}),))
+            )
         if not any(call.tool == "read_ticket" for call in said.calls):
             return Reply(calls=(Call("read_ticket", {"number": 7}),))
         done = sum(call.tool == "deploy" for call in said.calls)
@@ -65,6 +70,7 @@ VARIANTS = {
         Variant("plain"),
         Variant("responses", wire="responses"),
         Variant("two", deploys=("api", "web"), at_once=True),
+        Variant("nested", deploys=("api", "web"), at_once=True, nested=True),
         Variant("probe", approval="never", doubt="probe"),
         Variant("rerun", deploys=("api", "web"), approval="never", doubt="rerun"),
     )
@@ -108,7 +114,11 @@ def ticket(variant: Variant, folder: Path, death: Death | None) -> Workflow[Any]
         note("deploy", f"deploy {service} {step.key}")
         return f"{service} is up"
 
-    @agent(writes="done", instructions="Work on the ticket.", tools=[read_ticket, deploy])
+    tools: list[Any] = [read_ticket, deploy]
+    if variant.nested:
+        tools = [specialist(name="ops", instructions="Deploy.", tools=tools)]
+
+    @agent(writes="done", instructions="Work on the ticket.", tools=tools)
     def work(number: int) -> str:
         with (folder / "world").open("a") as world:
             world.write("prompt\n")
@@ -188,7 +198,7 @@ def receipts(folder: Path) -> dict[str, str]:
 
 def _call(key: str) -> str:
     """Which call of which talk an idempotency key is of."""
-    return "/".join(key.split("/")[-2:])
+    return "/".join(key.split("/")[3:])
 
 
 def live(folder: Path, mind: Mind, variant: Variant, *deaths: Death | None) -> list[str]:

@@ -37,6 +37,7 @@ from workflow_engine import (
     human,
     leaving,
     route,
+    specialist,
     subflow,
     wait,
     workflow,
@@ -603,6 +604,66 @@ def an_agent_whose_prompt_is_a_number() -> Rows:
         return 1
 
     return (START >> counting >> END,)
+
+
+@broken("W425", "helped")
+def two_agents_of_one_name() -> Rows:
+    billing = specialist(name="billing", instructions="Bill.")
+    other = specialist(name="billing", instructions="Bill otherwise.")
+
+    @agent(writes="draft", instructions="Write.", tools=[billing], handoffs=[other])
+    def helped(topic: str) -> str:
+        return topic
+
+    return (START >> helped >> END,)
+
+
+@broken("W425", "helped")
+def agents_that_are_tools_of_one_another() -> Rows:
+    inner = specialist(name="inner", instructions="Look.")
+    outer = specialist(name="outer", instructions="Look.", tools=[inner])
+    object.__setattr__(inner, "tools", (outer,))
+
+    @agent(writes="draft", instructions="Write.", tools=[outer])
+    def helped(topic: str) -> str:
+        return topic
+
+    return (START >> helped >> END,)
+
+
+@broken("W425", "helped")
+def agents_within_agents_without_end() -> Rows:
+    one = specialist(name="deep0", instructions="Look.")
+    for depth in range(1, 7):
+        one = specialist(name=f"deep{depth}", instructions="Look.", tools=[one])
+
+    @agent(writes="draft", instructions="Write.", tools=[one])
+    def helped(topic: str) -> str:
+        return topic
+
+    return (START >> helped >> END,)
+
+
+@broken("W425", "helped")
+def a_talk_handed_to_nobody() -> Rows:
+    billing = specialist(name="billing", instructions="Bill.", handoffs=["refunds"])
+
+    @agent(writes="draft", instructions="Write.", handoffs=[billing])
+    def helped(topic: str) -> str:
+        return topic
+
+    return (START >> helped >> END,)
+
+
+@broken("W425", "helped")
+def a_specialist_who_answers_what_nobody_can_ask_for() -> Rows:
+    odd = specialist(name="odd", instructions="Look.", output=Callable)
+
+    @agent(writes="draft", instructions="Write.", tools=[odd])
+    def helped(topic: str) -> str:
+        return topic
+
+    return (START >> helped >> END,)
 
 
 @broken("W415", "positional")

@@ -34,7 +34,7 @@ def connect(endpoint: Endpoint, call_limit: timedelta) -> AsyncOpenAI:
             request.headers["Idempotency-Key"] = quote(asking.key or f"{task.key}/{asking.visit.turns}", safe="/:")
         # Node names are nobody's business outside this machine.
         if near:
-            request.headers[NODE_HEADER] = quote(task.node)
+            request.headers[NODE_HEADER] = quote(asking.agent or task.node)
 
     async def note(response: httpx2.Response) -> None:
         if not isinstance(response.stream, httpx2.AsyncByteStream):

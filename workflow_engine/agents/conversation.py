@@ -29,9 +29,10 @@ from workflow_engine.agents.models import Offline
 from workflow_engine.agents.recorded import RecordedModel
 from workflow_engine.agents.runner import OpenAIAgentsRunner
 from workflow_engine.agents.shape import Shape, Unfit
+from workflow_engine.agents.team import team
 from workflow_engine.agents.tools import function_tool
 from workflow_engine.agents.visit import Visit
-from workflow_engine.ports.agents import AgentAnswer, AgentTask, Held
+from workflow_engine.ports.agents import AgentAnswer, AgentTask, Held, Role
 
 # How often an answer that does not fit is asked for again.
 AGAIN = 2
@@ -62,14 +63,21 @@ async def converse(runner: OpenAIAgentsRunner, task: AgentTask) -> AgentAnswer:
 async def _ask(asked: Asked, visiting: Visit) -> Any:
     task, choice = visiting.task, asked.choice
     shape = Shape(task.output)
-    agent = Agent[None](
-        name=task.node,
-        instructions=task.instructions,
-        tools=[function_tool(tool, visiting) for tool in task.tools],
-        model=RecordedModel(asked),
-        model_settings=ModelSettings(retry=ModelRetrySettings(max_retries=0)),
-        output_type=None if shape.is_plain_text() else shape,
-    )
+    settings = ModelSettings(retry=ModelRetrySettings(max_retries=0))
+    authors: dict[str, str] = {}
+
+    def made(role: Role) -> Agent[None]:
+        return Agent[None](
+            name=role.name,
+            instructions=role.instructions,
+            handoff_description=role.description,
+            tools=[function_tool(tool, visiting) for tool in role.tools],
+            model=RecordedModel(Asked.by(asked.runner, visiting, role.model), role.name, authors),
+            model_settings=settings,
+            output_type=None if shape.is_plain_text() else shape,
+        )
+
+    agent = team(task, made)
     said: str | list[TResponseInputItem] = task.prompt
     complaint = ""
     for _ in range(1 + AGAIN):
@@ -86,6 +94,7 @@ async def _ask(asked: Asked, visiting: Visit) -> Any:
         except Unfit as unfit:
             complaint = str(unfit)
             task.tell("the answer does not fit its type")
+        agent = result.last_agent
         said = [*result.to_input_list(), {"role": "user", "content": shape.again(complaint)}]
     raise errors.AgentFailed(
         f"the answer did not fit {shape.name()} in {1 + AGAIN} tries; the last time: {complaint}",

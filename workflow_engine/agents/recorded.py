@@ -24,11 +24,14 @@ _OUTPUT: TypeAdapter[list[Any]] = TypeAdapter(list[ResponseOutputItem])
 
 
 class RecordedModel(Model):
-    """The model of one branch of a visit: that of its chain which answers. Questions of a branch come one by one."""
+    """The model of one agent of a visit: that of its chain which answers. Questions of a branch come one by one.
 
-    def __init__(self, asked: Asked, path: str = "") -> None:
-        self._asked, self._visit, self._path = asked, asked.visit, path
-        self._authors: dict[str, str] = {}
+    `authors` say, of what was said in the branch, which model said it.
+    """
+
+    def __init__(self, asked: Asked, agent: str, authors: dict[str, str]) -> None:
+        self._asked, self._visit, self._agent = asked, asked.visit, agent
+        self._authors = authors
 
     async def get_response(
         self, system_instructions: Any, input: Any, model_settings: ModelSettings, *given: Any, **named: Any
@@ -38,7 +41,7 @@ class RecordedModel(Model):
 
         async def make(key: str) -> ModelReply:
             place, link = line.next()
-            asking = Answering(visiting, f"{key}.{place}" if key and place else key)
+            asking = Answering(visiting, f"{key}.{place}" if key and place else key, agent=self._agent)
             settings = asked.settings(link, model_settings)
             said = portable(input, self._authors, link)
             coming = asked.model(link).get_response(system_instructions, said, settings, *given, **named)
@@ -62,7 +65,7 @@ class RecordedModel(Model):
             return ModelReply(visiting.without_secret(_written(response, link)), used, model, link.label)
 
         visiting.turns += 1
-        reply = await visiting.task.ask(ModelCall(_gist(input), make, self._path))
+        reply = await visiting.task.ask(ModelCall(_gist(input), make, visiting.task.path))
         response, author = _read(reply.text)
         for each in response.output:
             if isinstance(name := getattr(each, "id", None), str):

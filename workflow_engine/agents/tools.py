@@ -14,7 +14,7 @@ from workflow_engine.agents.visit import Visit
 from workflow_engine.ports.agents import Held, Tool, ToolUse
 
 
-def function_tool(tool: Tool, visit: Visit, path: str = "") -> FunctionTool:
+def function_tool(tool: Tool, visit: Visit) -> FunctionTool:
     """The tool, calling back into the visit's story. Where people are asked, its branch ends at the next model call."""
 
     async def invoke(context: ToolContext[Any], arguments: str) -> str:
@@ -22,7 +22,7 @@ def function_tool(tool: Tool, visit: Visit, path: str = "") -> FunctionTool:
         visit.asked(tool.name, context.tool_call_id, arguments if given is None else given)
         if given is not None:
             words = visit.words.get(context.tool_call_id, "")
-            text = await _call(tool, ToolUse(given, context.tool_call_id, path, words), visit)
+            text = await _call(tool, ToolUse(given, context.tool_call_id, visit.task.path, words), visit)
         visit.returned(tool.name, context.tool_call_id, text)
         return text
 

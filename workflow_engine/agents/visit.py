@@ -77,11 +77,12 @@ class Visit:
 
 @dataclass
 class Answering:
-    """One question on its way to a model: whose it is, its idempotency key, and who answers it."""
+    """One question on its way to a model: whose it is, its idempotency key, who answers it, and which agent asks."""
 
     visit: Visit
     key: str
     model: str = ""
+    agent: str = ""
 
 
 # The HTTP client is shared by all visits; this says to which question of which of them a request belongs.

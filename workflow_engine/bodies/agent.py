@@ -8,7 +8,7 @@ from typing import Any
 from workflow_engine.bodies.calling import call
 from workflow_engine.bodies.intent import Midway, Wrote
 from workflow_engine.bodies.scene import Scene, arguments, parameters_of
-from workflow_engine.bodies.tools import granted
+from workflow_engine.bodies.team import Team
 from workflow_engine.bodies.turn import Turn
 from workflow_engine.errors import AgentFailed, StepError
 from workflow_engine.ports.agents import AgentAnswer, AgentTask, Held
@@ -37,7 +37,6 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
         instructions=node.instructions,
         prompt=prompt,
         output=output_of(node, scene.workflow),
-        tools=tuple(granted(each, scene, turn) for each in node.tools),
         model=node.model,
         key=scene.step.key,
         turns=node.turns,
@@ -45,7 +44,7 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
         ask=turn.ask,
     )
     try:
-        answer = await scene.runner().run(task)
+        answer = await scene.runner().run(Team(node, scene, turn, task).task())
     except Held:
         return Midway(tuple(turn.asks), "agent")
     except AgentFailed as failed:
@@ -74,7 +73,7 @@ async def _prompt(node: Agent[Any, Any], scene: Scene) -> str:
 def _unkept(turn: Turn, answer: AgentAnswer) -> AgentAnswer:
     """The answer without the use that receipts told of already, call by call."""
     models = tuple(each for each in answer.answered_by if each not in turn.models)
-    return replace(answer, usage=answer.usage - turn.usage, answered_by=models)
+    return replace(answer, usage=answer.usage - turn.used[""] + turn.beyond, answered_by=models)
 
 
 def output_of(node: Agent[Any, Any], workflow: Workflow[Any]) -> Any:

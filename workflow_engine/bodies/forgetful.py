@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from workflow_engine.ports.agents import Receipt, Receipts, Ruling
+from workflow_engine.ports.agents import Receipt, Receipts, Ruling, What
 from workflow_engine.record.usage import Usage
 
 
@@ -35,16 +33,16 @@ class Forgetful:
 
     async def ruled(self, ref: str, ruling: Ruling) -> None: ...
 
-    async def began(self, call: str, what: Literal["model", "tool"], name: str, asked: str) -> None: ...
+    async def began(self, call: str, what: What, name: str, asked: str) -> None: ...
 
     async def ended(
-        self, call: str, what: Literal["model", "tool"], name: str, receipt: Receipt, usage: Usage | None, effect: bool
+        self, call: str, what: What, name: str, receipt: Receipt, usage: Usage | None, effect: bool
     ) -> None: ...
 
     async def failed(
         self,
         call: str,
-        what: Literal["model", "tool"],
+        what: What,
         name: str,
         why: str,
         kind: str,

@@ -18,14 +18,14 @@ from workflow_engine.spec.nodes import Parameter
 from workflow_engine.spec.tool import Tool, tool_of
 
 
-def granted(function: Callable[..., Any], scene: Scene, turn: Turn) -> ports.Tool:
-    """The tool a function makes, bound to this attempt. `Step` and resources come unseen."""
+def granted(function: Callable[..., Any], scene: Scene, turn: Turn, agent: str) -> ports.Tool:
+    """The tool a function makes, bound to this attempt and to one agent. `Step` and resources come unseen."""
     tool = tool_of(function)
-    grant = _grant(tool, scene)
+    grant = _grant(tool, scene, agent)
     return ports.Tool(tool.name, tool.text, grant.schema, partial(turn.use, grant))
 
 
-def _grant(tool: Tool[..., Any], scene: Scene) -> Grant:
+def _grant(tool: Tool[..., Any], scene: Scene, agent: str) -> Grant:
     if tool.signature.problem is not None:
         raise DeclarationError(f"tool {tool.name!r}: {tool.signature.problem}", "annotate every parameter")
 
@@ -35,7 +35,7 @@ def _grant(tool: Tool[..., Any], scene: Scene) -> Grant:
         unseen = [each for each in parameters if scene.workflow.hands_in(each.type)]
         return {each.name: await argument(here, each) for each in unseen}
 
-    return Grant(tool, None if tool.parameters is not None else _arguments(tool, scene), hand_in)
+    return Grant(tool, None if tool.parameters is not None else _arguments(tool, scene), hand_in, agent)
 
 
 def _arguments(tool: Tool[..., Any], scene: Scene) -> type[BaseModel]:

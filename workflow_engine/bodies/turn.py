@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -42,13 +42,18 @@ HandIn = Callable[[Iterable[Parameter], str], Awaitable[Mapping[str, Any]]]
 class Grant:
     """One tool an agent was given, bound to this attempt: what checks its arguments, and what is handed in unseen."""
 
-    def __init__(self, tool: Tool[..., Any], model: type[BaseModel] | None, hand_in: HandIn) -> None:
-        self.tool, self.model, self._hand_in = tool, model, hand_in
+    def __init__(self, tool: Tool[..., Any], model: type[BaseModel] | None, hand_in: HandIn, agent: str) -> None:
+        self.tool, self.model, self._hand_in, self.agent = tool, model, hand_in, agent
 
     @property
     def rebuilds(self) -> bool:
         """Whether it may have left something in the workspace that only using it again brings back."""
-        return not self.tool.effect and any(each.type is Step for each in self.tool.signature.parameters)
+        return may_rebuild(self.tool)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a use that was broken off is not begun anew, but taken up where it was."""
+        return False
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -62,8 +67,8 @@ class Grant:
         valid = self.model.model_validate(given)
         return {name: getattr(valid, name) for name in self.model.model_fields}
 
-    async def use(self, arguments: Mapping[str, Any], key: str) -> Any:
-        """Use it, under this idempotency key."""
+    async def use(self, arguments: Mapping[str, Any], key: str, name: str) -> Any:  # noqa: ARG002
+        """Use it, under this idempotency key; `name` is the use's own."""
         handed_in = await self._hand_in(self.tool.signature.parameters, key)
         return await call(self.tool.body, {**arguments, **handed_in})
 
@@ -74,16 +79,26 @@ class Grant:
         return await call(function, {**taken, **await self._hand_in(parameters, key)})
 
 
+def may_rebuild(tool: Tool[..., Any]) -> bool:
+    """Whether a tool may leave something in the workspace that only using it again brings back."""
+    return not tool.effect and any(each.type is Step for each in tool.signature.parameters)
+
+
 class Turn:
-    """What one try at a visit does. `asks` are its questions; `usage` and `models` tell of calls made now."""
+    """What one try at a visit does. `asks` are its questions; `models` are who answered calls made now.
+
+    `used` is what calls made now used, by their branch, and `beyond` what branches used besides.
+    """
 
     def __init__(self, node: str, receipts: Receipts) -> None:
         self.node, self.receipts = node, receipts
         self.asks: list[Ask] = []
-        self.usage = Usage()
+        self.used: defaultdict[str, Usage] = defaultdict(Usage)
+        self.beyond = Usage()
         self.models: list[str] = []
         self._held: set[str] = set()
         self._numbers: Counter[str] = Counter()
+        self._handoffs: Counter[str] = Counter()
         self._uses: Counter[str] = Counter()
 
     async def rule(self, replies: tuple[Reply, ...]) -> None:
@@ -110,25 +125,35 @@ class Turn:
             try:
                 reply = await asked.make(self.receipts.key(name))
             except Exception as error:
-                await self._no_answer(name, error)
+                await self._no_answer(asked.path, name, error)
                 if not getattr(error, "elsewhere", False):
                     raise
         await self.receipts.ended(
             *(name, "model", reply.by or reply.model, Receipt(asked.gist, reply.text, reply.model), reply.usage),
             effect=False,
         )
-        self.usage += reply.usage
+        self.used[asked.path] += reply.usage
         if reply.model and reply.model not in self.models:
             self.models.append(reply.model)
         return reply
 
-    async def _no_answer(self, name: str, error: Exception) -> None:
+    async def _no_answer(self, path: str, name: str, error: Exception) -> None:
         """Keep that a model failed, and which; its tokens, if it had any, nobody told."""
         failed = error if isinstance(error, AgentFailed) else AgentFailed("")
         usage = Usage(1, cost=failed.cost) if failed.asked else None
-        self.usage += usage or Usage()
+        self.used[path] += usage or Usage()
         kind = error.kind if isinstance(error, StepError) else "model"
         await self.receipts.failed(name, "model", failed.model, str(error), kind, usage=usage)
+
+    async def handed(self, path: str, before: str, to: str) -> None:
+        """The talk of a branch is in other hands from here on."""
+        self._handoffs[path] += 1
+        name = f"{path}h{self._handoffs[path]}"
+        receipt = self.receipts.found(name)
+        if receipt is None:
+            await self.receipts.ended(name, "handoff", to, Receipt(before, to), None, effect=False)
+        else:
+            _must_agree(self.node, name, f"{receipt.asked} {receipt.text}", f"{before} {to}")
 
     # ------------------------------------------------------------------------------------------------ a tool
 
@@ -166,7 +191,8 @@ class Turn:
                 text = await self._known(grant, name, use, allowed)
         happened = tool.effect
         if text is None:
-            await self.receipts.began(name, "tool", tool.name, asked)
+            if not (grant.goes_on and self.receipts.begun(name)):
+                await self.receipts.began(name, "tool", tool.name, asked)
             text, done = await self._called(grant, name, use, allowed)
             happened = happened and done
         if allowed != arguments:
@@ -205,7 +231,7 @@ class Turn:
         if ruling is None:
             if tool.approval == "never" or (callable(tool.approval) and not await self._needed(grant, name, arguments)):
                 return arguments
-            self._hold(approval(self.node, tool, use, grant.schema, ref))
+            self._hold(approval(grant.agent, tool, use, grant.schema, ref))
         match ruling.word:
             case str(word) if word == APPROVE:
                 return arguments
@@ -238,7 +264,7 @@ class Turn:
         ref = f"doubt:{name}:{self.receipts.begun(name)}"
         ruling = self.receipts.ruling(ref)
         if ruling is None:
-            self._hold(doubt(self.node, tool, use, arguments, ref))
+            self._hold(doubt(grant.agent, tool, use, arguments, ref))
         match ruling.word:
             case str(word) if word == RERUN:
                 return None
@@ -260,7 +286,7 @@ class Turn:
         clock = asyncio.timeout(seconds)
         try:
             async with clock:
-                return _shown(await grant.use(arguments, self.receipts.key(name))), True
+                return _shown(await grant.use(arguments, self.receipts.key(name), name)), True
         except (Held, StoreError, Conflict, WorkflowChanged):
             raise
         except EffectUnknown as error:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import quote
 
 from workflow_engine.errors import AgentFailed
+from workflow_engine.record.events import What
 from workflow_engine.record.usage import Usage
+from workflow_engine.spec.specialist import handing_over
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,14 @@ async def ask_unkept(call: ModelCall) -> ModelReply:
 class ToolUse:
     """One use of a tool as a model asks for it: decoded arguments, the model's own `id` for it, and the branch.
 
-    `words` are what the model said along with it.
-
-    An agent that is a tool itself is a branch of its own within the use: its path is `inner`.
+    `words` are what the model said along with it. Two uses of a branch may have one id: who keeps receipts tells them
+    apart.
     """
 
     arguments: Mapping[str, Any]
     id: str = ""
     path: str = ""
     words: str = ""
-
-    @property
-    def inner(self) -> str:
-        """The branch of what this use does."""
-        return f"{self.path}{quote(self.id, safe='')}/"
 
     @property
     def name(self) -> str:
@@ -101,10 +97,32 @@ class Tool:
     call: Callable[[ToolUse], Awaitable[str]]
 
 
+async def nobody_told(before: str, to: str) -> None:
+    """A talk changes hands, with nobody there to record it."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """An agent that a talk may come to be in the hands of: it goes on with its own instructions and its own tools.
+
+    `handoffs` are the names of those it may hand over to.
+    """
+
+    name: str
+    instructions: str
+    description: str = ""
+    tools: tuple[Tool, ...] = ()
+    handoffs: tuple[str, ...] = ()
+    model: str | None = None
+
+
 @dataclass(frozen=True)
 class AgentTask:
     """One visit to an agent. `output` is the type the answer must have (anything pydantic's TypeAdapter takes).
 
+    `path` is its branch: an agent that is a tool has a task and a branch of its own. The talk may be handed over to one
+    of `roles`, by the first agent to those named in `handoffs`: a model is offered a tool `handing_over(name)` for each
+    of them, without arguments, and `handed` is awaited with who had the talk and who has it now.
     `turns` bounds the model calls of a branch. `tell` is told in a few words what it is at; `hear` what is said while
     it is said, as `story` items and as {"item": "delta", "text": ...}.
     """
@@ -119,6 +137,10 @@ class AgentTask:
     turns: int = 20
     tell: Callable[[str], None] = field(default=lambda _: None)
     ask: Ask = ask_unkept
+    path: str = ""
+    roles: tuple[Role, ...] = ()
+    handoffs: tuple[str, ...] = ()
+    handed: Callable[[str, str], Awaitable[None]] = nobody_told
     hear: Callable[[Mapping[str, Any]], None] | None = None
 
 
@@ -216,12 +238,12 @@ class Receipts(Protocol):
         """Keep what a person decided."""
         ...
 
-    async def began(self, call: str, what: Literal["model", "tool"], name: str, asked: str) -> None:
+    async def began(self, call: str, what: What, name: str, asked: str) -> None:
         """Say that a call is about to be made."""
         ...
 
     async def ended(
-        self, call: str, what: Literal["model", "tool"], name: str, receipt: Receipt, usage: Usage | None, effect: bool
+        self, call: str, what: What, name: str, receipt: Receipt, usage: Usage | None, effect: bool
     ) -> None:
         """Keep what came back."""
         ...
@@ -229,7 +251,7 @@ class Receipts(Protocol):
     async def failed(
         self,
         call: str,
-        what: Literal["model", "tool"],
+        what: What,
         name: str,
         why: str,
         kind: str,
@@ -251,9 +273,12 @@ __all__ = [
     "ModelReply",
     "Receipt",
     "Receipts",
+    "Role",
     "Ruling",
     "Tool",
     "ToolUse",
     "Usage",
+    "What",
     "ask_unkept",
+    "handing_over",
 ]

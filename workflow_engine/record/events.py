@@ -19,6 +19,9 @@ from workflow_engine.record.usage import Spent, Usage
 from workflow_engine.record.waiting import Waiting
 from workflow_engine.record.within import Within
 
+What = Literal["model", "tool", "handoff", "check"]
+"""What a call of an agent is: its model asked, a tool used, its talk handed over, or something checked by code."""
+
 
 @dataclass(frozen=True)
 class RunCreated:
@@ -231,7 +234,7 @@ class CallStarted:
     visit: int
     talk: int
     call: str
-    what: Literal["model", "tool"]
+    what: What
     name: str
     asked: str
     item: int | None = None
@@ -243,7 +246,8 @@ class CallFinished:
     """A call came to its end, and this is its receipt: it is never made again in this talk.
 
     `text` is what a tool returned, or a model's answer in the words of whoever asked it. An `effect` that was not
-    started in this talk is one of an earlier talk that this one took for its own.
+    started in this talk is one of an earlier talk that this one took for its own. A `handoff` says that the talk is in
+    the hands of the agent `name` from here on, and `asked` whose it was.
     """
 
     at: datetime
@@ -251,7 +255,7 @@ class CallFinished:
     visit: int
     talk: int
     call: str
-    what: Literal["model", "tool"]
+    what: What
     name: str
     asked: str
     text: str
@@ -272,7 +276,7 @@ class CallFailed:
     visit: int
     talk: int
     call: str
-    what: Literal["model", "tool"]
+    what: What
     name: str
     kind: str
     why: str

@@ -21,6 +21,7 @@ from workflow_engine.spec.edges import shown
 from workflow_engine.spec.nodes import Agent, Function, HasChoice, Human, Node, Route, names_of
 from workflow_engine.spec.policies import ONCE, Retries, Retry
 from workflow_engine.spec.question import Question
+from workflow_engine.spec.specialist import Granted, Specialist
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -105,7 +106,8 @@ def agent(
     writes: str,
     instructions: str,
     name: str | None = None,
-    tools: Sequence[Callable[..., Any]] = (),
+    tools: Sequence[Granted] = (),
+    handoffs: Sequence[Specialist] = (),
     model: str | Sequence[str] | None = None,
     turns: int = 20,
     finish: Callable[..., Any] | None = None,
@@ -120,7 +122,8 @@ def agent(
     `model` names another model than the run's, or several as a chain, each with its endpoint where there are several:
     ("big-one", "small@spare"). `timeout` limits one attempt; `idle` ends one in which neither model nor tools were
     heard of for so long; `budget` bounds what all its visits of a run use together. A tool's parameter
-    annotated `Step` or with a resource type is handed in and hidden from the model.
+    annotated `Step` or with a resource type is handed in and hidden from the model. A specialist
+    among the tools is asked in a talk of its own; one among the `handoffs` takes the talk over.
     """
 
     def decorate(body: Callable[..., Any]) -> Agent[Any, Any]:
@@ -135,6 +138,7 @@ def agent(
             uses=names_of(uses),
             instructions=inspect.cleandoc(instructions),
             tools=tuple(tools),
+            handoffs=tuple(handoffs),
             model=model if model is None or isinstance(model, str) else ", ".join(model),
             turns=turns,
             finish=finish,

@@ -20,6 +20,7 @@ from typing import (
     Self,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -32,6 +33,9 @@ from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.edges import Chained, Outcome, shown
 from workflow_engine.spec.policies import ONCE, Retries
 from workflow_engine.spec.question import Question
+
+if TYPE_CHECKING:
+    from workflow_engine.spec.specialist import Granted, Specialist
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -174,7 +178,8 @@ class Agent(Node, Generic[P, R_co]):
     kind: ClassVar[str] = "agent"
 
     instructions: str = ""
-    tools: tuple[Callable[..., Any], ...] = ()
+    tools: tuple[Granted, ...] = ()
+    handoffs: tuple[Specialist, ...] = ()
     model: str | None = None
     turns: int = 20
     finish: Callable[..., Any] | None = None
@@ -184,7 +189,7 @@ class Agent(Node, Generic[P, R_co]):
 
     def _settings(self) -> str:
         parts = [self.instructions, self.model or ""]
-        parts += [getattr(each, "code", None) or text_of(each) for each in self.tools]
+        parts += [getattr(each, "code", None) or text_of(cast(Any, each)) for each in (*self.tools, *self.handoffs)]
         parts += [text_of(self.finish)] if self.finish is not None else []
         return "\0".join(parts)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from workflow_engine.errors import Infrastructure, StepTimeout
-from workflow_engine.ports.agents import Receipt, Ruling
+from workflow_engine.ports.agents import Receipt, Ruling, What
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import place_of
 from workflow_engine.record.renaming import called_then
@@ -146,7 +146,7 @@ class JournalReceipts:
         said = (ruling.word, ruling.by, ruling.value, ruling.reason)
         await self._post(e.CallRuled(self._now(), *self._place(), self._talk.number, ref, *said, self._step.item))
 
-    async def began(self, call: str, what: Literal["model", "tool"], name: str, asked: str) -> None:
+    async def began(self, call: str, what: What, name: str, asked: str) -> None:
         if what == "model" and self._counts:
             must_begin(self._live, self._node)
         now = self._now()
@@ -155,7 +155,7 @@ class JournalReceipts:
         await self._post(e.CallStarted(now, *self._place(), number, call, what, name, asked, self._step.item))
 
     async def ended(
-        self, call: str, what: Literal["model", "tool"], name: str, receipt: Receipt, usage: Usage | None, effect: bool
+        self, call: str, what: What, name: str, receipt: Receipt, usage: Usage | None, effect: bool
     ) -> None:
         now = self._now()
         took = max(0.0, (now - self._since.pop(call, now)).total_seconds())
@@ -174,7 +174,7 @@ class JournalReceipts:
     async def failed(
         self,
         call: str,
-        what: Literal["model", "tool"],
+        what: What,
         name: str,
         why: str,
         kind: str,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.nodes import Agent, Signature, signature_of
+from workflow_engine.spec.specialist import DEEPEST, Specialist, colleagues, handing_over, named_of
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.tool import Tool, tool_of
 from workflow_engine.verify.accepts import accepts
 from workflow_engine.verify.finding import Finding, called, near
-from workflow_engine.verify.graph import Graph, fields_written
+from workflow_engine.verify.graph import Graph, fields_written, is_count
 
 
 def agents(graph: Graph) -> Iterator[Finding]:
@@ -34,21 +35,35 @@ def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
         yield graph.finding("W414", name, what, f"def {name}(...) -> str")
     if callable(node.finish) and not signature_of(node.finish).parameters:
         yield graph.finding("W414", name, "its finish takes no answer", "def finish(answer: Answer, ...) -> ...")
+    yield from _granted(graph, name, "", node.tools, node.handoffs)
+    yield from _team(graph, name, node)
+
+
+def _granted(graph: Graph, name: str, whose: str, tools: Any, handoffs: Any) -> Iterator[Finding]:
+    """What one agent of a node may use; `whose` it is stands before each finding about a specialist's."""
     seen: set[str] = set()
-    tools: Any = node.tools
     for tool in tools if isinstance(tools, tuple | list) else (tools,):
-        if not callable(tool):
-            yield graph.finding("W413", name, f"its tool {tool!r} is no function", "list plain typed functions")
+        if isinstance(tool, Specialist):
+            called_as = tool.name
+        elif not callable(tool):
+            what = f"{whose}its tool {tool!r} is no function"
+            yield graph.finding("W413", name, what, "list plain typed functions, and specialists")
             continue
-        declared = tool_of(tool)
-        called_as = declared.name
+        else:
+            declared = tool_of(tool)
+            called_as = declared.name
+            yield from _tool(graph, name, called_as, declared.signature)
+            yield from _beside(graph, name, declared)
+            if isinstance(graph.nodes[name], Each):
+                yield from _asks(graph, name, declared)
         if called_as in seen:
-            yield graph.finding("W413", name, f"has two tools called {called_as!r}", "give each a name of its own")
+            what = f"{whose}has two tools called {called_as!r}"
+            yield graph.finding("W413", name, what, "give each a name of its own")
         seen.add(called_as)
-        yield from _tool(graph, name, called_as, declared.signature)
-        yield from _beside(graph, name, declared)
-        if isinstance(graph.nodes[name], Each):
-            yield from _asks(graph, name, declared)
+    for handoff in handoffs if isinstance(handoffs, tuple | list) else ():
+        if isinstance(handoff, Specialist | str) and handing_over(named_of(handoff)) in seen:
+            what = f"{whose}has a tool called {handing_over(named_of(handoff))!r}, as handing over to it is"
+            yield graph.finding("W413", name, what, "call the tool otherwise")
 
 
 def _beside(graph: Graph, name: str, tool: Tool[..., Any]) -> Iterator[Finding]:
@@ -79,6 +94,74 @@ def _asks(graph: Graph, name: str, tool: Tool[..., Any]) -> Iterator[Finding]:
     if why is not None:
         what = f"tool {tool.name!r} may ask a person ({why}), and no item of an each can wait for one"
         yield graph.finding("W421", name, what, "let a subflow do the item, and its agent use the tool")
+
+
+def _team(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
+    """The specialists of a node: told apart by names, within one another to a bounded depth, and able to answer."""
+    named: dict[str, Specialist | None] = {name: None}
+    talks: list[tuple[tuple[str, Any, Any], tuple[Specialist, ...]]] = [((name, node.tools, node.handoffs), ())]
+    seen: set[tuple[int, int]] = set()
+    while talks:
+        first, above = talks.pop(0)
+        others = tuple(colleagues(_listed(first[2])))
+        yield from _changes_hands(graph, name, (first, *((each.name, each.tools, each.handoffs) for each in others)))
+        within = [each for owner in (first[1], *(each.tools for each in others)) for each in _listed(owner)]
+        inner = [each for each in within if isinstance(each, Specialist)]
+        for one in (*others, *inner):
+            if named.setdefault(one.name, one) is not one:
+                yield graph.finding(
+                    "W425", name, f"has two agents called {one.name!r}", "give each specialist a name of its own"
+                )
+            elif (id(one), -1) not in seen:
+                seen.add((id(one), -1))
+                yield from _specialist(graph, name, one)
+        for one in inner:
+            if one in above:
+                way = " > ".join(each.name for each in (*above[above.index(one) :], one))
+                yield graph.finding("W425", name, f"agents are tools of one another: {way}", "take one of them out")
+            elif len(above) >= DEEPEST:
+                what = f"specialist {one.name!r} is a tool more than {DEEPEST} deep"
+                yield graph.finding("W425", name, what, "make what is within a subflow of its own")
+            elif (id(one), len(above)) not in seen:
+                seen.add((id(one), len(above)))
+                talks.append(((one.name, one.tools, one.handoffs), (*above, one)))
+
+
+def _listed(given: Any) -> Sequence[Any]:
+    return given if isinstance(given, tuple | list) else ()
+
+
+def _changes_hands(graph: Graph, name: str, agents: Sequence[tuple[str, Any, Any]]) -> Iterator[Finding]:
+    """Whom each agent of one talk hands over to."""
+    known = {who for who, _, _ in agents}
+    for who, _, handoffs in agents:
+        for each in _listed(handoffs):
+            if not isinstance(each, Specialist | str):
+                what = f"{who} hands over to {called(each)}, which is no specialist"
+                yield graph.finding("W425", name, what, "handoffs=[specialist(name=..., instructions=...)]")
+            elif named_of(each) == who:
+                yield graph.finding("W425", name, f"{who} hands over to itself", "take it out of its handoffs=")
+            elif named_of(each) not in known:
+                what = f"{who} hands over to {each!r}, whom this talk does not come to"
+                yield graph.finding("W425", name, what, f"it comes to {', '.join(sorted(known - {who})) or 'nobody'}")
+
+
+def _specialist(graph: Graph, name: str, one: Specialist) -> Iterator[Finding]:
+    yield from _granted(graph, name, f"specialist {one.name!r}: ", one.tools, one.handoffs)
+    if not _can_be_asked_for(one.output):
+        what = f"specialist {one.name!r}: no model can be asked for a {called(one.output)}"
+        yield graph.finding("W425", name, what, "take a type pydantic has a JSON schema for")
+    if not is_count(one.turns):
+        yield graph.finding(
+            "W425", name, f"specialist {one.name!r} may take {one.turns!r} turns", "turns=20; at least 1"
+        )
+
+
+def _handoffs(graph: Graph, name: str, who: str, handoffs: Any) -> Iterator[Finding]:
+    for handoff in handoffs if isinstance(handoffs, tuple | list) else (handoffs,):
+        if not isinstance(handoff, Specialist | str):
+            what = f"{who} hands over to {handoff!r}, which is no specialist"
+            yield graph.finding("W425", name, what, "handoffs=[specialist(name=..., instructions=...)]")
 
 
 def _tool(graph: Graph, name: str, tool: str, signature: Signature) -> Iterator[Finding]:
