@@ -20,5 +20,8 @@ async def call(body: Callable[..., Any], given: Mapping[str, Any]) -> Any:
 
 
 def _is_async(body: Callable[..., Any]) -> bool:
+    code = getattr(body, "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_COROUTINE:  # as most are; `inspect` looks through more
+        return True
     asks = inspect.iscoroutinefunction
     return asks(body) or asks(inspect.unwrap(body)) or asks(type(body).__call__)

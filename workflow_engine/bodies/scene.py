@@ -90,14 +90,15 @@ async def argument(scene: Scene, parameter: Parameter) -> Any:
 
 async def arguments(scene: Scene, parameters: Iterable[Parameter]) -> dict[str, Any]:
     """Keyword arguments for the parameters of a body, of a probe, or of what finishes an agent's answer."""
-    return {
-        each.name: await argument(scene, each)
-        for each in parameters
-        if not each.has_default
-        or each.name == "failure"
-        or each.name in scene.workflow.fields
-        or scene.workflow.hands_in(each.type)
-    }
+    given: dict[str, Any] = {}
+    fields, elsewhere = scene.workflow.fields, scene.given
+    for each in parameters:
+        name = each.name
+        if name in fields and name not in elsewhere and not scene.workflow.hands_in(each.type):
+            given[name] = read(scene.workflow, scene.state, name)  # as most are: with no coroutine of its own
+        elif not each.has_default or name == "failure" or name in fields or scene.workflow.hands_in(each.type):
+            given[name] = await argument(scene, each)
+    return given
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:

@@ -99,7 +99,8 @@ class _Walk:
         if edge.leaves:
             self.go_out(edge, source)
         elif not edge.joins or self.complete(edge, source):
-            self.ahead.extend((target, False) for target in edge.targets)
+            for target in edge.targets:
+                self.ahead.append((target, False))
 
     def count(self, key: str) -> int:
         return self.counts.get(key, self.frontier.counts.get(key, 0))
@@ -141,8 +142,9 @@ class _Walk:
     def enter(self, target: str, bounded: bool) -> None:
         if not bounded:
             into = self.workflow.bounded_into.get(target, ())
-            self.counts.update({key: 0 for key in into if self.count(key)})
-            if self.spent or self.frontier.spent:
+            if into:
+                self.counts.update({key: 0 for key in into if self.count(key)})
+            if into and (self.spent or self.frontier.spent):
                 self.spent.update({key: NOTHING for key in into if self.used(key)})
         if is_end(target):
             self.ended = target

@@ -577,9 +577,9 @@ def _of_kind(kind: Any) -> TypeAdapter[Any]:
 def write_event(event: Any) -> str:
     """An event as one line of JSON."""
     kind: Any = type(event)
-    return _of_kind(kind).dump_json(event).decode()
+    return _of_kind(kind).serializer.to_json(event).decode()
 
 
 def read_event(text: str) -> Any:
     """The event of a line. Raises pydantic.ValidationError for anything that is none."""
-    return _EVENT.validate_json(text)
+    return _EVENT.validator.validate_json(text)

@@ -12,7 +12,7 @@ from workflow_engine.errors import AmbiguousRun, RunNotFound, StoreDamaged, Stor
 from workflow_engine.ports.ledger import Ledger, Recorded, Whole
 from workflow_engine.record.ids import RunId, around, place_in
 from workflow_engine.record.inbox import Standing
-from workflow_engine.record.run import Run
+from workflow_engine.record.run import FINAL, Run
 from workflow_engine.runtime.past import past, past_of
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import EAR, Workshop
@@ -59,7 +59,7 @@ async def _view(shop: Workshop, kept: Whole, behind: Sequence[Recorded]) -> RunV
         values={name: value.json() for name, value in kept.state.items()},
         behind=behind,
         questions=(*(_under_its_name(each, kept.run) for each in kept.questions), *asked),
-        owned=await ledger.owned(run),
+        owned=kept.run.status not in FINAL and await ledger.owned(run),  # nobody drives what is over
         letters=bool(kept.letters) or letters,
         model=None if workflow is None else workflow.state,
         signalled=bool(kept.letters) and all(each.kind == "signal" for each in kept.letters),

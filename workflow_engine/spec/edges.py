@@ -6,10 +6,9 @@ import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union
 
 from workflow_engine.errors import DeclarationError
-from workflow_engine.making import quickly
 from workflow_engine.spec.budget import Budget
 
 if TYPE_CHECKING:
@@ -139,10 +138,11 @@ def shown(part: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-@quickly
-@dataclass(frozen=True, order=True)
-class Source:
-    """Where an edge begins: a node, and the outcome it is left by (None: it just finished)."""
+class Source(NamedTuple):
+    """Where an edge begins: a node, and the outcome it is left by (None: it just finished).
+
+    A tuple, because each step looks for what leaves its node by it.
+    """
 
     node: str
     outcome: str | None = None

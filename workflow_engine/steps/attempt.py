@@ -50,7 +50,7 @@ class Attempt:
 
     async def run(self, act: Callable[[Scene], Awaitable[T]]) -> T:
         """Run `act` in this attempt's scene. Raises what it raises, and errors.StepTimeout when its time is up."""
-        if self.item is None:  # of many items the step tells as a whole
+        if self.item is None and self.live.around.listeners:  # of many items the step tells as a whole
             self.live.tell(Began(self.node.name, self.node.kind, self.visit, self.number))
         heard = capture.listen(self if self.live.around.limits.log else None)
         try:

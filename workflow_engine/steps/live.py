@@ -255,7 +255,8 @@ class Live:
             run = advance(run, event)
             move = getattr(event, "move", None)
             if move is not None:
-                self.passed.update(move.via)
+                for edge in move.via:
+                    self.passed[edge] += 1
         self.run = run
         if self.within and run.failed:
             for each in self.within.values():

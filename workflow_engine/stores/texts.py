@@ -144,7 +144,7 @@ def person_of_text(text: str | bytes) -> Person:
 
 def _text(adapter: TypeAdapter[Any], value: Any, place: str) -> str:
     try:
-        return adapter.dump_json(value).decode()
+        return adapter.serializer.to_json(value).decode()  # TypeAdapter's own way there takes longer than most texts
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise _unkeepable(place, error) from error
 

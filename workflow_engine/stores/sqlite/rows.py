@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import NoneType
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from workflow_engine.stores.sqlite.seals import seal
 from workflow_engine.stores.texts import run_of_text, run_text
 
 T = TypeVar("T")
-_compact = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps makes such an encoder at each call
+_quoted = lru_cache(maxsize=4096)(json.dumps)
 Row = tuple[Any, ...]
 
 _CURE = "nothing was loaded; restore the store from a backup, or leave this run alone: the others are readable"
@@ -90,7 +90,7 @@ class RunRow:
 
     def sealed(self) -> dict[str, Any]:
         """The columns as they are sealed."""
-        fields = _compact(self.fields)
+        fields = f"{{{','.join([f'{_quoted(name)}:{newest}' for name, newest in self.fields.items()])}}}"
         return {
             "key": self.key,
             "id": self.id,

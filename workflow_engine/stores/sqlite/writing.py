@@ -87,7 +87,7 @@ def _packed(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent])
     packed = Packed(
         row=row,
         before=first - 1,
-        turn=last is None or _indexed(row) != _indexed(last),
+        turn=last is None or _turns(row, last),
         versions=versions,
         documents=documents,
         taken=tuple(batch.taken),
@@ -112,8 +112,15 @@ def _packed(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent])
     return packed
 
 
-def _indexed(row: RunRow) -> tuple[str | int | None, ...]:
-    return row.status, row.reason, row.document, row.due, row.topics
+def _turns(row: RunRow, last: RunRow) -> bool:
+    """Whether an indexed column changes."""
+    return (
+        row.status != last.status
+        or row.reason != last.reason
+        or row.document != last.document
+        or row.due != last.due
+        or row.topics != last.topics
+    )
 
 
 def _fate(question: QuestionId, text: str) -> tuple[str, bytes, str]:
