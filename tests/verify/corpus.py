@@ -810,6 +810,18 @@ def arms_that_leave_their_fork_together() -> Rows:
     return START >> write >> (rate, look_up), Edge((rate, look_up), publish, leaves=True), publish >> END
 
 
+@broken("W512", "hasty")
+def an_arm_that_leaves_its_fork_before_the_others_begin() -> Rows:
+    hasty = verdict.named("hasty")
+    return (
+        START >> write >> rate >> (hasty, look_up),
+        hasty["good"] >> leaving(publish),
+        hasty["bad"] >> leaving(FAIL("bad")),
+        look_up >> leaving(publish),
+        publish >> END,
+    )
+
+
 @broken("W501", "verdict")
 def an_end_two_forks_outward() -> Rows:
     return (

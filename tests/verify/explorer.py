@@ -83,6 +83,11 @@ def unwritten_reads(
     return found
 
 
+def _within(how: Brackets, outer: Brackets, fork: int) -> bool:
+    """Whether brackets lie in an arm of this fork, which lies in the outer ones."""
+    return how[: len(outer)] == outer and len(how) > len(outer) and how[len(outer)][0] == fork
+
+
 class Game:
     """The rules: which moves there are from a place, and what is wrong with some of them."""
 
@@ -115,6 +120,11 @@ class Game:
                 raise Unsound("a join into a fork")
             if edge.limit is not None and (len(edge.sources) > 1 or len(edge.targets) > 1):
                 raise Unsound("a bounded fork or join")
+            if edge.leaves:
+                if edge.limit is not None or len(edge.sources) > 1 or len(edge.targets) > 1:
+                    raise Unsound("what leaves a fork joins, forks or is bounded")
+                if isinstance(self.workflow.nodes.get(edge.targets[0]), Route):
+                    raise Unsound("a fork is left for a route")
             if len(set(edge.sources)) < len(edge.sources) or len(set(edge.targets)) < len(edge.targets):
                 raise Unsound("the same twice")
             heads = [*edge.targets, *([edge.then] if edge.then else [])]
@@ -142,6 +152,7 @@ class Game:
             if len(moves) > self.most:
                 raise TooMany
             self.explored.places.append(place)
+            self.visited |= {name for name, _ in place.tokens}
             moves[place] = []
             for token in place.tokens:
                 for after, entered, answer in self._moves_of(place, token):
@@ -194,7 +205,14 @@ class Game:
                 yield from self._enter(taken, edge.targets[0], brackets, False, routes)
             return
         self.used.add((at, "edge"))
-        if len(edge.sources) > 1:
+        if edge.leaves:
+            if not brackets:
+                raise Unsound(f"{source} leaves no fork")
+            fork = (brackets[:-1], brackets[-1][0])
+            tokens = frozenset(each for each in place.tokens if not _within(each[1], *fork))
+            waiting = frozenset(each for each in place.waiting if not _within(each[2], *fork))
+            yield from self._enter(Place(tokens, waiting, place.counts), edge.targets[0], brackets[:-1], True, routes)
+        elif len(edge.sources) > 1:
             yield from self._join(place, source, at, edge, brackets, routes)
         elif len(edge.targets) > 1:
             before = [(place, 0)]
@@ -202,12 +220,23 @@ class Game:
                 before = [
                     (after, entered + more)
                     for each, entered in before
-                    for after, more in self._enter(each, target, (*brackets, (at, number)), True, routes)
+                    for after, more in (
+                        self._enter(each, target, (*brackets, (at, number)), True, routes)
+                        if self._all_there(each, brackets, at, number)
+                        else [(each, 0)]  # a route at the head of an arm left the fork
+                    )
                 ]
-            yield from before
+            # What a route at the head of another arm left at once was never entered.
+            yield from ((after, len(after.tokens - place.tokens)) for after, _ in before)
         else:
             for target in edge.targets:
                 yield from self._enter(place, target, brackets, True, routes)
+
+    def _all_there(self, place: Place, brackets: Brackets, fork: int, number: int) -> bool:
+        """Whether something stands in each of the first so many arms of a fork."""
+        there = [how for _, how in place.tokens] + [how for _, _, how in place.waiting]
+        arms = {how[len(brackets)][1] for how in there if _within(how, brackets, fork)}
+        return arms >= set(range(number))
 
     def _join(
         self, place: Place, source: Source, at: int, edge: Edge, brackets: Brackets, routes: frozenset[str]
@@ -226,6 +255,7 @@ class Game:
             raise Unsound(f"the join {edge} does not close the arms of one fork")
         if len(tops) != len(self.edges[min(forks)].targets):
             raise Unsound(f"the join {edge} leaves an arm behind")
+        self.used.add((at, "joined"))
         rest = frozenset(each for each in waiting if each[0] != at)
         yield from self._enter(
             Place(place.tokens, rest, place.counts), edge.targets[0], next(iter(rests)), True, routes
@@ -248,13 +278,13 @@ class Game:
         node = self.workflow.nodes.get(target)
         if node is None:
             raise Unsound(f"no node {target}")
-        self.visited.add(target)
         self.look(target)
         if self.brackets.setdefault(target, brackets) != brackets:
             raise Unsound(f"{target} lies in different arms")
         if isinstance(node, Route):
             if target in routes:
                 raise Unsound(f"{target} decides twice on one state")
+            self.visited.add(target)
             for word in node.outcomes:
                 yield from self.take(place, Source(target, word), brackets, routes | {target})
             return
@@ -269,7 +299,8 @@ class Game:
             raise Unsound(f"never reached: {dead}")
         for at, edge in enumerate(self.edges):
             sources = {self._edge(source) == at for source in edge.sources}
-            if (at, "edge") not in self.used or sources != {True}:
+            joined = len(edge.sources) == 1 or (at, "joined") in self.used
+            if (at, "edge") not in self.used or sources != {True} or not joined:
                 raise Unsound(f"never taken: {edge}")
             if edge.limit is not None and (at, "then") not in self.used:
                 self.explored.dead_then = True

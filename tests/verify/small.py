@@ -16,7 +16,7 @@ from workflow_engine.spec.question import Question
 from workflow_engine.spec.state import State
 from workflow_engine.spec.workflow import Workflow
 
-NAMES = "abcde"
+NAMES = "abcdef"
 KINDS = ("function", "route", "choice", "person", "hurried")
 
 
@@ -73,8 +73,51 @@ def made(kinds: dict[str, str], edges: list[Edge]) -> Workflow[Any]:
     return Workflow("small", Empty, tuple(dict.fromkeys(edges)), MappingProxyType(nodes))
 
 
-def edge(sources: list[Source], targets: list[str], limit: int | None = None, then: str | None = None) -> Edge:
-    return Edge._of(tuple(sources), tuple(targets), limit, then)
+def edge(
+    sources: list[Source],
+    targets: list[str],
+    limit: int | None = None,
+    then: str | None = None,
+    leaves: bool = False,
+) -> Edge:
+    return Edge._of(tuple(sources), tuple(targets), limit, then, leaves)
+
+
+def left(rng: random.Random) -> Workflow[Any]:
+    """A random graph with a fork that some ways out leave: often sound, for what can be left or joined mostly is."""
+    size = rng.choice((4, 5, 5, 6))
+    kinds = {name: rng.choices(KINDS, (10, 6, 3, 1, 1))[0] for name in "abcdef"[:size]}
+    kinds["a"] = rng.choice(("function", "function", "person"))
+    inner, heads = list(kinds)[1:], rng.choice((["b", "c"], ["b", "c"], ["b", "c", "d"]))
+    inside = heads + ([inner[len(heads)]] if len(inner) > len(heads) + 1 and rng.random() < 0.4 else [])
+    outside = [name for name in inner if name not in inside] or ["END"]
+    edges = [edge([Source("START")], ["a"]), edge([Source("a")], heads)]
+    ends: list[Source] = []
+    for name in inside:
+        ways = ways_of(kinds[name], name) + [Source(name, "failed")] * (kinds[name] != "route" and rng.random() < 0.15)
+        joins = rng.random() < 0.8
+        for way in ways:
+            luck = rng.random()
+            if name == "b" and inside != heads and luck < 0.5:
+                edges.append(edge([way], [inside[-1]]))
+            elif joins and luck < 0.7 and way.outcome != "failed" and (name in heads or luck < 0.4):
+                ends.append(way)
+                joins = False
+            elif luck < 0.94:
+                target = rng.choice([*outside, *outside, "END", "a"])
+                edges.append(edge([way], [target], leaves=rng.random() < 0.97))
+            else:
+                edges.append(edge([way], [rng.choice(list(kinds))], leaves=rng.random() < 0.5))
+    if len(ends) > 1:
+        edges.append(edge(ends, [rng.choice([*outside, "END"])]))
+    else:
+        edges += [edge([way], [rng.choice(outside)], leaves=True) for way in ends]
+    for at, name in enumerate(outside):
+        for way in ways_of(kinds[name], name) if name in kinds else ():
+            back = rng.random() < 0.15 and way.outcome is not None
+            ahead = rng.choice([*outside[at + 1 :], "END"])
+            edges.append(edge([way], ["a"], rng.choice((1, 2)), ahead) if back else edge([way], [ahead]))
+    return made(kinds, edges)
 
 
 def drawn(rng: random.Random, size: int) -> Workflow[Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.generate import random_workflow
 from tests.verify.explorer import Game, Place
-from tests.verify.small import drawn
+from tests.verify.small import drawn, left
 from workflow_engine.frontier.leave import leave
 from workflow_engine.record.frontier import Frontier
 from workflow_engine.spec.edges import Source
@@ -27,10 +27,10 @@ def small(rng: random.Random) -> Workflow[Any]:
     return drawn(rng, rng.randint(2, 5))
 
 
-@pytest.mark.parametrize("make", [grown, small])
+@pytest.mark.parametrize("make", [grown, small, left])
 def test_explorer_and_frontier_move_alike(make: Callable[[random.Random], Workflow[Any]]) -> None:
     moves = 0
-    for number in range(1500 if make is small else 200):
+    for number in range(200 if make is grown else 1500):
         rng = random.Random(f"rules/{number}")
         workflow = make(rng)
         if not broken(verify(workflow)):

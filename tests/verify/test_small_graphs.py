@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.verify.explorer import TooMany, explore
-from tests.verify.small import KINDS, counted, drawn
+from tests.verify.small import KINDS, counted, drawn, left
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import broken, ceiling, verify
 
@@ -68,6 +68,18 @@ def test_on_graphs_drawn_at_random(part: int) -> None:
     assert found["sound"] > GRAPHS // PARTS // 12
     assert found["unsound"] > GRAPHS // PARTS // 12
     assert found["too many states"] <= GRAPHS // PARTS // 100
+
+
+def test_on_graphs_whose_forks_are_left() -> None:
+    found: Counter[str] = Counter()
+    for number in range(GRAPHS // 4):
+        try:
+            found[agreement(left(random.Random(f"left/{number}")))] += 1
+        except TooMany:
+            found["too many states"] += 1
+    assert found["sound"] > GRAPHS // 4 // 12
+    assert found["unsound"] > GRAPHS // 4 // 12
+    assert found["too many states"] <= GRAPHS // 100
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class _Tracing:
         self.ahead: deque[str] = deque()
 
     def all(self) -> Arms:
-        self.findings.extend(_malformed(self.graph))
+        self.findings.extend((*_malformed(self.graph), *_always_left(self.graph)))
         self.of[START_NAME] = None
         self.ahead.append(START_NAME)
         self.trace()
@@ -212,6 +212,36 @@ def _malformed(graph: Graph) -> Iterator[Finding]:
                 yield from _after_failure(graph, edge, source)
         if edge.leaves:
             yield from _leaving(graph, edge, place)
+
+
+def _always_left(graph: Graph) -> Iterator[Finding]:
+    """Forks that a route at the head of an arm leaves whatever it says: no other arm of theirs ever begins."""
+    for fork in graph.edges:
+        for head in fork.targets if fork.forks else ():
+            if graph.is_route(head) and _only_leaves(graph, head, frozenset()):
+                others = ", ".join(each for each in fork.targets if each != head)
+                what = f"it begins an arm and leaves the fork whatever it says, so that {others} never begins"
+                yield graph.finding("W512", head, what, "decide before the fork, or lead one of its words to the join")
+
+
+def _only_leaves(graph: Graph, route: str, seen: frozenset[str]) -> bool:
+    edges = [graph.out.get(Source(route, word)) for word in graph.nodes[route].outcomes]
+    return bool(edges) and all(
+        edge is not None
+        and (
+            edge.leaves
+            or (
+                edge.limit is None
+                and not edge.joins
+                and not edge.forks
+                and all(
+                    graph.is_route(each) and each not in seen and _only_leaves(graph, each, seen | {route})
+                    for each in edge.targets
+                )
+            )
+        )
+        for edge in edges
+    )
 
 
 def _leaving(graph: Graph, edge: Edge, place: str) -> Iterator[Finding]:

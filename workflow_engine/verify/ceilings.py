@@ -159,6 +159,8 @@ class _Bound:
                 self.ways[lie.of.get(arc.tail)].append(
                     _Way(arc.tail, _head(arc), arc.edge if arc.how == "bounded" else None)
                 )
+        for arm in {each for each in lie.of.values() if each is not None}:
+            self.ways[arm.outer].append(_Way(_place(arm.fork), _NOWHERE))  # it may have no join: each arm may leave it
         for fork, join in lie.joins.items():
             self.ways[lie.of.get(fork.sources[0].node)].append(_Way(_place(fork), join.targets[0]))
 

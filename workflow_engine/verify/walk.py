@@ -193,6 +193,9 @@ class _Walker:
             fork = regions.fork_of(source.node)
             inside = regions.inside.get(fork or "", frozenset())
             move.due = [name for name in move.due if name not in inside]
+            gone = [name for name in move.fresh if name in inside]
+            move.entered -= sum(self.graph.weights.get(name, 1) for name in gone)
+            move.fresh = [name for name in move.fresh if name not in inside]
             move.arrived = {each for each in move.arrived if each.node not in inside}
             move.entering = [each for each in move.entering if each[0] not in inside]
             move.leaving = [each for each in move.leaving if each.node not in inside]
@@ -214,6 +217,7 @@ class _Walker:
         if isinstance(node, Route):
             return [move.decided(Source(target, word)) for word in node.outcomes]
         move.due.append(target)
+        move.fresh.append(target)
         move.entered += self.graph.weights.get(target, 1)
         return [move]
 
@@ -227,6 +231,8 @@ class _Move:
     leaving: list[Source]
     entering: list[tuple[str, bool]]
     routes: list[str]
+    fresh: list[str] = field(default_factory=list)
+    """What this very move entered."""
 
     def decided(self, source: Source) -> _Move:
         return _Move(
@@ -237,6 +243,7 @@ class _Move:
             [*self.leaving, source],
             [*self.entering],
             [*self.routes, source.node],
+            [*self.fresh],
         )
 
 
