@@ -208,10 +208,11 @@ class Game:
         if edge.leaves:
             if not brackets:
                 raise Unsound(f"{source} leaves no fork")
-            fork = (brackets[:-1], brackets[-1][0])
-            tokens = frozenset(each for each in place.tokens if not _within(each[1], *fork))
-            waiting = frozenset(each for each in place.waiting if not _within(each[2], *fork))
-            yield from self._enter(Place(tokens, waiting, place.counts), edge.targets[0], brackets[:-1], True, routes)
+            *outside, (fork, _) = brackets
+            outer = tuple(outside)
+            tokens = frozenset(each for each in place.tokens if not _within(each[1], outer, fork))
+            waiting = frozenset(each for each in place.waiting if not _within(each[2], outer, fork))
+            yield from self._enter(Place(tokens, waiting, place.counts), edge.targets[0], outer, True, routes)
         elif len(edge.sources) > 1:
             yield from self._join(place, source, at, edge, brackets, routes)
         elif len(edge.targets) > 1:
