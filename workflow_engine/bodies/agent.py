@@ -56,7 +56,7 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
         first, *rest = parameters_of(node.finish)
         value = await call(node.finish, {first.name: value, **await arguments(scene, rest)})
     usage = answer.usage if answer.usage.requests else None
-    return Wrote({node.writes[0]: value}, usage, answer.answered_by, answer.story)
+    return Wrote({node.writes[0]: value}, usage, answer.answered_by)
 
 
 async def _prompt(node: Agent[Any, Any], scene: Scene) -> str:

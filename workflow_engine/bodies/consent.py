@@ -30,8 +30,8 @@ def approval(node: str, tool: Tool[..., Any], use: ToolUse, schema: Mapping[str,
         **({"$defs": defs} if defs else {}),
     }
     message = (
-        f"{node} wants to use {tool.name}.\n{APPROVE}: with these arguments. "
-        f"{EDIT}: with others, given as `arguments`. {REJECT}: not at all; the agent is told the `reason`."
+        f"{node} wants to use {tool.name} with {_brief(use.arguments)}.\n{APPROVE} it, {EDIT} its `arguments`, or "
+        f"{REJECT} it: the agent is told the `reason`."
     )
     default = None if tool.within is None else {"choice": REJECT, "reason": "nobody answered in time"}
     return Ask(
@@ -55,11 +55,17 @@ def doubt(node: str, tool: Tool[..., Any], use: ToolUse, arguments: Mapping[str,
         "additionalProperties": False,
     }
     message = (
-        f"{node} used {tool.name}, which touches the outside world, and how it ended is not known.\n"
+        f"{node} used {tool.name} with {_brief(arguments)}, and how that ended is not known.\n"
         f"{RERUN}: use it again. {ACCEPT}: it is done, and `value` is what it returned. {FAIL}: the step gives up."
     )
     question: Question[Any] = Question(message, _evidence(tool, use, arguments), f"Did {tool.name} happen?")
     return Ask(question, answer, (RERUN, ACCEPT, FAIL), ref, to=tool.to, candidates=tool.candidates)
+
+
+def _brief(arguments: Mapping[str, Any]) -> str:
+    """Arguments in a line; all of them stand in the evidence."""
+    told = ", ".join(f"{name}={json.dumps(each, ensure_ascii=False, default=str)}" for name, each in arguments.items())
+    return "no arguments" if not told else told if len(told) <= 200 else f"{told[:199]}…"
 
 
 def _evidence(tool: Tool[..., Any], use: ToolUse, arguments: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,6 @@ class Wrote:
     values: Mapping[str, Any] = field(default_factory=dict)
     usage: Usage | None = None
     answered_by: tuple[str, ...] = ()
-    story: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

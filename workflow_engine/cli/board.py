@@ -73,6 +73,10 @@ class Board:
             case e.StepWithdrawn():
                 row = self._withdrawn(event.node)
                 row.kind = event.kind
+            case e.CallFinished() | e.CallFailed() if event.usage is not None:
+                row = self.row(event.node)
+                row.usage = row.usage + event.usage
+                return None
             case e.StepFinished():
                 row = self._left(event)
                 # A second visit has come by a loop, or by a person's answer: either way it is not the first try.

@@ -14,6 +14,7 @@ from workflow_engine.cli.signs import sign
 from workflow_engine.cli.voice import BOLD, DIM, painted
 from workflow_engine.errors import UsageError
 from workflow_engine.record.events import AttemptFailed, ItemFailed, QuestionAnswered, StepFinished
+from workflow_engine.record.story import StoryItem, story
 
 if TYPE_CHECKING:
     from workflow_engine.ports.ledger import Recorded
@@ -82,6 +83,7 @@ def step_document(page: StepPage) -> dict[str, Any]:
         },
         "answered_by": list(step.answered_by),
         "question": step.question,
+        **({"story": [each.document() for each in told]} if (told := _story(step, journal)) else {}),
         **({} if step.items is None else {"items": _items_document(step, journal)}),
     }
 
@@ -134,6 +136,7 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
     if step.failure is not None:
         fact("error", f"{step.failure.kind}: {plain(step.failure.message)}")
         lines += [painted(f"    {each}", DIM, out) for each in plain(step.failure.trace).rstrip().splitlines()]
+    lines += _story_lines(_story(step, journal), full)
     for standing in view.questions:
         if _about(page, standing.question.node, standing.question.visit):
             lines += ["", *question_block(standing, whole=True, longest=None if full else 24)]
@@ -141,6 +144,57 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
         fact("answer", f"{line(str(answer.answer.value))} by {answer.answer.by} through {answer.answer.through}")
     lines += _written(page, full)
     return lines
+
+
+def _story(step: StepRecord, journal: Sequence[Recorded]) -> tuple[StoryItem, ...]:
+    """What an agent said and did in this visit."""
+    return story(
+        each.event
+        for each in journal
+        if (getattr(each.event, "node", None), getattr(each.event, "visit", None)) == (step.node, step.visit)
+    )
+
+
+_TOLD = {"prompt": "asked", "message": "said", "reasoning": "thought", "tool_call": "uses", "tool_result": "got"}
+_TOLD |= {"ruling": "ruled", "failed": "failed", "unknown": "unclear"}
+
+
+def _story_lines(items: Sequence[StoryItem], full: bool) -> list[str]:
+    """The story of an agent's step: a line each; with whole texts and times where all is asked for."""
+    if not items:
+        return []
+    out = sys.stdout
+    lines = ["", painted("story", DIM, out)]
+    talks = {each.talk for each in items}
+    for number, each in enumerate(items):
+        if len(talks) > 1 and (number == 0 or items[number - 1].talk != each.talk):
+            lines.append(painted(f"  talk {each.talk}", DIM, out))
+        took = "" if each.seconds is None else f"  {duration(each.seconds)}"
+        of_item = "" if each.item is None else f"item {each.item}: "
+        deep = "  " * each.path.count("/")
+        head = f"  {deep}{painted(_TOLD[each.kind].ljust(8), DIM, out)}{of_item}"
+        words = plain(_words(each))
+        if full:
+            first, *rest = words.rstrip().splitlines() or [""]
+            lines.append(f"{head}{first}{took}")
+            lines += [f"  {deep}{' ' * 8}{word}" for word in rest]
+        elif words:
+            lines.append(f"{head}{line(' '.join(words.split()), 100)}")
+    return lines
+
+
+def _words(item: StoryItem) -> str:
+    match item.kind:
+        case "tool_call" | "unknown" if item.call.startswith("t."):
+            return f"{item.who} {item.text}"
+        case "unknown":
+            return "the model: how it ended is not known"
+        case "ruling":
+            return f"{item.text} (by {item.who})"
+        case "failed":
+            return f"{item.who or 'the model'}: {item.text}"
+        case _:
+            return item.text
 
 
 def _about(page: StepPage, node: str, visit: int) -> bool:

@@ -20,9 +20,10 @@ from workflow_engine.spec.specialist import handing_over
 
 @dataclass(frozen=True)
 class ModelReply:
-    """What a model answered: `text` is JSON in the runner's own words, for it alone to read, again and again.
+    """What a model answered: `text` is JSON for the runner to read again and again.
 
-    `model` is what it calls itself, `by` what people call it who chose it: `small@spare`.
+    Its member "output" lists items in the form of OpenAI's Responses API, which `show` tells people; what else it has
+    is the runner's own. `model` is what it calls itself, `by` what people call it who chose it: `small@spare`.
     """
 
     text: str
