@@ -57,7 +57,7 @@ async def converse(runner: OpenAIAgentsRunner, task: AgentTask) -> AgentAnswer:
     # Raised out here, so that the SDK's error, which holds the request and its key, is not chained to it.
     if isinstance(failure, errors.AgentFailed):
         failure.so_far = visiting.answer(None)
-    raise failure
+    raise failure.with_traceback(None)  # which leads through the SDK alone
 
 
 async def _ask(asked: Asked, visiting: Visit) -> Any:
