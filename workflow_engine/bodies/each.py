@@ -103,4 +103,4 @@ def with_item(node: Each[Any, Any], work: Spread, index: int, scene: Scene) -> S
             kind="validation",
             retryable=False,
         ) from error
-    return replace(scene, given={work.given: item})
+    return scene.handing(work.given, item)

@@ -55,6 +55,12 @@ class Scene:
     leaving: Callable[[], Awaitable[object]] = never
     """Returns when a body that can stop between two steps of its own should."""
 
+    def handing(self, name: str, value: Any) -> Scene:
+        """The same with one parameter that comes from elsewhere."""
+        made = object.__new__(Scene)  # dataclasses.replace takes far longer, for each of many items
+        made.__dict__.update(self.__dict__, given={name: value})
+        return made
+
 
 def read(workflow: Workflow[Any], state: Mapping[str, Value], name: str) -> Any:
     """A fresh copy of a field: its stored value, or its default where nothing was written."""

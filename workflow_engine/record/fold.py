@@ -76,6 +76,8 @@ def advance(run: Run, event: Any) -> Run:
         return run
     if isinstance(event, e.StepFinished):  # most facts by far: one copy rather than one for each thing that changes
         return _settled(_finished(run, event))
+    if isinstance(event, e.ItemFinished | e.ItemFailed):
+        return _settled(_with_item(run, event))
     run = _with(run, seq=run.seq + 1, updated=event.at)
     match event:
         case e.RunCreated() | e.RunForked():
@@ -100,8 +102,6 @@ def advance(run: Run, event: Any) -> Run:
                 run = _with(run, items={**run.items, event.node: Items(run.seq)})
             if run.waits:
                 run = _with(run, waits=tuple(each for each in run.waits if each.node != event.node))
-        case e.ItemFinished() | e.ItemFailed():
-            run = _with_item(run, event)
         case e.TalkBegan() | e.CallStarted() | e.CallRuled():
             run = _talking(run, event)
         case e.CallFinished() | e.CallFailed():
@@ -245,7 +245,8 @@ def _left(run: Run, event: e.StepFailed) -> Run:
 
 
 def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:
-    so_far = run.items.get(event.node) or Items(run.seq)
+    seq = run.seq + 1
+    so_far = run.items.get(event.node) or Items(seq)
     over = isinstance(event, e.ItemFinished) or event.final
     if isinstance(event, e.ItemFinished):
         so_far = Items(so_far.since, so_far.done + 1, so_far.failed)
@@ -254,6 +255,8 @@ def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:
     place = place_of(event.node, event.item)
     return _with(
         _with_paid(run, event),
+        seq=seq,
+        updated=event.at,
         doubts=_without(run.doubts, place),
         entered=_without(run.entered, place) if over else run.entered,
         calls=_without(run.calls, place) if over else run.calls,

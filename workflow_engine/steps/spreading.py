@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -82,6 +82,15 @@ async def _finish(live: Live, taken: Taken, many: _Many) -> None:
     await durable
 
 
+@dataclass(eq=False)
+class _Page:
+    """Facts that share a commit: those that come while the one before is under way."""
+
+    facts: list[Any] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    error: BaseException | None = None
+
+
 class _Many:
     """The items of one visit: what is known of them, and the hands that take the rest."""
 
@@ -95,7 +104,7 @@ class _Many:
         self.doubtful: list[int] = []
         """Items whose effect only a person can tell of: all others are done first, or answers could be lost."""
         self._ahead: deque[int] = deque()
-        self._waiting: list[Any] = []
+        self._page = _Page()
         self._turn = asyncio.Lock()
 
     async def recall(self) -> None:
@@ -293,14 +302,25 @@ class _Many:
         """Have a fact on disk, together with those of other items that come in the meantime."""
         if not isinstance(event, EffectStarted):
             self._know(event)
-        mine = self._waiting
-        mine.append(event)
-        await asyncio.sleep(0)  # items that finish in this very turn share one commit
-        async with self._turn:
-            if mine is self._waiting:
-                self._waiting = []
-                await self.live.post(mine)
+        page = self._page
+        page.facts.append(event)
+        if len(page.facts) > 1:
+            await page.over.wait()
+            if page.error is not None:
+                raise page.error
+            return
+        # The first one has the page kept; those that wait with it are woken together, not one after the other.
+        try:
+            await asyncio.sleep(0)  # items that finish in this very turn share one commit
+            async with self._turn:
+                self._page = _Page()
+                await self.live.post(page.facts)
                 self.live.tell(Said(self.node.name, self.visit, f"{len(self.known)} of {len(self.work.items)}"))
+        except BaseException as error:  # also where all of them are stopped: nothing that was not kept counts as such
+            page.error = error
+            raise
+        finally:
+            page.over.set()
 
     def writes(self) -> tuple[Write, ...]:
         """The whole list as it is written. Raises errors.BadWrite where the field's own rules refuse it."""
