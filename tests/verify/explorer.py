@@ -123,7 +123,7 @@ class Game:
             if edge.leaves:
                 if edge.limit is not None or len(edge.sources) > 1 or len(edge.targets) > 1:
                     raise Unsound("what leaves a fork joins, forks or is bounded")
-                if isinstance(self.workflow.nodes.get(edge.targets[0]), Route):
+                if any(isinstance(self.workflow.nodes.get(each), Route) for each in edge.targets):
                     raise Unsound("a fork is left for a route")
             if len(set(edge.sources)) < len(edge.sources) or len(set(edge.targets)) < len(edge.targets):
                 raise Unsound("the same twice")

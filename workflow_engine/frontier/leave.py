@@ -70,7 +70,7 @@ class _Walk:
     staying: Collection[str] = ()
     left: str | None = None
     dropped: tuple[str, ...] = ()
-    leaving: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    leaving: dict[str, tuple[str, str] | tuple[()]] = field(default_factory=dict)
 
     def used(self, key: str) -> Spent:
         return self.spent[key] if key in self.spent else self.frontier.spent.get(key, NOTHING)

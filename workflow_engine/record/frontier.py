@@ -30,7 +30,7 @@ class Move:
     ended: str | None = None
     spent: Mapping[str, Spent] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
-    leaving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    leaving: Mapping[str, tuple[str, str] | tuple[()]] = field(default_factory=dict)
 
 
 @quickly
@@ -51,7 +51,7 @@ class Frontier:
     counts: Mapping[str, int] = field(default_factory=dict)
     ended: str | None = None
     spent: Mapping[str, Spent] = field(default_factory=dict)
-    leaving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    leaving: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def after(self, move: Move) -> Frontier:
         """The frontier once `move` was made."""
@@ -66,8 +66,12 @@ class Frontier:
             counts=_changed(self.counts, move.counts),
             ended=move.ended or self.ended,
             spent=_changed(self.spent, move.spent),
-            leaving=_changed(self.leaving, move.leaving),
+            leaving=self._left(move) if move.leaving else self.leaving,
         )
+
+    def _left(self, move: Move) -> Mapping[str, tuple[str, str]]:
+        kept = {fork: there for fork, there in self.leaving.items() if fork not in move.leaving}
+        return {**kept, **{fork: there for fork, there in move.leaving.items() if there}}
 
     def charged(self, spent: Mapping[str, Spent]) -> Frontier:
         """The frontier after a step that went nowhere, and was paid for all the same."""

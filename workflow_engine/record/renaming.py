@@ -65,10 +65,8 @@ def moved(frontier: Frontier, event: RunMigrated) -> Frontier:
             if key not in event.forgotten
         },
         leaving={
-            edges.get(fork, fork): tuple(
-                ways.get(each, each) if at == 0 else nodes.get(each, each) for at, each in enumerate(there)
-            )
-            for fork, there in frontier.leaving.items()
+            edges.get(fork, fork): (ways.get(way, way), nodes.get(target, target))
+            for fork, (way, target) in frontier.leaving.items()
         },
     )
 

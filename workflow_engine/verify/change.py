@@ -37,9 +37,9 @@ def fits(
     """
     graph = Graph(workflow)
     lie = arms(graph)
-    found = {*_position(graph, run, kinds or {}), *_state(graph, state)}
+    found = {*_position(graph, run, kinds or {}), *_state(graph, state), *_leaving(graph, lie, run)}
     if not found:
-        found = {*_leaving(graph, lie, run), *_brackets(graph, lie, run), *_ahead(graph, lie, run, state)}
+        found = {*_brackets(graph, lie, run), *_ahead(graph, lie, run, state)}
     return tuple(sorted(found, key=lambda each: (each.code, each.place, each.what)))
 
 
@@ -146,9 +146,7 @@ def _leaving(graph: Graph, lie: Arms, run: Run) -> Iterator[Finding]:
         if not within or not any(_is_left(lie.of.get(node), run) for node in run.frontier.due):
             what = "the run is leaving this fork, and waits for what is under way in it: it is gone"
             yield graph.finding("W619", key, what, "keep the fork as it was while runs are in it")
-        elif there[1:] and (
-            not graph.exists(there[1]) or graph.is_route(there[1]) or _beyond(lie, there[1], within[0])
-        ):
+        elif not graph.exists(there[1]) or graph.is_route(there[1]) or _beyond(lie, there[1], within[0]):
             what = f"the run left the fork after {within[0].fork.sources[0]} for it, and it is not there any more"
             yield graph.finding("W619", there[1], what, "keep it where it was while runs are on their way to it")
 
