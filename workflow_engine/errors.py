@@ -175,6 +175,8 @@ class BudgetSpent(StepError):
     kind = "budget"
     retryable = False
     so_far: object = None
+    used: object = None
+    """What the call took that it ended, if one was made."""
 
 
 class Unavailable(StepError):
@@ -233,7 +235,7 @@ class AgentFailed(StepError):
     `retry_after` is how many seconds the endpoint asked to wait; `so_far` is what had been done and used until then.
     `theirs` says that it is no fault of the question, so that another model may answer it, and `elsewhere` that there
     is one; `model` is who failed. `cost` in US dollars is 0.0 where the question was refused, None where nobody knows.
-    `asked` is False where nobody was.
+    `asked` is False where nobody was; `used` is what the call took, where that is known.
     """
 
     kind = "model"
@@ -244,6 +246,7 @@ class AgentFailed(StepError):
     model = ""
     cost: float | None = None
     asked = True
+    used: object = None
 
 
 class SubflowFailed(StepError):

@@ -55,14 +55,25 @@ class Asked:
             return OpenAIResponsesModel(link.model, client)
         return OpenAIChatCompletionsModel(link.model, client)
 
-    def settings(self, link: Endpoint, given: ModelSettings) -> ModelSettings:
-        """What this link is asked with.
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody is paid: the playbook answers."""
+        return isinstance(self.choice, Offline)
+
+    def settings(self, link: Endpoint, given: ModelSettings, most: int | None = None) -> ModelSettings:
+        """What this link is asked with, for an answer of at most so many tokens.
 
         On chat completions the SDK asks OpenAI to keep every conversation unless told not to. On responses the
         endpoint's own default stands: a reasoning model needs its stored items within one visit.
         """
         alone = link.wire == "chat" and is_openai(link.base_url)
-        return given.resolve(ModelSettings(store=False)) if alone else given
+        asked = given.resolve(ModelSettings(store=False)) if alone else given
+        if most is None:
+            return asked
+        most = most if given.max_tokens is None else min(most, given.max_tokens)
+        if alone:  # the name others know it by is one that OpenAI's newer models refuse
+            return asked.resolve(ModelSettings(extra_args={"max_completion_tokens": most}))
+        return asked.resolve(ModelSettings(max_tokens=most))
 
     def explained(self, error: Exception, link: Endpoint | None = None) -> Exception:
         """The error as one of ours, without any key."""

@@ -47,7 +47,8 @@ class Offline:
 @dataclass(frozen=True)
 class Endpoint:
     """A model at an endpoint that speaks the OpenAI wire format. The key is a SecretStr: no repr, no asdict, no error
-    shows it. `name` is what the settings call the endpoint; `most` the tokens an answer may have under a budget.
+    shows it. `name` is what the settings call the endpoint; `most` the tokens an answer may have under a budget,
+    and `prices` whose price list holds, where its address does not tell.
     """
 
     base_url: str
@@ -56,6 +57,7 @@ class Endpoint:
     api_key: SecretStr | None = None
     name: str = ""
     most: int = 16_384
+    prices: str = ""
 
     @property
     def label(self) -> str:
@@ -109,8 +111,8 @@ def choose_model(
 
     `--model offline` wins over any environment. Otherwise OPENAI_API_KEY or OPENAI_BASE_URL means a real endpoint, its
     model named by `--model` or OPENAI_MODEL, its wire by OPENAI_API (chat | responses). `endpoints` are further ones by
-    name, each with base_url, api, api_key and max_output_tokens: `small@spare` is a model at the one called spare.
-    Names with commas between them are a chain.
+    name, each with base_url, api, api_key, max_output_tokens and prices: `small@spare` is a model at the one called
+    spare. Names with commas between them are a chain.
     """
     if model is not None and OFFLINE in names_in(model):
         if names_in(model) != (OFFLINE,):
@@ -213,7 +215,15 @@ def _named(name: str, given: Mapping[str, Any]) -> Endpoint:
     key = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
     wire = _wire(given.get("api"), is_openai(url), f"{at}.api")
     most = given.get("max_output_tokens")
-    return Endpoint(url, "", wire, _key(key, f"{at}.api_key"), name, Endpoint.most if most is None else most)
+    return Endpoint(
+        url,
+        "",
+        wire,
+        _key(key, f"{at}.api_key"),
+        name,
+        Endpoint.most if most is None else most,
+        given.get("prices") or "",
+    )
 
 
 def is_openai(url: str) -> bool:

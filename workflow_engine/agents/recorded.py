@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable
+from functools import partial
 from typing import Any
 
 from agents import Model, ModelResponse, ModelSettings, Usage
@@ -16,8 +17,10 @@ from pydantic import BaseModel, TypeAdapter
 from workflow_engine import errors
 from workflow_engine.agents.asked import Asked, portable
 from workflow_engine.agents.models import Endpoint
+from workflow_engine.agents.prices import price_of
+from workflow_engine.agents.size import Size
 from workflow_engine.agents.visit import Answering, current
-from workflow_engine.ports.agents import ModelCall, ModelReply
+from workflow_engine.ports.agents import ModelCall, ModelReply, Need
 from workflow_engine.record import usage as record
 
 _OUTPUT: TypeAdapter[list[Any]] = TypeAdapter(list[ResponseOutputItem])
@@ -32,17 +35,28 @@ class RecordedModel(Model):
     def __init__(self, asked: Asked, agent: str, authors: dict[str, str]) -> None:
         self._asked, self._visit, self._agent = asked, asked.visit, agent
         self._authors = authors
+        self._size = Size()
 
     async def get_response(
         self, system_instructions: Any, input: Any, model_settings: ModelSettings, *given: Any, **named: Any
     ) -> ModelResponse:
         visiting, asked = self._visit, self._asked
         line = asked.line()
+        next_up: list[tuple[int, Endpoint]] = []
+        bound: list[int] = []
+
+        def need() -> Need:
+            if not next_up:
+                next_up.append(line.next())
+            _, link = next_up[0]
+            tokens = self._size.bound(link.label, text, system_instructions, *given)
+            bound.clear()
+            return Need(tokens, link.most, partial(price_of, link, link.model), bound.append)
 
         async def make(key: str) -> ModelReply:
-            place, link = line.next()
+            place, link = next_up.pop() if next_up else line.next()
             asking = Answering(visiting, f"{key}.{place}" if key and place else key, agent=self._agent)
-            settings = asked.settings(link, model_settings)
+            settings = asked.settings(link, model_settings, bound[0] if bound else None)
             said = portable(input, self._authors, link)
             coming = asked.model(link).get_response(system_instructions, said, settings, *given, **named)
             try:
@@ -57,16 +71,21 @@ class RecordedModel(Model):
                 visiting.usage += record.Usage(1, cost=getattr(failure, "cost", None))
                 raise failure
             line.answered(link)
-            used = record.Usage(1, response.usage.input_tokens, response.usage.output_tokens)
-            visiting.usage += used
             model = asking.model or "unnamed"
+            used = _used(response, link, model, free=asked.is_free)
+            visiting.usage += used
+            if bound and response.usage.output_tokens >= bound[0]:
+                raise _cut_short(visiting.task.node, link, bound[0], used)
             if model not in visiting.models:
                 visiting.models.append(model)
             return ModelReply(visiting.without_secret(_written(response, link)), used, model, link.label)
 
         visiting.turns += 1
-        reply = await visiting.task.ask(ModelCall(_gist(input), make, visiting.task.path))
+        text = _text(input)
+        call = ModelCall(_digest(text), make, visiting.task.path, None if asked.is_free else need)
+        reply = await visiting.task.ask(call)
         response, author = _read(reply.text)
+        self._size.told(author, text, response.usage.input_tokens, system_instructions, *given)
         for each in response.output:
             if isinstance(name := getattr(each, "id", None), str):
                 self._authors[name] = author
@@ -102,9 +121,35 @@ class RecordedModel(Model):
                 self._visit.words[item.call_id] = self._visit.plain(words)
 
 
-def _gist(said: Any) -> str:
-    """A digest of what was said so far. Instructions are left out: whoever edits them means the rest of the talk."""
-    text = json.dumps(said, sort_keys=True, ensure_ascii=False, default=_plain)
+def _used(response: ModelResponse, link: Endpoint, model: str, *, free: bool) -> record.Usage:
+    """What an answer took, at the price of the model that gave it."""
+    usage = response.usage
+    given, made = usage.input_tokens, usage.output_tokens
+    cached = getattr(usage.input_tokens_details, "cached_tokens", 0) or 0
+    cost = 0.0 if free else price_of(link, link.model if model == "unnamed" else model, given, made, cached)
+    return record.Usage(1, given, made, cost)
+
+
+def _cut_short(node: str, link: Endpoint, most: int, used: record.Usage) -> errors.StepError:
+    """The error of an answer that came to its limit: half of one is none."""
+    what = f"{node}'s answer was cut at {most:,} tokens"
+    error: errors.BudgetSpent | errors.AgentFailed
+    if most < link.most:
+        error = errors.BudgetSpent(f"{what}, which is all that a budget left", "resume the run under a higher one")
+    else:
+        cure = f"raise max_output_tokens of endpoint {link.name}" if link.name else "name the endpoint in workflow.toml"
+        what = f"{what}, the most that one may have where a budget counts it"
+        error = errors.AgentFailed(what, cure, kind="limit", retryable=False)
+    error.used = used
+    return error
+
+
+def _text(said: Any) -> str:
+    return json.dumps(said, sort_keys=True, ensure_ascii=False, default=_plain)
+
+
+def _digest(text: str) -> str:
+    """Of what was said so far. Instructions are left out: whoever edits them means the rest of the talk."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 

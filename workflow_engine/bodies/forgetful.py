@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from workflow_engine.ports.agents import Receipt, Receipts, Ruling, What
+from collections.abc import Callable
+
+from workflow_engine.ports.agents import Need, Receipt, Receipts, Ruling, What
 from workflow_engine.record.usage import Usage
 
 
@@ -33,7 +35,16 @@ class Forgetful:
 
     async def ruled(self, ref: str, ruling: Ruling) -> None: ...
 
-    async def began(self, call: str, what: What, name: str, asked: str) -> None: ...
+    async def began(
+        self,
+        call: str,
+        what: What,
+        name: str,
+        asked: str,
+        need: Callable[[], Need] | None = None,
+    ) -> None: ...
+
+    def dropped(self, call: str) -> None: ...
 
     async def ended(
         self, call: str, what: What, name: str, receipt: Receipt, usage: Usage | None, effect: bool

@@ -121,9 +121,12 @@ class Turn:
             return ModelReply(receipt.text, Usage(), receipt.model)
         reply = None
         while reply is None:
-            await self.receipts.began(name, "model", "", asked.gist)
+            await self.receipts.began(name, "model", "", asked.gist, asked.need)
             try:
                 reply = await asked.make(self.receipts.key(name))
+            except asyncio.CancelledError:
+                self.receipts.dropped(name)
+                raise
             except Exception as error:
                 await self._no_answer(asked.path, name, error)
                 if not getattr(error, "elsewhere", False):
@@ -141,6 +144,8 @@ class Turn:
         """Keep that a model failed, and which; its tokens, if it had any, nobody told."""
         failed = error if isinstance(error, AgentFailed) else AgentFailed("")
         usage = Usage(1, cost=failed.cost) if failed.asked else None
+        used = getattr(error, "used", None)
+        usage = used if isinstance(used, Usage) else usage
         self.used[path] += usage or Usage()
         kind = error.kind if isinstance(error, StepError) else "model"
         await self.receipts.failed(name, "model", failed.model, str(error), kind, usage=usage)

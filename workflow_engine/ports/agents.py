@@ -33,15 +33,31 @@ class ModelReply:
 
 
 @dataclass(frozen=True)
+class Need:
+    """The most that a question may use: `tokens` of input at most, and at most `most` for the answer.
+
+    `price` of so many tokens of input and of answer is in US dollars; None is unknown. `limit` is told how many tokens
+    the answer may have, before it is asked.
+    """
+
+    tokens: int
+    most: int
+    price: Callable[[int, int], float | None]
+    limit: Callable[[int], None]
+
+
+@dataclass(frozen=True)
 class ModelCall:
     """One question to a model. `path` is the branch it belongs to, `gist` the words said so far, to compare after a
     crash. `make` asks it for real, under an idempotency key; it is called once, and once more after every AgentFailed
-    that says there is another model to ask, `elsewhere`.
+    that says there is another model to ask, `elsewhere`. `need` says before each time what it may use; without it, a
+    budget stops only what comes after.
     """
 
     gist: str
     make: Callable[[str], Awaitable[ModelReply]]
     path: str = ""
+    need: Callable[[], Need] | None = None
 
 
 Ask: TypeAlias = Callable[[ModelCall], Awaitable[ModelReply]]
@@ -239,8 +255,22 @@ class Receipts(Protocol):
         """Keep what a person decided."""
         ...
 
-    async def began(self, call: str, what: What, name: str, asked: str) -> None:
-        """Say that a call is about to be made."""
+    async def began(
+        self,
+        call: str,
+        what: What,
+        name: str,
+        asked: str,
+        need: Callable[[], Need] | None = None,
+    ) -> None:
+        """Say that a call is about to be made, and reserve what it may use. Raises BudgetSpent where that is too much.
+
+        Where others hold what it may use, it waits for them.
+        """
+        ...
+
+    def dropped(self, call: str) -> None:
+        """Say that nobody waits for the end of a call any more: what it may have used counts as used."""
         ...
 
     async def ended(
@@ -272,6 +302,7 @@ __all__ = [
     "Held",
     "ModelCall",
     "ModelReply",
+    "Need",
     "Receipt",
     "Receipts",
     "Role",

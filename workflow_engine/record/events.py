@@ -226,7 +226,7 @@ class CallStarted:
     """An agent's model is about to be asked, or a tool to be used: on disk before it is.
 
     `call` names it within its talk. `asked` are a tool's arguments as JSON; of a model's call, a digest of what had
-    been said.
+    been said. `reserved` is what it may use at most, where a budget counts it.
     """
 
     at: datetime
@@ -238,6 +238,7 @@ class CallStarted:
     name: str
     asked: str
     item: int | None = None
+    reserved: Usage | None = None
     type: Literal["CallStarted"] = "CallStarted"
 
 

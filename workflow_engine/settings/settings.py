@@ -28,6 +28,7 @@ class EndpointSettings(BaseModel):
     api_key: SecretStr | None = None
     api_key_env: str | None = None
     max_output_tokens: int | None = Field(default=None, ge=1)
+    prices: str | None = None
 
     def words(self) -> Mapping[str, Any]:
         """What the choice of a model is made from."""

@@ -75,7 +75,8 @@ class Live:
     `rerouted` says that its time was up and it was led on. `gave_up` says that a step failed with nothing to catch it.
     `owing` is what steps under way have used so far, of nodes that count in a budget. `desk` is where its bodies put
     files, if its fields may name any. `bell` rings when a fork was left; `unsettled` are subflows in it with effects in
-    doubt, which go on. `talked` are agents' places whose receipts of earlier processes were counted.
+    doubt, which go on. `talked` are agents' places whose receipts of earlier processes were counted;
+    `held` is what calls under way may use, by what they are, and `freed` rings when one of them ended.
     """
 
     workflow: Workflow[Any]
@@ -99,6 +100,8 @@ class Live:
     verb: str = "run"
     accepts: bool = False
     talked: set[str] = field(default_factory=set)
+    held: dict[tuple[str, str], Spent] = field(default_factory=dict)
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
     nest: Nest | None = None
     within: dict[str, Live] = field(default_factory=dict)
     leaving: set[str] = field(default_factory=set)

@@ -8,12 +8,12 @@ save those of effects: what was done in this visit is not done again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from workflow_engine.errors import Infrastructure, StepTimeout
-from workflow_engine.ports.agents import Receipt, Ruling, What
+from workflow_engine.ports.agents import Need, Receipt, Ruling, What
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import place_of
 from workflow_engine.record.renaming import called_then
@@ -21,7 +21,7 @@ from workflow_engine.record.usage import NOTHING, Spent, Usage
 from workflow_engine.spec.nodes import Node
 from workflow_engine.spec.step import Step
 from workflow_engine.steps.live import Live
-from workflow_engine.steps.spending import must_be_priced, must_begin, priced
+from workflow_engine.steps.spending import freed, must_be_priced, must_begin, priced, reserved
 
 GOES_ON = frozenset(
     {Infrastructure.kind, StepTimeout.kind, "rate_limit", "model", "deadline", "budget", "limit", "effect"}
@@ -29,6 +29,15 @@ GOES_ON = frozenset(
 """Kinds of failure after which a further try takes up the talk where it broke off."""
 FAIL = "fail"
 """The word of a person who gives a use up, under `doubt:CALL:NUMBER` (bodies/turn.py)."""
+
+
+def failed_use(usage: Usage | None, held: Spent | None) -> Spent:
+    """What a failed call counts as: what it is known to have taken, or all it may have, where it was broken off."""
+    if usage is None or not usage.requests:
+        return NOTHING
+    if usage.cost is None and not usage.input_tokens:
+        return held or NOTHING
+    return Spent.of(usage)
 
 
 @dataclass
@@ -47,6 +56,8 @@ class _Talk:
     over: bool = False
     owed: Spent = NOTHING
     """What was used since a budget last heard of it."""
+    open: dict[str, Spent] = field(default_factory=dict)
+    """What calls may have used that began and whose end is not known."""
 
     def take(self, event: Any) -> None:
         match event:
@@ -56,15 +67,21 @@ class _Talk:
                 self.finished, self.begun, self.rulings, self.done = {}, Counter(), {}, []
             case e.CallStarted():
                 self.begun[event.call] += 1
+                self.owed += self.open.pop(event.call, NOTHING)  # of one whose end nobody knows
+                if event.reserved is not None:
+                    self.open[event.call] = Spent.of(event.reserved)
             case e.CallFinished():
                 receipt = Receipt(event.asked, event.text, event.answered_by[0] if event.answered_by else "")
                 self.finished[event.call] = receipt
+                self.open.pop(event.call, None)
                 self.owed += Spent.of(priced(event.usage or Usage(), event.answered_by))
                 if event.effect:
                     if not self.begun[event.call]:
                         self.spare.pop(_first(self.spare, event.name, event.asked))
                     self.done.append((event.name, receipt))
             case e.CallFailed():
+                held = self.open.pop(event.call, None)
+                self.owed += failed_use(event.usage, held)
                 if not event.doubt:
                     self.begun[event.call] = 0
             case e.CallRuled():
@@ -73,7 +90,7 @@ class _Talk:
                 self.over = self.over or event.failure.kind not in GOES_ON
                 self._ask_anew()
                 if isinstance(event, e.StepFailed):
-                    self.owed = NOTHING
+                    self.owed, self.open = NOTHING, {}
             case _:
                 pass
 
@@ -111,8 +128,9 @@ class JournalReceipts:
         place = place_of(step.node, step.item)
         if place not in live.talked:
             live.talked.add(place)
-            if talk.owed and node.name in live.workflow.scopes:  # of a process that died
-                live.owing[node.name] = live.owing.get(node.name, NOTHING) + talk.owed
+            owed = sum(talk.open.values(), talk.owed)
+            if owed and node.name in live.workflow.scopes:  # of a process that died
+                live.owing[node.name] = live.owing.get(node.name, NOTHING) + owed
         return cls(live, node, step, talk)
 
     @property
@@ -146,13 +164,29 @@ class JournalReceipts:
         said = (ruling.word, ruling.by, ruling.value, ruling.reason)
         await self._post(e.CallRuled(self._now(), *self._place(), self._talk.number, ref, *said, self._step.item))
 
-    async def began(self, call: str, what: What, name: str, asked: str) -> None:
+    async def began(
+        self,
+        call: str,
+        what: What,
+        name: str,
+        asked: str,
+        need: Callable[[], Need] | None = None,
+    ) -> None:
+        held: Usage | None = None
         if what == "model" and self._counts:
-            must_begin(self._live, self._node)
+            if need is None:
+                must_begin(self._live, self._node)
+            else:
+                held = await reserved(self._live, self._node, self._at(call), need)
         now = self._now()
         self._since[call] = now
         number = self._talk.number
-        await self._post(e.CallStarted(now, *self._place(), number, call, what, name, asked, self._step.item))
+        await self._post(e.CallStarted(now, *self._place(), number, call, what, name, asked, self._step.item, held))
+
+    def dropped(self, call: str) -> None:
+        held = freed(self._live, self._at(call))
+        if held is not None:
+            self._add(held)
 
     async def ended(
         self, call: str, what: What, name: str, receipt: Receipt, usage: Usage | None, effect: bool
@@ -168,6 +202,7 @@ class JournalReceipts:
                 item=self._step.item,
             )
         )
+        freed(self._live, self._at(call))
         if usage is not None:
             self._owe(usage, answered_by)
 
@@ -184,6 +219,9 @@ class JournalReceipts:
     ) -> None:
         told = (self._now(), *self._place(), self._talk.number, call, what, name, kind, why[:4000], doubt, usage)
         await self._post(e.CallFailed(*told, item=self._step.item))
+        held = freed(self._live, self._at(call))
+        if self._counts:
+            self._add(failed_use(usage, held))
 
     @property
     def _counts(self) -> bool:
@@ -193,10 +231,16 @@ class JournalReceipts:
         """Have budgets count it, from now on."""
         if not self._counts:
             return
-        live, name = self._live, self._node.name
         used = Spent.of(priced(usage, answered_by))
-        live.owing[name] = live.owing.get(name, NOTHING) + used
-        must_be_priced(live, self._node, used, None)
+        self._add(used)
+        must_be_priced(self._live, self._node, used, None)
+
+    def _add(self, used: Spent) -> None:
+        owing, name = self._live.owing, self._node.name
+        owing[name] = owing.get(name, NOTHING) + used
+
+    def _at(self, call: str) -> tuple[str, str]:
+        return place_of(self._step.node, self._step.item), call
 
     def _now(self) -> Any:
         return self._live.around.clock.now()
