@@ -50,23 +50,20 @@ async def reserved(live: Live, node: Node, call: tuple[str, str], need: Callable
         if not bounds or _deals_with(live, node):
             return None
         needs = need()
-        most = needs.most
-        short: str | None = None
+        most, crowded = needs.most, False
         for whose, key, budget in bounds:
-            used = _used(live, node, key) + _held(live, key)
+            used = _used(live, node, key)
             room = _room(needs, budget, used)
             if room < min(LEAST, needs.most):
-                short = _too_little(node, whose, budget, used, needs)
-                break
+                raise BudgetSpent(_too_little(node, whose, budget, used, needs), "resume the run under a higher one")
+            crowded = crowded or _room(needs, budget, used + _held(live, key)) < room
             most = min(most, room)
-        if short is None:
+        if not crowded:
             needs.limit(most)
             usage = Usage(1, needs.tokens, most, needs.price(needs.tokens, most))
             live.held[call] = Spent.of(usage)
             return usage
-        if not live.held:
-            raise BudgetSpent(short, "resume the run under a higher one")
-        # Others may use less than they hold.
+        # Others may use less than they hold: no answer is cut for what is not used in the end.
         await live.freed.wait()
 
 
