@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from workflow_engine.bodies import capture
 from workflow_engine.errors import StoreError, UsageError, WorkflowError
 from workflow_engine.ports.ledger import Ledger
 from workflow_engine.record.events import RunClaimed, RunInterrupted
@@ -76,6 +77,9 @@ class Workshop:
         if self.ear is None or self.ear.done():
             self.ear = asyncio.create_task(self._hear(), name="letters from other processes")
         shelf = SHELF.set(live.desk)
+        heard = capture.listen(
+            capture.ear()
+        )  # the streams stay replaced from here on, rather than for each attempt anew
         try:
             await self.executors[executor](live)
             while live.rerouted:  # its time was up, its steps were stopped, and it goes on elsewhere
@@ -89,6 +93,7 @@ class Workshop:
                     await live.post([RunInterrupted(self.around.clock.now())])
             raise
         finally:
+            capture.unlisten(heard)
             SHELF.reset(shelf)
             self.lives.pop(run_id, None)
             await self.ledger.release(live.fence)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from workflow_engine.errors import AlreadyAnswered, FenceLost, QuestionNotFound, RunEnded, StoreError, handed_over
@@ -79,7 +80,7 @@ def _packed(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent])
     documents = []
     if batch.document is not None:
         text = document_text(batch.document, run.id)
-        document = digest(text)
+        document = _named(text)
         documents.append((document, text))
     row = row_of(run, epoch, document, fields, 0 if last is None else last.key)
     if last is not None and (row.workflow, row.created, row.target) != (last.workflow, last.created, last.target):
@@ -110,6 +111,9 @@ def _packed(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent])
             case _:
                 pass
     return packed
+
+
+_named = lru_cache(maxsize=32)(digest)  # every run of a workflow begins with the same text
 
 
 def _turns(row: RunRow, last: RunRow) -> bool:
