@@ -18,13 +18,7 @@ def function_tool(tool: Tool, visit: Visit) -> FunctionTool:
     """The tool, calling back into the visit's story. Where people are asked, its branch ends at the next model call."""
 
     async def invoke(context: ToolContext[Any], arguments: str) -> str:
-        given, text = _decoded(arguments)
-        visit.asked(tool.name, context.tool_call_id, arguments if given is None else given)
-        if given is not None:
-            words = visit.words.get(context.tool_call_id, "")
-            text = await _call(tool, ToolUse(given, context.tool_call_id, visit.task.path, words), visit)
-        visit.returned(tool.name, context.tool_call_id, text)
-        return text
+        return await used(tool, visit, context.tool_call_id, arguments)
 
     schema = dict(tool.schema)
     try:
@@ -32,6 +26,16 @@ def function_tool(tool: Tool, visit: Visit) -> FunctionTool:
     except (UserError, TypeError, ValueError):
         # A dict with free keys, say, cannot be strict; the tool checks its own arguments anyway.
         return FunctionTool(tool.name, tool.description, schema, invoke, strict_json_schema=False)
+
+
+async def used(tool: Tool, visit: Visit, id: str, arguments: str) -> str:
+    """What the model is told of one use of a tool, under the model's own id for it; `arguments` are its JSON text."""
+    given, text = _decoded(arguments)
+    visit.asked(tool.name, id, arguments if given is None else given)
+    if given is not None:
+        text = await _call(tool, ToolUse(given, id, visit.task.path, visit.words.get(id, "")), visit)
+    visit.returned(tool.name, id, text)
+    return text
 
 
 async def _call(tool: Tool, use: ToolUse, visit: Visit) -> str:
