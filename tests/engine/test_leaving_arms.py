@@ -461,3 +461,58 @@ async def test_a_run_that_left_a_fork_replays_alike(opened: Any, executor: str) 
         difference = (await engine.replay(run, against=other)).difference
         assert difference is not None
         assert difference.kind == "way"
+
+
+@EXECUTORS
+async def test_a_run_whose_time_is_up_leaves_its_fork_once(opened: Any, clock: FakeClock, executor: str) -> None:
+    month = wait(timedelta(days=30), name="month")
+    start = function(name="start")(lambda: None)
+    flow = workflow(
+        "case",
+        state=Case,
+        timeout=timedelta(hours=1),
+        on_timeout="route",
+        edges=[
+            START >> start >> (judge, month),
+            (judge["yes"], month) >> go_on >> END,
+            judge["no"] >> leaving(redo),
+            judge.failed >> leaving(redo),
+            month.failed >> leaving(redo),
+            redo >> END,
+        ],
+    )
+    async with opened(flow, executor=executor) as engine:
+        view = await engine.run(flow)
+        clock.advance(3601)
+        view = await engine.resume(view.id)
+        assert (view.status, view.state.rounds, view.run.open, view.run.waits) == ("succeeded", 1, (), ())
+        assert (await told(engine, view.id))[-3:] == [
+            "QuestionWithdrawn judge",
+            "StepFailed judge",
+            "StepFinished redo",
+        ]
+
+
+@EXECUTORS
+async def test_two_answers_at_once_leave_once(opened: Any, executor: str) -> None:
+    other = judge.named("other")
+    start = function(name="start")(lambda: None)
+    flow = workflow(
+        "case",
+        state=Case,
+        edges=[
+            START >> start >> (judge, other),
+            (judge["yes"], other["yes"]) >> go_on >> END,
+            judge["no"] >> leaving(redo),
+            other["no"] >> leaving(END),
+            redo >> END,
+        ],
+    )
+    async with opened(flow, executor=executor) as engine:
+        view = await engine.run(flow)
+        for node in ("judge", "other"):
+            await engine.answer(await question(engine, node), "no", by="ann")
+        view = await engine.resume(view.id)
+        assert (view.status, view.state.rounds, view.run.frontier.visits.get("redo")) == ("succeeded", 1, 1)
+        taken = [each for each in await told(engine, view.id) if each.startswith("QuestionAnswered")]
+        assert taken == ["QuestionAnswered judge"], "the second came too late"

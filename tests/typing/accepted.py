@@ -26,6 +26,7 @@ from workflow_engine import (
     ceiling,
     function,
     human,
+    leaving,
     route,
     verify,
     workflow,
@@ -180,6 +181,18 @@ ship = workflow(
         review["abandon"] >> FAIL("abandoned"),
         review.expired >> FAIL("nobody answered"),
         deploy.failed >> regret >> FAIL("not deployed"),
+    ],
+)
+
+early: Workflow[Change] = workflow(
+    "early",
+    state=Change,
+    edges=[
+        START >> analyze >> (approve, announce) >> deploy >> END,
+        announce.failed >> leaving(regret),
+        approve.failed >> leaving(FAIL("not approved")),
+        Edge(approve, regret, outcome="expired", leaves=True),
+        regret >> END,
     ],
 )
 

@@ -23,7 +23,21 @@ from tests.typing.accepted import (
     run_tests,
     verdict,
 )
-from workflow_engine import END, FAIL, START, Question, Retry, Step, agent, at_most, function, human, route, workflow
+from workflow_engine import (
+    END,
+    FAIL,
+    START,
+    Question,
+    Retry,
+    Step,
+    agent,
+    at_most,
+    function,
+    human,
+    leaving,
+    route,
+    workflow,
+)
 
 # Misspelt words
 verdict["pased"] >> END  # error
@@ -57,6 +71,8 @@ analyze >> (design, "implement") >> END  # error
 at_most(3, implement)  # error
 at_most("3", implement, then=END)  # error
 at_most(3, "implement", then=END)  # error
+leaving("implement")  # error
+leaving((analyze, design))  # error
 
 
 def plain(request: str) -> str:
