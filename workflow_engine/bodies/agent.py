@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from workflow_engine.bodies.boxes import must_be_those, opened
 from workflow_engine.bodies.calling import call
 from workflow_engine.bodies.intent import Midway, Wrote
 from workflow_engine.bodies.scene import Scene, arguments, parameters_of
@@ -25,11 +26,14 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
     Raises errors.AgentFailed from the runner, and whatever the body or `finish` raises.
     """
     receipts = await scene.receipts()
+    boxes = await opened(node.tools, node.handoffs, scene)
     prompt = receipts.prompt
     if prompt is None:
-        prompt = receipts.begin(await _prompt(node, scene))
-    elif any(each.type is Step for each in node.signature.parameters):
-        await _prompt(node, scene)  # for what it puts into the workspace, which is a new one
+        prompt = receipts.begin(await _prompt(node, scene), boxes.digests)
+    else:
+        must_be_those(node.name, receipts.tools, boxes.digests)
+        if any(each.type is Step for each in node.signature.parameters):
+            await _prompt(node, scene)  # for what it puts into the workspace, which is a new one
     turn = Turn(node.name, receipts)
     await turn.rule(scene.replies)
     task = AgentTask(
@@ -44,7 +48,7 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
         ask=turn.ask,
     )
     try:
-        answer = await scene.runner().run(Team(node, scene, turn, task).task())
+        answer = await scene.runner().run(Team(node, scene, turn, task, boxes).task())
     except Held:
         return Midway(tuple(turn.asks), "agent")
     except AgentFailed as failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from workflow_engine.ports.agents import Need, Receipt, Receipts, Ruling, What
 from workflow_engine.record.usage import Usage
@@ -15,7 +15,11 @@ class Forgetful:
     def prompt(self) -> str | None:
         return None
 
-    def begin(self, prompt: str) -> str:
+    @property
+    def tools(self) -> Mapping[str, str]:
+        return {}
+
+    def begin(self, prompt: str, tools: Mapping[str, str]) -> str:  # noqa: ARG002
         return prompt
 
     def found(self, call: str) -> Receipt | None:  # noqa: ARG002

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from workflow_engine.errors import Infrastructure, WorkflowError
+from workflow_engine.spec.toolbox import Shelf, Toolbox
 
 log = logging.getLogger("workflow_engine")
 
@@ -21,12 +22,19 @@ class Resources:
 
     async def get(self, kind: type, declared: Mapping[type, Callable[..., Any]]) -> Any:
         """The open resource of a type. Raises errors.Infrastructure if it cannot be opened."""
-        opener = self._replaced.get(kind) or declared[kind]
+        return await self._opened(kind, self._replaced.get(kind) or declared[kind], f"resource {kind.__name__}")
+
+    async def shelf(self, box: Toolbox) -> Shelf:
+        """The open toolbox. Raises errors.WorkflowError if it cannot be opened."""
+        shelf: Shelf = await self._opened(Toolbox, box.open, f"the tools of {box.name}")
+        return shelf
+
+    async def _opened(self, kind: type, opener: Callable[..., Any], name: str) -> Any:
         held = self._held.get((kind, opener))
         if held is None or held.gone:
             # Put in last, so that what was opened later is closed earlier.
             self._held.pop((kind, opener), None)
-            held = self._held[(kind, opener)] = _Held(kind, opener)
+            held = self._held[(kind, opener)] = _Held(name, opener)
         # A step that is stopped while it waits does not stop the opening: others may wait for the same resource.
         return await asyncio.shield(held.opened)
 
@@ -46,13 +54,13 @@ class Resources:
 class _Held:
     """One resource in a task of its own, which opens and closes it: cancel scopes and task groups insist on that."""
 
-    def __init__(self, kind: type, opener: Callable[..., Any]) -> None:
-        self._kind, self._opener = kind, opener
+    def __init__(self, name: str, opener: Callable[..., Any]) -> None:
+        self._name, self._opener = name, opener
         self.opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         # Looked at even where every step that waited for it was stopped meanwhile.
         self.opened.add_done_callback(lambda opened: opened.cancelled() or opened.exception())
         self._closing = asyncio.Event()
-        self._task = asyncio.create_task(self._hold(), name=f"resource {kind.__name__}")
+        self._task = asyncio.create_task(self._hold(), name=name)
 
     @property
     def gone(self) -> bool:
@@ -76,7 +84,7 @@ class _Held:
             if self.opened.done() and self._closing.is_set():
                 return self._problem("did not close", error)
             if self.opened.done():
-                log.error("resource %s ended by itself: %s", self._kind.__name__, error)
+                log.error("%s ended by itself: %s", self._name, error)
                 return None
             self.opened.set_exception(self._problem("cannot be opened", error))
         return None
@@ -84,6 +92,6 @@ class _Held:
     def _problem(self, what: str, error: BaseException) -> WorkflowError:
         if isinstance(error, WorkflowError):
             return error
-        problem = Infrastructure(f"resource {self._kind.__name__} {what}: {str(error) or type(error).__name__}")
+        problem = Infrastructure(f"{self._name} {what}: {str(error) or type(error).__name__}")
         problem.__cause__ = error
         return problem

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workflow_engine.bodies.boxes import Boxes
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.bodies.tools import granted
 from workflow_engine.bodies.turn import Grant, Turn, may_rebuild
@@ -23,6 +24,7 @@ from workflow_engine.record.usage import Usage
 from workflow_engine.spec.nodes import Agent
 from workflow_engine.spec.specialist import Granted, Specialist, colleagues, named_of
 from workflow_engine.spec.tool import Tool, tool_of
+from workflow_engine.spec.toolbox import Toolbox
 
 _SAID = frozenset({"validation", "tool"})
 """Kinds of failure that are of what was said: the agent that asked is told of them, and may ask otherwise."""
@@ -31,8 +33,8 @@ _SAID = frozenset({"validation", "tool"})
 class Team:
     """The agents of one node, bound to one attempt. `around` is the node's own task, without what they have."""
 
-    def __init__(self, node: Agent[Any, Any], scene: Scene, turn: Turn, around: ports.AgentTask) -> None:
-        self._node, self._scene, self._turn, self._around = node, scene, turn, around
+    def __init__(self, node: Agent[Any, Any], scene: Scene, turn: Turn, around: ports.AgentTask, boxes: Boxes) -> None:
+        self._node, self._scene, self._turn, self._around, self._boxes = node, scene, turn, around, boxes
 
     def task(self) -> ports.AgentTask:
         """The task of the node itself."""
@@ -94,7 +96,7 @@ class Team:
             self._asking(each, agent)
             if isinstance(each, Specialist)
             else granted(each, self._scene, self._turn, self._called(agent))
-            for each in listed
+            for each in self._boxes.unpacked(listed)
         )
 
     def _called(self, agent: str) -> str:
@@ -144,7 +146,9 @@ class _Asking(Grant):
 def _rebuilds(one: Specialist) -> bool:
     """Whether anything that it may use leaves something in the workspace."""
     return any(
-        _rebuilds(each) if isinstance(each, Specialist) else may_rebuild(tool_of(each))
+        _rebuilds(each)
+        if isinstance(each, Specialist)
+        else (not isinstance(each, Toolbox) and may_rebuild(tool_of(each)))
         for member in (one, *colleagues(one.handoffs))
         for each in member.tools
     )

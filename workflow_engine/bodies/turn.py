@@ -70,6 +70,8 @@ class Grant:
     async def use(self, arguments: Mapping[str, Any], key: str, name: str) -> Any:  # noqa: ARG002
         """Use it, under this idempotency key; `name` is the use's own."""
         handed_in = await self._hand_in(self.tool.signature.parameters, key)
+        if self.model is None:  # its names need be no parameters of a function: it takes them as one mapping
+            return await call(self.tool.body, {"arguments": arguments, **handed_in})
         return await call(self.tool.body, {**arguments, **handed_in})
 
     async def decide(self, function: Callable[..., Any], arguments: Mapping[str, Any], key: str) -> Any:
@@ -81,7 +83,9 @@ class Grant:
 
 def may_rebuild(tool: Tool[..., Any]) -> bool:
     """Whether a tool may leave something in the workspace that only using it again brings back."""
-    return not tool.effect and any(each.type is Step for each in tool.signature.parameters)
+    if tool.effect or tool.parameters is not None:
+        return False
+    return any(each.type is Step for each in tool.signature.parameters)
 
 
 class Turn:

@@ -227,8 +227,13 @@ class Receipts(Protocol):
         """The prompt of the talk that goes on; None where one is still to begin."""
         ...
 
-    def begin(self, prompt: str) -> str:
-        """Begin a talk, with its prompt as it is kept. It is durable with the first call."""
+    @property
+    def tools(self) -> Mapping[str, str]:
+        """Digests of the tools out of boxes that the talk began with, by name."""
+        ...
+
+    def begin(self, prompt: str, tools: Mapping[str, str]) -> str:
+        """Begin a talk, with its prompt as it is kept, and such digests. It is durable with the first call."""
         ...
 
     def found(self, call: str) -> Receipt | None:

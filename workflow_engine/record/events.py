@@ -218,6 +218,8 @@ class TalkBegan:
     talk: int
     prompt: str
     item: int | None = None
+    tools: dict[str, str] | None = None
+    """Digests of the tools it was given out of boxes, such as MCP servers, by name."""
     type: Literal["TalkBegan"] = "TalkBegan"
 
 

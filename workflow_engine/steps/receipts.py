@@ -8,7 +8,7 @@ save those of effects: what was done in this visit is not done again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,7 @@ class _Talk:
 
     number: int = 0
     prompt: str | None = None
+    tools: Mapping[str, str] = field(default_factory=dict)
     finished: dict[str, Receipt] = field(default_factory=dict)
     begun: Counter[str] = field(default_factory=Counter)
     rulings: dict[str, Ruling] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class _Talk:
             case e.TalkBegan():
                 self.spare += self.done
                 self.number, self.prompt, self.over = event.talk, event.prompt, False
+                self.tools = event.tools or {}
                 self.finished, self.begun, self.rulings, self.done = {}, Counter(), {}, []
             case e.CallStarted():
                 self.begun[event.call] += 1
@@ -137,9 +139,15 @@ class JournalReceipts:
     def prompt(self) -> str | None:
         return None if self._talk.over else self._talk.prompt
 
-    def begin(self, prompt: str) -> str:
+    @property
+    def tools(self) -> Mapping[str, str]:
+        return self._talk.tools
+
+    def begin(self, prompt: str, tools: Mapping[str, str]) -> str:
         kept = prompt.encode("utf-8", "replace").decode()
-        began = e.TalkBegan(self._now(), *self._place(), self._talk.number + 1, kept, self._step.item)
+        began = e.TalkBegan(
+            self._now(), *self._place(), self._talk.number + 1, kept, self._step.item, dict(tools) or None
+        )
         # With the first call: until then there is nothing that a second prompt could contradict.
         self._ahead.append(began)
         self._talk.take(began)

@@ -13,6 +13,7 @@ from workflow_engine.spec.nodes import Agent, Signature, signature_of
 from workflow_engine.spec.specialist import DEEPEST, Specialist, colleagues, handing_over, named_of
 from workflow_engine.spec.step import Step
 from workflow_engine.spec.tool import Tool, tool_of
+from workflow_engine.spec.toolbox import Toolbox
 from workflow_engine.verify.accepts import accepts
 from workflow_engine.verify.finding import Finding, called, near
 from workflow_engine.verify.graph import Graph, fields_written, is_count
@@ -45,6 +46,16 @@ def _granted(graph: Graph, name: str, whose: str, tools: Any, handoffs: Any) -> 
     for tool in tools if isinstance(tools, tuple | list) else (tools,):
         if isinstance(tool, Specialist):
             called_as = tool.name
+        elif isinstance(tool, Toolbox):
+            twice = next((each for each in tool.names if each in seen), None)
+            if twice is not None:
+                what = f"{whose}has two tools called {twice!r}"
+                yield graph.finding("W413", name, what, f"give the tools of {tool.name!r} a prefix")
+            seen.update(tool.names)
+            if tool.asks and isinstance(graph.nodes[name], Each):
+                what = f"{whose}tools of {tool.name!r} may ask a person, and no item of an each can wait for one"
+                yield graph.finding("W421", name, what, "let a subflow do the item, and its agent use the tools")
+            continue
         elif not callable(tool):
             what = f"{whose}its tool {tool!r} is no function"
             yield graph.finding("W413", name, what, "list plain typed functions, and specialists")
