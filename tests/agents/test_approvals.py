@@ -5,14 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from tests.agents.endpoint import call, raw, say
+from tests.agents.endpoint import ScriptedEndpoint, call, raw, say
 from tests.agents.ticket import SCRIPT, Town, desk, flow, read_ticket
 from tests.engine.conftest import KeptLedger, Open, clock, ledger, opened
-from workflow_engine import Step, tool
+from workflow_engine import (
+    END,
+    FAIL,
+    START,
+    Question,
+    Retry,
+    State,
+    Step,
+    agent,
+    function,
+    human,
+    leaving,
+    tool,
+    workflow,
+)
+from workflow_engine.agents.runner import OpenAIAgentsRunner
 from workflow_engine.errors import UsageError
 from workflow_engine.record import events as e
 from workflow_engine.record.usage import Usage
@@ -269,8 +284,6 @@ async def test_an_effect_is_not_repeated_by_a_further_talk(opened: Open) -> None
         town.deployed.append((service, version, ""))
         return "up"
 
-    from workflow_engine import END, START, Retry, State, agent, workflow
-
     class Count(State):
         number: int
         done: int = 0
@@ -287,3 +300,69 @@ async def test_an_effect_is_not_repeated_by_a_further_talk(opened: Open) -> None
         view = await engine.run(count, {"number": 7})
         assert (view.status, view.state.done, len(town.deployed)) == ("succeeded", 3, 1)
         assert told(served) == ["up"]
+
+
+# ------------------------------------------------------------------------------------------------ beside other arms
+
+
+async def test_a_fork_is_left_once_the_effect_in_doubt_is_settled(opened: Open, ledger: KeptLedger) -> None:
+    """The agent died in the middle of a deployment; while nobody knows of it, the fork it is in is not past."""
+    town = Town()
+
+    reached = asyncio.Event()
+
+    class Change(State):
+        number: int
+        done: str = ""
+        word: Literal["go", "stop"] | None = None
+
+    @tool(effect=True)
+    async def deploy(service: str, version: str, step: Step) -> str:
+        """Deploy, and never come back."""
+        town.deployed.append((service, version, step.key))
+        reached.set()
+        await asyncio.Event().wait()
+        return "up"
+
+    @function
+    def begin(number: int) -> None: ...
+
+    @agent(writes="done", instructions="Deploy.", tools=[deploy])
+    def work(number: int) -> str:
+        return f"Ticket {number}"
+
+    @human(writes="word")
+    def ask(number: int) -> Question[Literal["go", "stop"]]:
+        return Question("Go on?")
+
+    @function
+    def publish(done: str) -> None: ...
+
+    change = workflow(
+        "change",
+        state=Change,
+        edges=[
+            START >> begin >> (ask, work),
+            ask["stop"] >> leaving(FAIL("stopped")),
+            (ask["go"], work) >> publish >> END,
+        ],
+    )
+    runner = OpenAIAgentsRunner
+    async with ScriptedEndpoint([SCRIPT[1]]) as served, opened(change, agents=runner(served.endpoint())) as dying:
+        running = asyncio.ensure_future(dying.run(change, {"number": 7}))
+        await asyncio.wait_for(reached.wait(), 20)
+        ledger.abandon()  # as if the process were gone
+        running.cancel()
+        await asyncio.wait({running})
+    async with ScriptedEndpoint([say("done")]) as served, opened(change, agents=runner(served.endpoint())) as engine:
+        [view] = await engine.recover()
+        assert any("t." in place for place in view.run.doubts)
+        questions = {each.node: each for each in await asked(engine)}
+        await engine.answer(questions["ask"].id, "stop", by="anna")
+        view = await engine.resume(view.id)
+        assert view.status == "waiting"
+        [question] = await asked(engine)
+        assert (question.node, question.choices) == ("work", ("rerun", "accept", "fail"))
+        await engine.answer(question.id, {"choice": "accept", "value": "it is up"}, by="anna")
+        view = await engine.resume(view.id)
+        assert (view.status, view.run.reason, view.run.doubts) == ("failed", "stopped", {})

@@ -99,5 +99,5 @@ async def test_a_run_that_waits_in_a_graph_does_not_fit_a_workflow_without_it(tm
 
     after = workflow("report", state=Report, edges=[START >> research >> END])
     async with Engine.connect(tmp_path / "runs.sqlite", workflows=[after]) as engine:
-        with pytest.raises(WorkflowChanged, match="its graph asked a person in the middle, and it is a function now"):
+        with pytest.raises(WorkflowChanged, match="it asked a person in the middle of its step, and is a function now"):
             await engine.resume(run)

@@ -46,6 +46,8 @@ class Forgetful:
         name: str,
         asked: str,
         need: Callable[[], Need] | None = None,
+        *,
+        effect: bool = False,
     ) -> None: ...
 
     def dropped(self, call: str) -> None: ...

@@ -201,7 +201,7 @@ class Turn:
         happened = tool.effect
         if text is None:
             if not (grant.goes_on and self.receipts.begun(name)):
-                await self.receipts.began(name, "tool", tool.name, asked)
+                await self.receipts.began(name, "tool", tool.name, asked, effect=tool.effect)
             text, done = await self._called(grant, name, use, allowed)
             happened = happened and done
         if allowed != arguments:

@@ -267,6 +267,8 @@ class Receipts(Protocol):
         name: str,
         asked: str,
         need: Callable[[], Need] | None = None,
+        *,
+        effect: bool = False,
     ) -> None:
         """Say that a call is about to be made, and reserve what it may use. Raises BudgetSpent where that is too much.
 

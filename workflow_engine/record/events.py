@@ -228,7 +228,8 @@ class CallStarted:
     """An agent's model is about to be asked, or a tool to be used: on disk before it is.
 
     `call` names it within its talk. `asked` are a tool's arguments as JSON; of a model's call, a digest of what had
-    been said. `reserved` is what it may use at most, where a budget counts it.
+    been said. `reserved` is what it may use at most, where a budget counts it. An `effect` is in doubt until its end is
+    on disk.
     """
 
     at: datetime
@@ -239,6 +240,7 @@ class CallStarted:
     what: What
     name: str
     asked: str
+    effect: bool = False
     item: int | None = None
     reserved: Usage | None = None
     type: Literal["CallStarted"] = "CallStarted"

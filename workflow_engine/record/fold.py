@@ -257,7 +257,7 @@ def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:
         _with_paid(run, event),
         seq=seq,
         updated=event.at,
-        doubts=_without(run.doubts, place),
+        doubts=_without_place(run.doubts, place),
         entered=_without(run.entered, place) if over else run.entered,
         calls=_without(run.calls, place) if over else run.calls,
         items={**run.items, event.node: so_far},
@@ -265,9 +265,15 @@ def _with_item(run: Run, event: e.ItemFinished | e.ItemFailed) -> Run:
 
 
 def _talking(run: Run, event: e.TalkBegan | e.CallStarted | e.CallFinished | e.CallFailed | e.CallRuled) -> Run:
-    """Where what a due agent said and did begins."""
+    """Where what a due agent said and did begins, and which of its effects began and did not end yet."""
     place = place_of(event.node, event.item)
-    return run if place in run.calls else _with(run, calls={**run.calls, place: run.seq})
+    if place not in run.calls:
+        run = _with(run, calls={**run.calls, place: run.seq})
+    if isinstance(event, e.CallStarted) and event.effect:
+        return _with(run, doubts={**run.doubts, f"{place}[{event.call}]": event.call})
+    if run.doubts and (isinstance(event, e.CallFinished) or (isinstance(event, e.CallFailed) and not event.doubt)):
+        return _with(run, doubts=_without(run.doubts, f"{place}[{event.call}]"))
+    return run
 
 
 def _with_paid(
@@ -326,6 +332,10 @@ def _refused(run: Run, event: e.SignalRefused) -> Run:
         return run
     had = tuple(each for each in waiting.had if (each.name, each.id) != (event.name, event.id))
     return _began(run, replace(waiting, had=had, trouble=event.why))
+
+
+def _without_place(known: Mapping[str, T], place: str) -> Mapping[str, T]:
+    return {each: value for each, value in known.items() if each != place and not each.startswith(f"{place}[")}
 
 
 def _without_items(known: Mapping[str, T], node: str) -> Mapping[str, T]:

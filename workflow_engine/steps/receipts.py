@@ -8,7 +8,7 @@ save those of effects: what was done in this visit is not done again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +79,7 @@ class _Talk:
                 self.owed += Spent.of(priced(event.usage or Usage(), event.answered_by))
                 if event.effect:
                     if not self.begun[event.call]:
-                        self.spare.pop(_first(self.spare, event.name, event.asked))
+                        self.spare = _without_first(self.spare, event.name, event.asked)
                     self.done.append((event.name, receipt))
             case e.CallFailed():
                 held = self.open.pop(event.call, None)
@@ -100,11 +100,13 @@ class _Talk:
         """A use that a person gave up is in doubt still: whoever tries again is asked again, under another word."""
         for ref in [ref for ref, each in self.rulings.items() if each.word == FAIL]:
             call, _, number = ref.removeprefix("doubt:").rpartition(":")
-            self.begun[call] = max(self.begun[call], int(number) + 1)
+            if number.isdecimal():
+                self.begun[call] = max(self.begun[call], int(number[:9]) + 1)
 
 
-def _first(spare: Sequence[tuple[str, Receipt]], name: str, asked: str) -> int:
-    return next(at for at, (tool, receipt) in enumerate(spare) if (tool, receipt.asked) == (name, asked))
+def _without_first(spare: list[tuple[str, Receipt]], name: str, asked: str) -> list[tuple[str, Receipt]]:
+    at = next((at for at, (tool, each) in enumerate(spare) if (tool, each.asked) == (name, asked)), len(spare))
+    return spare[:at] + spare[at + 1 :]
 
 
 class JournalReceipts:
@@ -179,6 +181,8 @@ class JournalReceipts:
         name: str,
         asked: str,
         need: Callable[[], Need] | None = None,
+        *,
+        effect: bool = False,
     ) -> None:
         held: Usage | None = None
         if what == "model" and self._counts:
@@ -189,7 +193,8 @@ class JournalReceipts:
         now = self._now()
         self._since[call] = now
         number = self._talk.number
-        await self._post(e.CallStarted(now, *self._place(), number, call, what, name, asked, self._step.item, held))
+        place = (*self._place(), number, call, what, name, asked, effect)
+        await self._post(e.CallStarted(now, *place, self._step.item, held))
 
     def dropped(self, call: str) -> None:
         held = freed(self._live, self._at(call))

@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from workflow_engine.record.ids import node_of
 from workflow_engine.record.inbox import MIDWAY
 from workflow_engine.record.run import Run
 from workflow_engine.record.values import Value
 from workflow_engine.record.waiting import Waiting
+from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import Edge, Source, is_end
-from workflow_engine.spec.nodes import Human, Node, Route
+from workflow_engine.spec.nodes import Agent, Human, Node, Route
 from workflow_engine.spec.waits import Wait
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify.accepts import holds
@@ -75,14 +77,15 @@ def _kind(graph: Graph, run: Run, name: str, node: Node, was: str | None) -> Ite
         yield graph.finding("W602", name, what, "keep it a @human node")
     midway = (question is not None and question.asks in MIDWAY) or name in run.answered
     if midway and node.kind not in MIDWAY:
-        what = f"its graph asked a person in the middle, and it is a {node.kind} now"
-        yield graph.finding("W602", name, what, "keep it a langgraph_node")
+        what = f"it asked a person in the middle of its step, and is a {node.kind} now"
+        yield graph.finding("W602", name, what, "keep the kind of node it was until the run is past it")
     if run.wait(name) is not None and was is not None and was != node.kind:
         what = f"it waits here as a {was}, and it is a {node.kind} now"
         yield graph.finding("W602", name, what, f"keep it a {was}")
     elif (waiting := run.wait(name)) is not None and waiting.on != "run":
         yield from _waiting(graph, name, node, waiting)
-    if any(place.partition("[")[0] == name for place in run.doubts) and not node.effect:
+    one = node.one if isinstance(node, Each) else node
+    if any(node_of(place) == name for place in run.doubts) and not (one.effect or isinstance(one, Agent)):
         what = "it was begun as an effect, and is none now: it would be repeated unasked"
         yield graph.finding("W602", name, what, "keep effect=True until the run is past it")
 
