@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from workflow_engine.agents.models import Endpoint, Wire
+from workflow_engine.agents.wire import response_events
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply. `fault` hang never answers, drip never ends, cut promises more than it sends, drop closes at once."""
+    """One reply. `fault` hang never answers, drip never ends, cut promises more than it sends, drop closes at once.
+
+    Asked for a stream, it is sent in events; `stop` is after how many of them the connection is closed, in good form.
+    """
 
     body: bytes = b""
     status: int = 200
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     fault: Literal["hang", "drip", "cut", "drop"] | None = None
+    stop: int | None = None
 
 
 Script = Callable[[Wire], Reply]
@@ -48,6 +53,11 @@ def raw(content: bytes, kind: str = "application/json") -> Script:
 
 def fault(what: Literal["hang", "drip", "cut", "drop"]) -> Script:
     return lambda _: Reply(b'{"id"', fault=what)
+
+
+def stopped(script: Script, after: int) -> Script:
+    """A stream that ends before its answer does."""
+    return lambda wire: replace(script(wire), stop=after)
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,8 @@ class ScriptedEndpoint:
             await asyncio.Event().wait()
         if reply.fault == "drop":
             return False
+        if (self.requests[-1].body or {}).get("stream") and reply.status == 200 and not reply.fault:
+            reply = _in_events(reply, self.wire)
         length = len(reply.body) + (100_000 if reply.fault in ("cut", "drip") else 0)
         told = "".join(f"{name}: {value}\r\n" for name, value in (*reply.headers, ("Content-Length", str(length))))
         writer.write(f"HTTP/1.1 {reply.status} Said\r\n{told}\r\n".encode() + reply.body)
@@ -119,6 +131,38 @@ class ScriptedEndpoint:
             await writer.drain()
             await asyncio.sleep(0.01)
         return reply.fault is None
+
+
+PIECE = 4
+"""Characters of a delta."""
+
+
+def _in_events(reply: Reply, wire: Wire) -> Reply:
+    try:
+        whole = json.loads(reply.body)
+        events = list(_chat_events(whole) if wire == "chat" else response_events(whole))
+    except (ValueError, KeyError, TypeError):
+        return reply
+    body = "".join(events if reply.stop is None else events[: reply.stop]).encode()
+    return Reply(body, headers=(("Content-Type", "text/event-stream"),))
+
+
+def _chat_events(whole: Any) -> Iterator[str]:
+    choice = whole["choices"][0]
+    frame = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": whole["model"]}
+
+    def event(delta: Any, finish: str | None = None) -> str:
+        told = {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        return f"data: {json.dumps(told)}\n\n"
+
+    text = choice["message"].get("content") or ""
+    for at in range(0, len(text), PIECE):
+        yield event({"role": "assistant", "content": text[at : at + PIECE]})
+    for index, made in enumerate(choice["message"].get("tool_calls") or ()):
+        yield event({"role": "assistant", "tool_calls": [{"index": index, **made}]})
+    yield event({}, choice["finish_reason"])
+    yield f"data: {json.dumps({**frame, 'choices': [], 'usage': whole['usage']})}\n\n"
+    yield "data: [DONE]\n\n"
 
 
 def _whole(wire: Wire, model: str, tokens: tuple[int, int], text: str | None, calls: list[tuple[str, Any]]) -> Reply:

@@ -121,14 +121,16 @@ async def test_a_model_that_asked_to_wait_is_left_alone_so_long() -> None:
 
 async def test_a_chain_all_of_which_is_left_alone_asks_nobody() -> None:
     clock = FakeClock()
+    failed = []
     async with two([status(429, Retry_After="60")], [status(429, Retry_After="20")], clock) as (runner, first, second):
         for _ in range(2):
-            with pytest.raises(errors.AgentFailed) as failed:
+            with pytest.raises(errors.AgentFailed) as raised:
                 await runner.run(task())
+            failed.append(raised.value)
     assert (len(first.requests), len(second.requests)) == (1, 1)
-    assert (failed.value.kind, failed.value.retryable, failed.value.retry_after) == ("infrastructure", True, 20.0)
-    assert failed.value.so_far is not None
-    assert failed.value.so_far.usage.requests == 0
+    assert (failed[1].kind, failed[1].retryable, failed[1].retry_after) == ("infrastructure", True, 20.0)
+    assert failed[1].so_far is not None
+    assert failed[1].so_far.usage.requests == 0
 
 
 @pytest.mark.parametrize("wires", [("chat", "responses"), ("responses", "chat"), ("responses", "responses")])

@@ -14,6 +14,7 @@ from workflow_engine import errors
 from workflow_engine.agents import visit
 from workflow_engine.agents.models import Endpoint, is_loopback
 from workflow_engine.agents.server import NODE_HEADER
+from workflow_engine.agents.streams import Streamed
 
 # An answer larger than this is a fault of the endpoint, and reading it would be one of ours.
 LARGEST_ANSWER = 32 * 2**20
@@ -42,6 +43,9 @@ def connect(endpoint: Endpoint, call_limit: timedelta) -> AsyncOpenAI:
         response.stream = _Bounded(response.stream)
         asking = visit.current.get()
         if asking is None or response.status_code != 200:
+            return
+        if asking.streams and response.headers.get("content-type", "").startswith("text/event-stream"):
+            response.stream = Streamed(response.stream, asking, endpoint)
             return
         # openai-agents keeps the name that was asked for and drops the one that answered.
         asking.model = asking.visit.named(_answer(await response.aread(), endpoint).get("model"))

@@ -19,6 +19,7 @@ from workflow_engine.agents.asked import Asked, portable
 from workflow_engine.agents.models import Endpoint
 from workflow_engine.agents.prices import price_of
 from workflow_engine.agents.size import Size
+from workflow_engine.agents.streams import Telling, streamed
 from workflow_engine.agents.visit import Answering, current
 from workflow_engine.ports.agents import ModelCall, ModelReply, Need
 from workflow_engine.record import usage as record
@@ -44,6 +45,7 @@ class RecordedModel(Model):
         line = asked.line()
         next_up: list[tuple[int, Endpoint]] = []
         bound: list[int] = []
+        told: list[bool] = []
 
         def need() -> Need:
             if not next_up:
@@ -55,10 +57,18 @@ class RecordedModel(Model):
 
         async def make(key: str) -> ModelReply:
             place, link = next_up.pop() if next_up else line.next()
-            asking = Answering(visiting, f"{key}.{place}" if key and place else key, agent=self._agent)
+            streams = visiting.task.hear is not None
+            asking = Answering(visiting, f"{key}.{place}" if key and place else key, agent=self._agent, streams=streams)
             settings = asked.settings(link, model_settings, bound[0] if bound else None)
             said = portable(input, self._authors, link)
-            coming = asked.model(link).get_response(system_instructions, said, settings, *given, **named)
+            telling = Telling(visiting, self._agent)
+            told.append(True)
+            if streams:
+                settings = settings.resolve(ModelSettings(include_usage=True))
+                question = (system_instructions, said, settings, *given)
+                coming = streamed(asked.model(link), link, telling, question, named)
+            else:
+                coming = asked.model(link).get_response(system_instructions, said, settings, *given, **named)
             try:
                 response = await self._answered(asking, coming, link)
             except BaseException:
@@ -67,9 +77,11 @@ class RecordedModel(Model):
             # Raised out here: the SDK's error, which holds the request and its key, is not chained to it.
             if isinstance(response, Exception):
                 failure = line.failed(link, response)
+                visiting.hear({"item": "broken_off", "agent": self._agent})
                 # Its tokens, if it had any, nobody told.
                 visiting.usage += record.Usage(1, cost=getattr(failure, "cost", None))
                 raise failure
+            telling.end()
             line.answered(link)
             model = asking.model or "unnamed"
             used = _used(response, link, model, free=asked.is_free)
@@ -86,6 +98,8 @@ class RecordedModel(Model):
         reply = await visiting.task.ask(call)
         response, author = _read(reply.text)
         self._size.told(author, text, response.usage.input_tokens, system_instructions, *given)
+        if not told and visiting.task.hear is not None:
+            _tell_again(Telling(visiting, self._agent), response)
         for each in response.output:
             if isinstance(name := getattr(each, "id", None), str):
                 self._authors[name] = author
@@ -119,6 +133,14 @@ class RecordedModel(Model):
         for item in response.output:
             if isinstance(item, ResponseFunctionToolCall):
                 self._visit.words[item.call_id] = self._visit.plain(words)
+
+
+def _tell_again(telling: Telling, response: ModelResponse) -> None:
+    """An answer of a receipt is told in one piece."""
+    for item in response.output:
+        if isinstance(item, ResponseOutputMessage):
+            telling("message", "".join(part.text for part in item.content if part.type == "output_text"))
+    telling.end()
 
 
 def _used(response: ModelResponse, link: Endpoint, model: str, *, free: bool) -> record.Usage:

@@ -34,14 +34,23 @@ class Visit:
 
     def said(self, item: str, text: str) -> None:
         if text:
-            self.items.append({"item": item, "text": self.plain(text)})
+            self._add({"item": item, "text": self.plain(text)})
+
+    def hear(self, piece: Mapping[str, Any]) -> None:
+        """Told to whoever listens."""
+        if self.task.hear is not None:
+            self.task.hear(piece)
+
+    def _add(self, item: Mapping[str, Any]) -> None:
+        self.items.append(item)
+        self.hear(item)
 
     def asked(self, tool: str, call: str, arguments: Any) -> None:
-        self.items.append({"item": "tool_call", "tool": tool, "call": call, "arguments": self._plain_json(arguments)})
+        self._add({"item": "tool_call", "tool": tool, "call": call, "arguments": self._plain_json(arguments)})
         self.task.tell(" ".join(self.plain(_line(tool, arguments), 80).split()))
 
     def returned(self, tool: str, call: str, text: str) -> None:
-        self.items.append({"item": "tool_result", "tool": tool, "call": call, "text": self.plain(text)})
+        self._add({"item": "tool_result", "tool": tool, "call": call, "text": self.plain(text)})
 
     def named(self, model: object) -> str:
         """What the model that answered calls itself."""
@@ -83,6 +92,7 @@ class Answering:
     key: str
     model: str = ""
     agent: str = ""
+    streams: bool = False
 
 
 # The HTTP client is shared by all visits; this says to which question of which of them a request belongs.

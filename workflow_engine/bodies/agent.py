@@ -46,6 +46,7 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
         turns=node.turns,
         tell=scene.step.progress,
         ask=turn.ask,
+        hear=scene.hear,
     )
     try:
         answer = await scene.runner().run(Team(node, scene, turn, task, boxes).task())

@@ -54,6 +54,8 @@ class Scene:
     receipts: Callable[[], Awaitable[Receipts]] = forgetful
     leaving: Callable[[], Awaitable[object]] = never
     """Returns when a body that can stop between two steps of its own should."""
+    hear: Callable[[Mapping[str, Any]], None] | None = None
+    """Told what an agent says while it says it, where somebody listens."""
 
     def handing(self, name: str, value: Any) -> Scene:
         """The same with one parameter that comes from elsewhere."""

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from workflow_engine.bodies.resources import Resources
@@ -26,7 +26,7 @@ from workflow_engine.ports.agents import AgentRunner, Receipts
 from workflow_engine.ports.clock import Clock, Mint
 from workflow_engine.ports.graphs import GraphRunner
 from workflow_engine.ports.ledger import Batch, Fence, Ledger, Snapshot
-from workflow_engine.ports.listener import Listener
+from workflow_engine.ports.listener import Heard, Listener
 from workflow_engine.record.fold import advance
 from workflow_engine.record.ids import node_of
 from workflow_engine.record.run import Run
@@ -60,6 +60,11 @@ class Surroundings:
     graphs: Callable[[Fence], GraphRunner] = no_graphs
     slots: Slots = field(default_factory=Slots)
     circuits: Circuits = field(default_factory=Circuits)
+
+    @cached_property
+    def hearing(self) -> tuple[Listener, ...]:
+        """Who wants to hear agents while they speak."""
+        return tuple(each for each in self.listeners if getattr(each, "deltas", False))
 
 
 @dataclass(eq=False)
@@ -294,7 +299,10 @@ class Live:
 
     def tell(self, event: Any) -> None:
         """Let the listeners hear. What they raise is logged and dropped: they must not disturb a run."""
-        for listener in self.around.listeners:
+        self._let_hear(self.around.listeners, event)
+
+    def _let_hear(self, listeners: Sequence[Listener], event: Any) -> None:
+        for listener in listeners:
             try:
                 listener.hear(self.run.id, event)
             except Exception:
@@ -317,7 +325,12 @@ class Live:
             graphs=lambda: self.around.graphs(self.fence),
             leaving=partial(self.until_let_go, step.node) if self.workflow.leaves else self.halt.wait,
             receipts=partial(self.receipts, step),
+            hear=partial(self._heard, step) if self.around.hearing else None,
         )
+
+    def _heard(self, step: Step, piece: Mapping[str, Any]) -> None:
+        """Let those hear an agent who want to, while it speaks."""
+        self._let_hear(self.around.hearing, Heard(step.node, step.visit, piece, step.item))
 
     async def receipts(self, step: Step) -> Receipts:
         """What an agent did so far in this visit, or in one item of it."""

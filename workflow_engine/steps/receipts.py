@@ -75,8 +75,9 @@ class _Talk:
             case e.CallFinished():
                 receipt = Receipt(event.asked, event.text, event.answered_by[0] if event.answered_by else "")
                 self.finished[event.call] = receipt
-                self.open.pop(event.call, None)
-                self.owed += Spent.of(priced(event.usage or Usage(), event.answered_by))
+                held, usage = self.open.pop(event.call, None), event.usage or Usage()
+                untold = held is not None and not usage.input_tokens + usage.output_tokens
+                self.owed += held if held and untold else Spent.of(priced(usage, event.answered_by))
                 if event.effect:
                     if not self.begun[event.call]:
                         self.spare = _without_first(self.spare, event.name, event.asked)
@@ -215,8 +216,10 @@ class JournalReceipts:
                 item=self._step.item,
             )
         )
-        freed(self._live, self._at(call))
-        if usage is not None:
+        held = freed(self._live, self._at(call))
+        if usage is not None and held is not None and not usage.input_tokens + usage.output_tokens:
+            self._add(held)  # it was not told what it took
+        elif usage is not None:
             self._owe(usage, answered_by)
 
     async def failed(
