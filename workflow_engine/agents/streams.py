@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -108,7 +108,7 @@ async def streamed(
     raise broken_off(link)
 
 
-async def _events(model: Model, given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+async def _events(model: Model, given: tuple[Any, ...], named: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
     async for event in model.stream_response(*given, **named):
         yield event
 
