@@ -14,6 +14,7 @@ from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.each import Result, each
 from workflow_engine.spec.edges import END, FAIL, START, Edge, at_most, leaving
 from workflow_engine.spec.file import File
+from workflow_engine.spec.guardrail import Guardrail, guardrail
 from workflow_engine.spec.limits import RunLimits
 from workflow_engine.spec.migrations import (
     add_field,
@@ -75,6 +76,7 @@ __all__ = [
     "Engine",
     "Failure",
     "File",
+    "Guardrail",
     "InvalidWorkflow",
     "Limits",
     "Principal",
@@ -105,6 +107,7 @@ __all__ = [
     "each",
     "from_document",
     "function",
+    "guardrail",
     "human",
     "langgraph_node",
     "leaving",

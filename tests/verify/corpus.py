@@ -34,6 +34,7 @@ from workflow_engine import (
     at_most,
     each,
     function,
+    guardrail,
     human,
     leaving,
     route,
@@ -660,6 +661,28 @@ def a_specialist_who_answers_what_nobody_can_ask_for() -> Rows:
     odd = specialist(name="odd", instructions="Look.", output=Callable)
 
     @agent(writes="draft", instructions="Write.", tools=[odd])
+    def helped(topic: str) -> str:
+        return topic
+
+    return (START >> helped >> END,)
+
+
+@broken("W426", "helped")
+def a_guardrail_before_a_tool_that_nobody_has() -> Rows:
+    watch = guardrail(lambda tool, arguments: None, on="tool", tools="sent", name="watch")
+
+    @agent(writes="draft", instructions="Write.", guardrails=[watch])
+    def helped(topic: str) -> str:
+        return topic
+
+    return (START >> helped >> END,)
+
+
+@broken("W426", "helped")
+def two_guardrails_of_one_name() -> Rows:
+    watch = guardrail(lambda prompt: None, on="input", name="watch")
+
+    @agent(writes="draft", instructions="Write.", guardrails=[watch, watch])
     def helped(topic: str) -> str:
         return topic
 

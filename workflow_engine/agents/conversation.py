@@ -7,6 +7,7 @@ from typing import Any
 
 from agents import (
     Agent,
+    MaxTurnsExceeded,
     ModelResponse,
     ModelSettings,
     RunConfig,
@@ -25,7 +26,7 @@ from openai.types.responses import ResponseOutputMessage, ResponseOutputText, Re
 
 from workflow_engine import errors
 from workflow_engine.agents.asked import Asked
-from workflow_engine.agents.models import Offline
+from workflow_engine.agents.models import ModelChoice, Offline
 from workflow_engine.agents.recorded import RecordedModel
 from workflow_engine.agents.runner import OpenAIAgentsRunner
 from workflow_engine.agents.shape import Shape, Unfit
@@ -79,25 +80,37 @@ async def _ask(asked: Asked, visiting: Visit) -> Any:
 
     agent = team(task, made)
     said: str | list[TResponseInputItem] = task.prompt
-    complaint = ""
-    for _ in range(1 + AGAIN):
+    unfit = 0
+    while visiting.turns < task.turns:
         result = await Runner.run(
             agent,
             said,
-            max_turns=max(1, task.turns - visiting.turns),
+            max_turns=task.turns - visiting.turns,
             hooks=_Listening(visiting),
             run_config=_CONFIG,
             error_handlers={"invalid_final_output": _empty},
         )
         try:
-            return shape.read(str(result.final_output))
-        except Unfit as unfit:
-            complaint = str(unfit)
+            value = shape.read(str(result.final_output))
+            why = await task.check(value)
+            if why is None:
+                return value
+            complaint = shape.rejected(why)
+            task.tell("the answer was not accepted")
+        except Unfit as wrong:
+            unfit += 1
+            if unfit > AGAIN:
+                raise _unfit(shape, choice, wrong) from None
+            complaint = shape.again(str(wrong))
             task.tell("the answer does not fit its type")
         agent = result.last_agent
-        said = [*result.to_input_list(), {"role": "user", "content": shape.again(complaint)}]
-    raise errors.AgentFailed(
-        f"the answer did not fit {shape.name()} in {1 + AGAIN} tries; the last time: {complaint}",
+        said = [*result.to_input_list(), {"role": "user", "content": complaint}]
+    raise MaxTurnsExceeded("its turns are used up")
+
+
+def _unfit(shape: Shape, choice: ModelChoice, wrong: Unfit) -> errors.AgentFailed:
+    return errors.AgentFailed(
+        f"the answer did not fit {shape.name()} in {1 + AGAIN} tries; the last time: {wrong}",
         f"edit {choice.playbook}" if isinstance(choice, Offline) else "a stronger model or a simpler type helps",
         kind="validation",
     )

@@ -75,7 +75,12 @@ class _Talk:
                 role = await self._use(said, role, roles)
                 continue
             try:
-                return shape.read(said.text)
+                value = shape.read(said.text)
+                why = await task.check(value)
+                if why is None:
+                    return value
+                complaint = shape.rejected(why)
+                task.tell("the answer was not accepted")
             except Unfit as wrong:
                 complaint = shape.again(str(wrong))
                 unfit += 1

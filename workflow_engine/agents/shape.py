@@ -87,6 +87,11 @@ class Shape(AgentOutputSchemaBase):
         except RecursionError:
             raise Unfit("the JSON is nested too deep") from None
 
+    def rejected(self, why: str) -> str:
+        """What a model is told whose answer was looked at and does not count."""
+        form = "" if self._plain else ", with JSON alone, in the same form"
+        return f"That answer was not accepted: {why}\nAnswer again{form}."
+
     def again(self, complaint: str) -> str:
         """What a model is told whose answer did not fit. The schema is repeated: some servers drop it on the way."""
         return (

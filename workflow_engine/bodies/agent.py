@@ -7,6 +7,7 @@ from typing import Any
 
 from workflow_engine.bodies.boxes import must_be_those, opened
 from workflow_engine.bodies.calling import call
+from workflow_engine.bodies.checks import Checks
 from workflow_engine.bodies.intent import Midway, Wrote
 from workflow_engine.bodies.scene import Scene, arguments, parameters_of
 from workflow_engine.bodies.team import Team
@@ -48,14 +49,23 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
         ask=turn.ask,
         hear=scene.hear,
     )
+    team = Team(node, scene, turn, task, boxes)
+    task = team.task()
+    checks = None
+    if node.guardrails or node.review_if is not None:
+        checks = Checks(node, turn, task.output, team.judge)
+        turn.watch = checks.use
+        task = replace(task, check=checks.answer)
     try:
-        answer = await scene.runner().run(Team(node, scene, turn, task, boxes).task())
+        if checks is not None:
+            await checks.prompt(prompt)
+        answer = await scene.runner().run(task)
     except Held:
         return Midway(tuple(turn.asks), "agent")
     except AgentFailed as failed:
         failed.so_far = failed.so_far and _unkept(turn, failed.so_far)
         raise
-    value = answer.value
+    value = checks.value if checks is not None and checks.edited else answer.value
     answer = _unkept(turn, answer)
     if node.finish is not None:
         first, *rest = parameters_of(node.finish)

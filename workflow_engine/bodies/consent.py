@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from workflow_engine.bodies.intent import Ask
 from workflow_engine.ports.agents import ToolUse
 from workflow_engine.spec.question import Question
@@ -44,6 +46,31 @@ def approval(node: str, tool: Tool[..., Any], use: ToolUse, schema: Mapping[str,
         to=tool.to,
         candidates=tool.candidates,
     )
+
+
+def review(node: str, output: Any, told: str, wrong: str, reviewers: tuple[str, ...], ref: str) -> Ask:
+    """May this agent's answer be written?"""
+    value = TypeAdapter(output).json_schema()
+    defs = value.pop("$defs", {})
+    answer = {
+        "type": "object",
+        "properties": {"choice": {"enum": [ACCEPT, EDIT, REJECT]}, "value": value, "reason": _REASON},
+        "required": ["choice"],
+        "additionalProperties": False,
+        "if": {"properties": {"choice": {"const": EDIT}}},
+        "then": {"required": ["choice", "value"]},
+        **({"$defs": defs} if defs else {}),
+    }
+    message = (
+        f"{node} answers, and is to be looked at.\n"
+        f"{ACCEPT}: this is written. {EDIT}: another one is, given as `value`. "
+        f"{REJECT}: the agent is told the `reason`, and asked again."
+    )
+    if wrong:
+        message += f"\nThe value that was given does not fit: {wrong}"
+    shown = json.dumps(json.loads(told), ensure_ascii=False, indent=2)
+    question: Question[Any] = Question(message, [shown], f"Is the answer of {node} right?")
+    return Ask(question, answer, (ACCEPT, EDIT, REJECT), ref, candidates=reviewers)
 
 
 def doubt(node: str, tool: Tool[..., Any], use: ToolUse, arguments: Mapping[str, Any], ref: str) -> Ask:

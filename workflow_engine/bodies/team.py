@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from workflow_engine.bodies.boxes import Boxes
+from workflow_engine.bodies.checks import Opinion
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.bodies.tools import granted
 from workflow_engine.bodies.turn import Grant, Turn, may_rebuild
@@ -40,6 +41,10 @@ class Team:
         """The task of the node itself."""
         node = self._node
         return self._with(self._around, node.name, node.tools, node.handoffs)
+
+    async def judge(self, one: Specialist, said: str, path: str) -> Any:
+        """Whether a specialist finds something fine, and why not."""
+        return await self.ask(replace(one, output=Opinion), said, path)
 
     async def ask(self, one: Specialist, said: str, path: str) -> Any:
         """What a specialist answers, in a branch of its own. Raises Held, and errors.AgentFailed."""

@@ -39,6 +39,10 @@ HandIn = Callable[[Iterable[Parameter], str], Awaitable[Mapping[str, Any]]]
 """What is handed in unseen for these parameters, to the use with this idempotency key."""
 
 
+Watch = Callable[[str, str, Mapping[str, Any]], Awaitable[str | None]]
+"""Looks at a use of a tool: its name in the talk, the tool, and its arguments; what the model is told instead."""
+
+
 class Grant:
     """One tool an agent was given, bound to this attempt: what checks its arguments, and what is handed in unseen."""
 
@@ -100,6 +104,7 @@ class Turn:
         self.used: defaultdict[str, Usage] = defaultdict(Usage)
         self.beyond = Usage()
         self.models: list[str] = []
+        self.watch: Watch | None = None
         self._held: set[str] = set()
         self._numbers: Counter[str] = Counter()
         self._handoffs: Counter[str] = Counter()
@@ -164,6 +169,16 @@ class Turn:
         else:
             _must_agree(self.node, name, f"{receipt.asked} {receipt.text}", f"{before} {to}")
 
+    async def looked(self, name: str, by: str, at: str, look: Callable[[], Awaitable[str]]) -> str:
+        """What a check says, of its receipt where it looked already; `at` is a digest of what."""
+        receipt = self.receipts.found(name)
+        if receipt is not None:
+            _must_agree(self.node, name, receipt.asked, at)
+            return receipt.text
+        text = _cut(await look())
+        await self.receipts.ended(name, "check", by, Receipt(at, text), None, effect=False)
+        return text
+
     # ------------------------------------------------------------------------------------------------ a tool
 
     async def use(self, grant: Grant, use: ToolUse) -> str:
@@ -188,7 +203,11 @@ class Turn:
             arguments = grant.checked(use.arguments)
         except ValidationError as error:
             return _refused(tool.name, error)
-        allowed = await self._allowed(grant, name, use, arguments)
+        allowed: dict[str, Any] | str | None = await self._watched(name, tool, use.arguments)
+        if allowed is None:
+            allowed = await self._allowed(grant, name, use, arguments)
+        if not isinstance(allowed, str) and allowed != arguments:
+            allowed = await self._watched(f"{name}/edited", tool, _plain(allowed)) or allowed
         if isinstance(allowed, str):
             return await self._end(tool, name, asked, allowed, effect=False)
         text = None
@@ -207,6 +226,10 @@ class Turn:
         if allowed != arguments:
             text = f"(a person changed the arguments to {_text(_plain(allowed))})\n{text}"
         return await self._end(tool, name, asked, text, effect=happened)
+
+    async def _watched(self, name: str, tool: Tool[..., Any], arguments: Mapping[str, Any]) -> str | None:
+        """What the model is told where something objects to this use."""
+        return None if self.watch is None else await self.watch(name, tool.name, arguments)
 
     async def _rebuild(self, grant: Grant, name: str, use: ToolUse) -> None:
         """Use a tool again for what it left in the workspace, which is a new one: what it said then still holds."""

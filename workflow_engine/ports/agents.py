@@ -114,6 +114,11 @@ class Tool:
     call: Callable[[ToolUse], Awaitable[str]]
 
 
+async def accepted(_: Any) -> str | None:
+    """Nobody looks at an answer: it counts as it is."""
+    return None
+
+
 async def nobody_told(before: str, to: str) -> None:
     """A talk changes hands, with nobody there to record it."""
 
@@ -140,8 +145,9 @@ class AgentTask:
     `path` is its branch: an agent that is a tool has a task and a branch of its own. The talk may be handed over to one
     of `roles`, by the first agent to those named in `handoffs`: a model is offered a tool `handing_over(name)` for each
     of them, without arguments, and `handed` is awaited with who had the talk and who has it now.
-    `turns` bounds the model calls of a branch. `tell` is told in a few words what it is at; `hear` what is said while
-    it is said, as `story` items and as {"item": "delta", "text": ...}.
+    `check` looks at an answer that has its type, and says why it does not count yet: the agent is told so, and asked
+    again; what it raises ends the task. `turns` bounds the model calls of a branch. `tell` is told in a few words what
+    it is at; `hear` what is said while it is said, as `story` items and as {"item": "delta", "text": ...}.
     """
 
     node: str
@@ -158,6 +164,7 @@ class AgentTask:
     roles: tuple[Role, ...] = ()
     handoffs: tuple[str, ...] = ()
     handed: Callable[[str, str], Awaitable[None]] = nobody_told
+    check: Callable[[Any], Awaitable[str | None]] = accepted
     hear: Callable[[Mapping[str, Any]], None] | None = None
 
 

@@ -18,6 +18,7 @@ from typing import (
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.budget import Budget
 from workflow_engine.spec.edges import shown
+from workflow_engine.spec.guardrail import Guardrail
 from workflow_engine.spec.nodes import Agent, Function, HasChoice, Human, Node, Route, names_of
 from workflow_engine.spec.policies import ONCE, Retries, Retry
 from workflow_engine.spec.question import Question
@@ -111,6 +112,9 @@ def agent(
     model: str | Sequence[str] | None = None,
     turns: int = 20,
     finish: Callable[..., Any] | None = None,
+    guardrails: Sequence[Guardrail] = (),
+    review_if: Callable[[Any], bool] | None = None,
+    reviewers: str | Sequence[str] = (),
     retry: Retries | None = None,
     timeout: timedelta | None = None,
     idle: timedelta | None = None,
@@ -123,7 +127,9 @@ def agent(
     ("big-one", "small@spare"). `timeout` limits one attempt; `idle` ends one in which neither model nor tools were
     heard of for so long; `budget` bounds what all its visits of a run use together. A tool's parameter
     annotated `Step` or with a resource type is handed in and hidden from the model. A specialist
-    among the tools is asked in a talk of its own; one among the `handoffs` takes the talk over.
+    among the tools is asked in a talk of its own; one among the `handoffs` takes the talk over. `guardrails` look
+    at its prompt, its answers and its uses of tools. An answer of which `review_if` is true is shown to a person, one
+    of the `reviewers` if there are any, who accepts it, edits it or rejects it, before it is written.
     """
 
     def decorate(body: Callable[..., Any]) -> Agent[Any, Any]:
@@ -142,6 +148,9 @@ def agent(
             model=model if model is None or isinstance(model, str) else ", ".join(model),
             turns=turns,
             finish=finish,
+            guardrails=tuple(guardrails),
+            review_if=review_if,
+            reviewers=names_of(reviewers),
         )
 
     return decorate

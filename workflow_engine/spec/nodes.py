@@ -35,6 +35,7 @@ from workflow_engine.spec.policies import ONCE, Retries
 from workflow_engine.spec.question import Question
 
 if TYPE_CHECKING:
+    from workflow_engine.spec.guardrail import Guardrail
     from workflow_engine.spec.specialist import Granted, Specialist
 
 P = ParamSpec("P")
@@ -183,6 +184,9 @@ class Agent(Node, Generic[P, R_co]):
     model: str | None = None
     turns: int = 20
     finish: Callable[..., Any] | None = None
+    guardrails: tuple[Guardrail, ...] = ()
+    review_if: Callable[..., Any] | None = None
+    reviewers: tuple[str, ...] = ()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.body(*args, **kwargs)  # type: ignore[no-any-return]
@@ -190,6 +194,8 @@ class Agent(Node, Generic[P, R_co]):
     def _settings(self) -> str:
         parts = [self.instructions, self.model or ""]
         parts += [getattr(each, "code", None) or text_of(cast(Any, each)) for each in (*self.tools, *self.handoffs)]
+        parts += [each.code for each in self.guardrails]
+        parts += [f"review\0{text_of(self.review_if)}"] if self.review_if is not None else []
         parts += [text_of(self.finish)] if self.finish is not None else []
         return "\0".join(parts)
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from workflow_engine.spec.each import Each
+from workflow_engine.spec.guardrail import Guardrail
 from workflow_engine.spec.nodes import Agent, Signature, signature_of
 from workflow_engine.spec.specialist import DEEPEST, Specialist, colleagues, handing_over, named_of
 from workflow_engine.spec.step import Step
@@ -38,6 +39,52 @@ def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
         yield graph.finding("W414", name, "its finish takes no answer", "def finish(answer: Answer, ...) -> ...")
     yield from _granted(graph, name, "", node.tools, node.handoffs)
     yield from _team(graph, name, node)
+    yield from _checks(graph, name, node)
+
+
+def _checks(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
+    """Its guardrails, and whether a person may come to look at an answer."""
+    guardrails: Any = node.guardrails
+    seen: set[str] = set()
+    for each in _listed(guardrails):
+        if not isinstance(each, Guardrail):
+            what = f"its guardrail {called(each)} is none"
+            yield graph.finding("W426", name, what, '@guardrail(on="output") def name(answer) -> str | None')
+            continue
+        if each.name in seen:
+            yield graph.finding("W426", name, f"has two guardrails called {each.name!r}", "give each a name of its own")
+        seen.add(each.name)
+        known = _tools_of(node)
+        for unknown in [tool for tool in each.tools if known is not None and tool not in known]:
+            what = f"guardrail {each.name!r} looks at {unknown!r}, which no agent of it may use"
+            cure = f"it may use {', '.join(sorted(known or ())) or 'nothing'}"
+            yield graph.finding("W426", name, what, f"{near(unknown, known or ())}{cure}")
+        if isinstance(each.check, Specialist):
+            yield from _specialist(graph, name, each.check)
+    review: Any = node.review_if
+    if review is not None and not callable(review):
+        yield graph.finding("W426", name, f"review_if={review!r} is no function", "review_if=lambda answer: ...")
+    if review is not None and isinstance(graph.nodes[name], Each):
+        what = "may have a person look at an answer, and no item of an each can wait for one"
+        yield graph.finding("W421", name, what, "let a subflow do the item")
+
+
+def _tools_of(node: Agent[Any, Any]) -> set[str] | None:
+    """What any agent of a node may use; None where only a server can tell."""
+    found: set[str] = set()
+    due: list[Any] = [node]
+    seen: set[int] = set()
+    while due:
+        one = due.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        for each in _listed(one.tools):
+            if isinstance(each, Toolbox):
+                return None
+            found.add(each.name if isinstance(each, Specialist) else tool_of(each).name if callable(each) else "")
+        due += [each for each in (*_listed(one.tools), *_listed(one.handoffs)) if isinstance(each, Specialist)]
+    return found
 
 
 def _granted(graph: Graph, name: str, whose: str, tools: Any, handoffs: Any) -> Iterator[Finding]:
