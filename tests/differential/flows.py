@@ -402,12 +402,9 @@ class Draft:
 
     def items(self, region: Region, ends: Ends, depth: int) -> Ends:
         """A list of numbers, something done for each of them, and often a way for its failure."""
-        lister = self.called("f", region)
-        reads = tuple(sorted(self.random.sample(region.readable, min(len(region.readable), 1))))
-        listing = Work(self.seed, lister, reads, {f"list_{lister}": "list"})
-        self.nodes[lister] = Function(lister, listing.body(), (f"list_{lister}",))
-        self.works[lister] = listing
-        self.fields[f"list_{lister}"] = (list[int], [])
+        if self.within < 1 and self.chance(0.4):
+            return self.entering_for_each(region, ends)
+        lister = self.lister(region, "list")
         name = self.called("e", region)
         on_error: OnError = self.random.choice(("fail", "skip", "collect"))
         broken = on_error == "fail" and not self.broken and self.chance(0.15)
@@ -432,6 +429,31 @@ class Draft:
             in_doubt=doubt,
         )(work.body(plain=self.chance(0.04)))
         self.nodes[name], self.listed[name] = node, work
+        self.fields[f"of_{name}"] = (list[Result[int]] if on_error == "collect" else list[int], [])
+        self.connect(ends, self.nodes[lister])
+        self.edges.append(Edge(self.nodes[lister], node))
+        return [node]
+
+    def lister(self, region: Region, how: str) -> str:
+        """A node that writes a list of numbers."""
+        name = self.called("f", region)
+        reads = tuple(sorted(self.random.sample(region.readable, min(len(region.readable), 1))))
+        listing = Work(self.seed, name, reads, {f"list_{name}": how})
+        self.nodes[name] = Function(name, listing.body(), (f"list_{name}",))
+        self.works[name] = listing
+        self.fields[f"list_{name}"] = (list[int], [])
+        return name
+
+    def entering_for_each(self, region: Region, ends: Ends) -> Ends:
+        """A short list, and a workflow within for each of its numbers; one that fails stops none of the others."""
+        lister = self.lister(region, "few")
+        name = self.called("e", region)
+        flow = self.inner(name, region, self.random.choice((1, 2, 3)))
+        on_error: OnError = self.random.choice(("skip", "collect"))
+        at_once = self.random.choice((1, 2, 3))
+        one = subflow(flow, name=name, writes="sum")
+        node = each(f"list_{lister}", writes=f"of_{name}", at_once=at_once, on_error=on_error)(one)
+        self.nodes[name] = node
         self.fields[f"of_{name}"] = (list[Result[int]] if on_error == "collect" else list[int], [])
         self.connect(ends, self.nodes[lister])
         self.edges.append(Edge(self.nodes[lister], node))
@@ -526,11 +548,26 @@ class Draft:
         """A workflow within, whose failure is caught."""
         if self.within >= 2:
             return self.step(region, ends)
+        if self.within < 1 and self.chance(0.3):
+            return self.entering_for_each(region, ends)
         name = self.called("s", region)
+        flow = self.inner(name, region, self.random.choice((2, 3, 5)))
+        reads = self.random.choice(region.readable) if region.readable else "given"
+        node = subflow(flow, reads={"given": reads}, writes={f"of_{name}": "sum"}, name=name)
+        self.nodes[name] = node
+        self.fields[f"of_{name}"] = (int, 0)
+        region.readable.append(f"of_{name}")
+        self.connect(ends, node)
+        rescue = self.work(region, calm=True)
+        self.edges.append(Edge(node.failed, rescue))
+        return [node, rescue]
+
+    def inner(self, name: str, region: Region, budget: int) -> Workflow[Any]:
+        """A workflow to be within this one, as the node of this name."""
         inner = Draft(
             self.seed,
             self.random,
-            budget=self.random.choice((2, 3, 5)),
+            budget=budget,
             broken=True,  # what is broken within is caught, and so never mended
             flavour=self.flavour if self.flavour != "within" else "forks",
             prefix=f"{name}_",
@@ -543,15 +580,7 @@ class Draft:
         self.waits.update(inner.waits)
         self.regions.update(inner.regions)
         self.loose |= inner.regions.keys() if region.loose else inner.loose
-        reads = self.random.choice(region.readable) if region.readable else "given"
-        node = subflow(flow, reads={"given": reads}, writes={f"of_{name}": "sum"}, name=name)
-        self.nodes[name] = node
-        self.fields[f"of_{name}"] = (int, 0)
-        region.readable.append(f"of_{name}")
-        self.connect(ends, node)
-        rescue = self.work(region, calm=True)
-        self.edges.append(Edge(node.failed, rescue))
-        return [node, rescue]
+        return flow
 
     def asking(self, region: Region, ends: Ends, depth: int) -> Ends:
         silent = self.chance(0.3)

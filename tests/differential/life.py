@@ -6,6 +6,7 @@ What the moments are is random, and what must come of them is not: see `Outcome`
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -232,7 +233,8 @@ class Life:
         flow: Any = self.flow.workflow
         run = self.disk.runs[run_id]
         for name in (*run.within.workflows[1:], run.workflow) if run.within is not None else ():
-            flow = flow.nodes[name].workflow
+            node = flow.nodes[name]
+            flow = getattr(node, "one", node).workflow
         return flow.nodes  # type: ignore[no-any-return]
 
     async def _signal(self, letter: Letter) -> None:
@@ -291,7 +293,9 @@ class Life:
         written = await ledger.document(run_id)
         for name, node in written["shape"]["nodes"].items():
             loose |= {*node["writes"]} if name in flow.loose else set()
-        values = {name: value.json() for name, value in snapshot.state.items() if name not in loose}
+        kept = {name: value.json() for name, value in snapshot.state.items() if name not in loose}
+        # What failed of the run of an item is told by its id, and that begins with the one of this life.
+        values: dict[str, Any] = json.loads(json.dumps(kept).replace(str(self.run), "RUN"))
         log: dict[str, list[str]] = {}
         for line in values.pop("log", []):
             log.setdefault(flow.regions[line.partition("#")[0]], []).append(line)

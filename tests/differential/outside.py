@@ -90,6 +90,7 @@ class Work:
             "append": [f"{self.node}#{visit}"],
             "add": value % 10,
             "list": [number(value, at) % 100 for at in range(value % 6)],
+            "few": [number(value, at) % 100 for at in range(value % 4)],
         }
         return {name: made[how] for name, how in self.writes.items()}
 
@@ -132,7 +133,7 @@ class Work:
         return self.returned(values)
 
     def _signed(self, function: Callable[..., Any], more: Mapping[str, Any]) -> Callable[..., Any]:
-        types = {"set": int, "append": list[str], "add": int, "list": list[int]}
+        types = {"set": int, "append": list[str], "add": int, "list": list[int], "few": list[int]}
         written = [types[how] for how in self.writes.values()]
         returns = None if not written else written[0] if len(written) == 1 else tuple[tuple(written)]  # type: ignore[misc]
         return signed(function, {**dict.fromkeys(self.reads, int), **more}, returns)

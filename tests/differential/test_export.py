@@ -19,8 +19,8 @@ from tests.differential.life import Model, Outcome, Tally
 from tests.differential.outside import PROCESS, World
 from workflow_engine import Retry, to_langgraph
 from workflow_engine.langgraph.plain import ReachedFail
+from workflow_engine.spec.nesting import subflow_of
 from workflow_engine.spec.policies import attempts_of
-from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.waits import Wait
 
 
@@ -98,7 +98,7 @@ def test_an_exported_graph_ends_as_the_workflow_does(flavour: Flavour) -> None:
         if any(each.silent for each in flow.people.values()) or any(each.broken for each in flow.works.values()):
             continue
         # Nobody sends signals there, and what is within is exported by itself.
-        if any(isinstance(each, Subflow | Wait) for each in flow.workflow.nodes.values()):
+        if any(isinstance(each, Wait) or subflow_of(each) is not None for each in flow.workflow.nodes.values()):
             continue
         if any(each.broken for each in flow.items.values()):
             continue

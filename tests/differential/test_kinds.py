@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any, get_args
 
 from tests.differential.flows import Flavour, random_flow
-from workflow_engine.spec.subflow import Subflow
+from workflow_engine.spec.nesting import subflow_of
 from workflow_engine.spec.workflow import Workflow
 
 SEEDS = range(150)
@@ -19,8 +19,9 @@ def kinds_of(flow: Workflow[Any]) -> set[str]:
     """The kinds of nodes in a workflow and in those within it."""
     found = {node.kind for node in flow.nodes.values()}
     for node in flow.nodes.values():
-        if isinstance(node, Subflow):
-            found |= kinds_of(node.workflow)
+        within = subflow_of(node)
+        if within is not None:
+            found |= kinds_of(within.workflow)
     return found
 
 
