@@ -56,7 +56,27 @@ async def drive(live: Live) -> None:
                     raise RuntimeError(f"the graph of {live.workflow.name} does not lead to {live.startable()}")
     finally:
         session.over = True  # what LangGraph has scheduled already must begin no step while it is taken down
-        await stop([*session.tasks.values(), *([] if pregel is None else [pregel])])
+        await stop([*session.tasks.values()])
+        if pregel is not None:
+            await _taken_down(pregel)
+
+
+async def _taken_down(pregel: asyncio.Task[None]) -> None:
+    """Cancel LangGraph and wait it out, however often we are cancelled meanwhile.
+
+    Cancelled once more while it lets go, it loses tasks of its own. Its nodes only park by now, so that takes no time.
+    """
+    pregel.cancel()
+    again = False
+    while not pregel.done():
+        try:
+            await asyncio.wait({pregel})
+        except asyncio.CancelledError:
+            again = True
+    if not pregel.cancelled():
+        pregel.exception()  # looked at, or asyncio complains; whatever it was ended the drive before
+    if again:
+        raise asyncio.CancelledError
 
 
 async def _enter(scheme: Scheme, session: Session) -> None:
