@@ -48,6 +48,7 @@ class Variant:
     doubt: Literal["ask", "rerun", "probe"] = "ask"
     wire: Literal["chat", "responses"] = "chat"
     nested: bool = False
+    streams: bool = False
 
     def thinks(self, said: Evidence) -> Reply:
         """Read, then deploy what is to be deployed, then say so: whatever it says follows from what was said."""
@@ -71,6 +72,8 @@ VARIANTS = {
         Variant("responses", wire="responses"),
         Variant("two", deploys=("api", "web"), at_once=True),
         Variant("nested", deploys=("api", "web"), at_once=True, nested=True),
+        Variant("streamed", streams=True),
+        Variant("streamed responses", wire="responses", streams=True),
         Variant("probe", approval="never", doubt="probe"),
         Variant("rerun", deploys=("api", "web"), approval="never", doubt="rerun"),
     )
@@ -142,6 +145,14 @@ def deployed(folder: Path, *, keys: bool = False) -> list[str]:
 # ------------------------------------------------------------------------------------------------ one process
 
 
+class Ear:
+    """Wants to hear answers while they are made: models are asked to stream."""
+
+    deltas = True
+
+    def hear(self, run: Any, event: Any) -> None: ...
+
+
 def go_on(folder: Path, base_url: str, variant: Variant, death: Death | None) -> None:
     """Begin the run or take it up, answer what is asked, as somebody who looked at the world, and drive it to rest."""
     asyncio.run(_go_on(folder, base_url, variant, death))
@@ -155,7 +166,8 @@ async def _go_on(folder: Path, base_url: str, variant: Variant, death: Death | N
     ledger = kill_after(ledger, last, when="after" if death is None else death.when)
     flow = ticket(variant, folder, death)
     runner = OpenAIAgentsRunner(Endpoint(base_url, "mind", variant.wire))
-    async with Engine.connect(workflows=[flow], agents=runner, ledger=ledger) as engine:
+    ears = [Ear()] if variant.streams else []
+    async with Engine.connect(workflows=[flow], agents=runner, ledger=ledger, listeners=ears) as engine:
         runs = await engine.runs()
         if not runs:
             await engine.run(flow, {})
