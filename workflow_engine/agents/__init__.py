@@ -11,13 +11,24 @@ from __future__ import annotations
 from workflow_engine.agents.failover import Now, utc_now
 from workflow_engine.agents.function import function_runner
 from workflow_engine.agents.langchain import langchain_runner
-from workflow_engine.agents.models import Chain, Endpoint, ModelChoice, Offline, choose_model, links_of, offline
+from workflow_engine.agents.models import (
+    Chain,
+    Endpoint,
+    ModelChoice,
+    Offline,
+    Replay,
+    choose_model,
+    endpoint_called,
+    links_of,
+    offline,
+)
 from workflow_engine.agents.plain import openai_runner
 from workflow_engine.agents.playbook import playbook_beside, read_playbook, refuse_unknown
 from workflow_engine.agents.pydantic_ai import pydantic_ai_runner
 from workflow_engine.agents.runner import OpenAIAgentsRunner
 from workflow_engine.agents.speaker import Asking, Said, Use
 from workflow_engine.agents.stub import stub_playbook
+from workflow_engine.agents.tape import Tape
 from workflow_engine.ports.agents import AgentRunner
 
 __all__ = [
@@ -26,9 +37,11 @@ __all__ = [
     "Endpoint",
     "ModelChoice",
     "Offline",
+    "Replay",
     "Said",
     "Use",
     "choose_model",
+    "endpoint_called",
     "function_runner",
     "langchain_runner",
     "links_of",
@@ -47,4 +60,6 @@ def open_runner(choice: ModelChoice, *, now: Now = utc_now) -> AgentRunner:
     """A runner for the choice, to be closed; raises UsageError if the playbook it needs is broken."""
     if isinstance(choice, Offline):
         read_playbook(choice.playbook)
+    if isinstance(choice, Replay):
+        Tape.read(choice.tape)
     return OpenAIAgentsRunner(choice, now=now)

@@ -11,7 +11,7 @@ from agents import Model, ModelSettings, OpenAIChatCompletionsModel, OpenAIRespo
 from workflow_engine import errors
 from workflow_engine.agents.failover import Line, Standing
 from workflow_engine.agents.failures import explain
-from workflow_engine.agents.models import Endpoint, ModelChoice, Offline, is_openai
+from workflow_engine.agents.models import Endpoint, ModelChoice, Offline, Replay, is_openai
 from workflow_engine.agents.runner import OpenAIAgentsRunner
 from workflow_engine.agents.visit import Visit
 
@@ -57,8 +57,8 @@ class Asked:
 
     @property
     def is_free(self) -> bool:
-        """Whether nobody is paid: the playbook answers."""
-        return isinstance(self.choice, Offline)
+        """Whether nobody is paid: the playbook or a tape answers."""
+        return isinstance(self.choice, Offline | Replay)
 
     def settings(self, link: Endpoint, given: ModelSettings, most: int | None = None) -> ModelSettings:
         """What this link is asked with, for an answer of at most so many tokens.
@@ -77,7 +77,7 @@ class Asked:
 
     def explained(self, error: Exception, link: Endpoint | None = None) -> Exception:
         """The error as one of ours, without any key."""
-        choice = self.choice if link is None or isinstance(self.choice, Offline) else link
+        choice = self.choice if link is None or isinstance(self.choice, Offline | Replay) else link
         failure = explain(error, choice)
         if isinstance(failure, errors.AgentFailed):
             failure.what = self.visit.plain(failure.what)

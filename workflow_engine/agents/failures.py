@@ -12,7 +12,7 @@ import httpx2
 import openai
 
 from workflow_engine import errors
-from workflow_engine.agents.models import Chain, Endpoint, ModelChoice, Offline
+from workflow_engine.agents.models import Chain, Endpoint, ModelChoice, Offline, Replay
 
 
 def explain(error: Exception, choice: ModelChoice) -> errors.WorkflowError:
@@ -81,6 +81,8 @@ def _status(error: openai.APIStatusError, choice: ModelChoice) -> errors.AgentFa
             named = isinstance(choice, Endpoint) and choice.name
             cure = "check the model's name, " + ("base_url and api" if named else "OPENAI_BASE_URL and OPENAI_API")
             failure = errors.AgentFailed(what, cure, retryable=False)
+        case 422 if isinstance(choice, Replay):
+            failure = errors.AgentFailed(said, "record it once more: workflow model record", retryable=False)
         case 422 if isinstance(choice, Offline):
             # The server says which rule was missing what, or what is wrong with the file.
             failure = errors.AgentFailed(said, f"edit {choice.playbook}, it is re-read at every call", retryable=False)
@@ -108,6 +110,8 @@ def _who(choice: ModelChoice) -> str:
     match choice:
         case Offline():
             return f"the playbook {choice.playbook}"
+        case Replay():
+            return f"the tape {choice.tape}"
         case Endpoint():
             return choice.base_url
         case Chain():

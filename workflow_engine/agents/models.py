@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -15,7 +16,6 @@ from workflow_engine.spec.breaker import Breaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 Wire = Literal["chat", "responses"]
 
@@ -88,7 +88,20 @@ class Chain:
         return ", then ".join(map(str, self.links))
 
 
-ModelChoice = Offline | Endpoint | Chain
+@dataclass(frozen=True)
+class Replay:
+    """A tape answers what was asked before; nothing leaves this machine."""
+
+    prefix: ClassVar[str] = "replay/"
+
+    tape: Path
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{self.tape.name}"
+
+
+ModelChoice = Offline | Endpoint | Chain | Replay
+REPLAY = "replay:"
 
 
 def offline(playbook: Path) -> ModelChoice:
@@ -109,10 +122,10 @@ def choose_model(
 ) -> ModelChoice:
     """What `--model`, the environment and the workflow's playbook amount to; raises ModelMissing or UsageError.
 
-    `--model offline` wins over any environment. Otherwise OPENAI_API_KEY or OPENAI_BASE_URL means a real endpoint, its
-    model named by `--model` or OPENAI_MODEL, its wire by OPENAI_API (chat | responses). `endpoints` are further ones by
-    name, each with base_url, api, api_key, max_output_tokens and prices: `small@spare` is a model at the one called
-    spare. Names with commas between them are a chain.
+    `--model offline` wins over any environment, and so does `--model replay:FILE`, a tape. Otherwise OPENAI_API_KEY or
+    OPENAI_BASE_URL means a real endpoint, its model named by `--model` or OPENAI_MODEL, its wire by OPENAI_API (chat |
+    responses). `endpoints` are further ones by name, each with base_url, api, api_key, max_output_tokens and prices:
+    `small@spare` is a model at the one called spare. Names with commas between them are a chain.
     """
     if model is not None and OFFLINE in names_in(model):
         if names_in(model) != (OFFLINE,):
@@ -123,6 +136,12 @@ def choose_model(
                 "write one with: workflow model stub TARGET, or set OPENAI_API_KEY or OPENAI_BASE_URL for a real model",
             )
         return offline(playbook)
+
+    if model is not None and model.startswith(REPLAY):
+        tape = Path(model.removeprefix(REPLAY))
+        if not tape.is_file():
+            raise errors.ModelMissing(f"there is no tape at {tape}", "record one: workflow model record FILE")
+        return Replay(tape)
 
     named = {name: _named(name, given) for name, given in (endpoints or {}).items()}
     if (usual := _usual(environ)) is not None:
@@ -140,6 +159,14 @@ def choose_model(
         )
     links = _links(text, named)
     return links[0] if len(links) == 1 and set(named) == {""} else Chain(links, named)
+
+
+def endpoint_called(
+    name: str, environ: Mapping[str, str], endpoints: Mapping[str, Mapping[str, Any]] | None = None
+) -> Endpoint:
+    """An endpoint by its name in the settings; by none, that of the environment. Raises ModelMissing or UsageError."""
+    choice = choose_model(f"any@{name}" if name else "any", environ, None, endpoints)
+    return links_of(choice, None)[0] if isinstance(choice, Endpoint | Chain) else Endpoint("", "", "chat")
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -167,8 +194,8 @@ def _links(text: str, named: Mapping[str, Endpoint]) -> tuple[Endpoint, ...]:
 def _link(name: str, named: Mapping[str, Endpoint]) -> Endpoint:
     if not name.isprintable():
         raise errors.UsageError(f"{name!r} is no model's name", "take it as the endpoint lists it, without line breaks")
-    if name == OFFLINE:
-        raise errors.UsageError("offline is no model of an endpoint", "it is for a whole run: --model offline")
+    if name == OFFLINE or name.startswith(REPLAY):
+        raise errors.UsageError(f"{name} is no model of an endpoint", f"it is for a whole run: --model {name}")
     model, _, at = name.rpartition("@")
     # A version behind an @, as in claude@20250219, begins with a digit; an endpoint's name does not.
     if not model or not at[:1].isalpha():

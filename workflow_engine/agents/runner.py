@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from workflow_engine import errors
 from workflow_engine.agents.failover import Now, Standing, utc_now
-from workflow_engine.agents.models import BREAKER, Chain, Endpoint, ModelChoice, Offline, links_of
+from workflow_engine.agents.models import BREAKER, Chain, Endpoint, ModelChoice, Offline, Replay, links_of
+from workflow_engine.agents.tape import Tape
 from workflow_engine.ports.agents import AgentAnswer, AgentTask
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from workflow_engine.agents.server import PlaybookServer
+    from workflow_engine.agents.tapeserver import TapeServer
 
 
 class OpenAIAgentsRunner:
@@ -32,7 +34,7 @@ class OpenAIAgentsRunner:
         self.standing = Standing(choice.breaker if isinstance(choice, Chain) else BREAKER, now)
         self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: PlaybookServer | None = None
+        self._server: PlaybookServer | TapeServer | None = None
 
     async def run(self, task: AgentTask) -> AgentAnswer:
         # A second of imports, off the loop: other steps and heartbeats go on meanwhile.
@@ -53,7 +55,7 @@ class OpenAIAgentsRunner:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every key that may be sent: it is taken out of all that is kept or shown."""
-        if isinstance(self.choice, Offline):
+        if isinstance(self.choice, Offline | Replay):
             return ()
         chain = self.choice if isinstance(self.choice, Chain) else Chain((self.choice,))
         every = (*chain.links, *chain.named.values())
@@ -61,15 +63,16 @@ class OpenAIAgentsRunner:
 
     def links(self, asked: str | None) -> tuple[Endpoint, ...]:
         """The models a node asks, in their order. Raises UsageError for a name that nobody knows."""
-        if not isinstance(self.choice, Offline):
-            return links_of(self.choice, asked)
-        from workflow_engine.agents.server import PlaybookServer
-
+        choice = self.choice
+        if not isinstance(choice, Offline | Replay):
+            return links_of(choice, asked)
         try:
-            self._server = self._server or PlaybookServer(self.choice)
+            self._server = self._server or _server(choice)
         except OSError as error:
-            raise errors.Infrastructure(f"the playbook's server cannot listen on 127.0.0.1: {error}") from error
-        return (Endpoint(self._server.base_url, self.choice.model, "responses"),)
+            raise errors.Infrastructure(f"the server of {choice} cannot listen on 127.0.0.1: {error}") from error
+        if isinstance(choice, Offline):
+            return (Endpoint(self._server.base_url, choice.model, "responses"),)
+        return (Endpoint(self._server.base_url, str(choice), Tape.read(choice.tape).wire),)
 
     def client(self, endpoint: Endpoint) -> AsyncOpenAI:
         """The client of an endpoint, on this event loop. A pooled connection belongs to the loop it was opened on."""
@@ -82,3 +85,14 @@ class OpenAIAgentsRunner:
         if at not in self._clients:
             self._clients[at] = connect(endpoint, self.call_limit)
         return self._clients[at]
+
+
+def _server(choice: Offline | Replay) -> PlaybookServer | TapeServer:
+    """What answers on this machine. Raises UsageError for a tape that is none."""
+    if isinstance(choice, Offline):
+        from workflow_engine.agents.server import PlaybookServer
+
+        return PlaybookServer(choice)
+    from workflow_engine.agents.tapeserver import TapeServer
+
+    return TapeServer(Tape.read(choice.tape))

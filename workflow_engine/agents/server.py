@@ -33,7 +33,7 @@ class PlaybookServer:
     def __init__(self, choice: Offline) -> None:
         self.choice = choice
         self._read: tuple[bytes, Playbook] | None = None
-        self._http = _Http(self)
+        self._http = Http(self)
         # A short poll makes closing quick; the thread is idle in between.
         self._thread = Thread(target=self._http.serve_forever, args=(0.02,), name="playbook", daemon=True)
         self._thread.start()
@@ -59,16 +59,18 @@ class PlaybookServer:
         self._thread.join()
 
 
-class _Http(ThreadingTCPServer):
+class Http(ThreadingTCPServer):
+    """Listens on a free port of this machine, and hands each connection to a door."""
+
     # Not http.server's own server class: that one asks the resolver for this machine's name when it binds.
     daemon_threads = True
     # A kept-alive connection ends with its client; closing the server must not wait for it.
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, owner: PlaybookServer) -> None:
+    def __init__(self, owner: Any, door: type[Door] | None = None) -> None:
         self.owner = owner
-        super().__init__(("127.0.0.1", 0), _Door)
+        super().__init__(("127.0.0.1", 0), door or Door)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that went away is its own business; anything else is a fault of ours and is shown.
@@ -76,7 +78,7 @@ class _Http(ThreadingTCPServer):
             super().handle_error(request, client_address)
 
 
-class _Door(BaseHTTPRequestHandler):
+class Door(BaseHTTPRequestHandler):
     """One connection: parse, ask the playbook, answer."""
 
     protocol_version = "HTTP/1.1"
@@ -84,18 +86,18 @@ class _Door(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     @property
-    def _owner(self) -> PlaybookServer:
-        assert isinstance(self.server, _Http)
+    def _owner(self) -> Any:
+        assert isinstance(self.server, Http)
         return self.server.owner
 
     def do_GET(self) -> None:
         if self.path.partition("?")[0] == "/v1/models":
-            self._send(200, wire.models(self._owner.choice.model))
+            self.send(200, wire.models(self._owner.choice.model))
         else:
-            self._send(404, wire.failure(f"there is no {self.path} here", "not_found"))
+            self.send(404, wire.failure(f"there is no {self.path} here", "not_found"))
 
     def do_POST(self) -> None:
-        body = self._body()
+        body = self.body()
         if body is None:
             return
         node = unquote(self.headers[NODE_HEADER]) if NODE_HEADER in self.headers else None
@@ -107,9 +109,9 @@ class _Door(BaseHTTPRequestHandler):
                 case "/v1/responses":
                     request = ResponsesRequest.model_validate_json(body)
                 case _:
-                    return self._send(404, wire.failure(f"there is no {self.path} here", "not_found"))
+                    return self.send(404, wire.failure(f"there is no {self.path} here", "not_found"))
         except ValidationError as error:
-            return self._send(400, wire.failure(f"this is no request: {error.errors()[0]['msg']}", "bad_request"))
+            return self.send(400, wire.failure(f"this is no request: {error.errors()[0]['msg']}", "bad_request"))
         self._answer(request, node)
 
     def _answer(self, request: ChatRequest | ResponsesRequest, node: str | None) -> None:
@@ -117,12 +119,12 @@ class _Door(BaseHTTPRequestHandler):
         try:
             playbook = self._owner.playbook()
         except errors.UsageError as error:
-            return self._send(422, wire.failure(str(error), "playbook_broken"))
+            return self.send(422, wire.failure(str(error), "playbook_broken"))
         evidence = request.evidence(node)
         reply = playbook.answer(evidence)
         if isinstance(reply, Unmatched):
             message = f"no rule of {choice.playbook.name} answers this request\n{reply.gist}"
-            return self._send(422, wire.failure(message, "no_rule"))
+            return self.send(422, wire.failure(message, "no_rule"))
         if isinstance(request, ChatRequest):
             whole = wire.chat_completion(reply, evidence, choice.model)
             stream = wire.chat_chunks(whole)
@@ -130,23 +132,23 @@ class _Door(BaseHTTPRequestHandler):
             whole = wire.response(reply, evidence, choice.model)
             stream = wire.response_events(whole)
         if request.stream:
-            self._stream(stream)
+            self.stream(stream)
         else:
-            self._send(200, whole)
+            self.send(200, whole)
 
-    def _body(self) -> bytes | None:
+    def body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             self.close_connection = True
-            self._send(411, wire.failure("a request says its Content-Length", "bad_request"))
+            self.send(411, wire.failure("a request says its Content-Length", "bad_request"))
             return None
         if int(length) > _LARGEST_REQUEST:
             self.close_connection = True
-            self._send(413, wire.failure(f"a request has at most {_LARGEST_REQUEST >> 20} MB", "bad_request"))
+            self.send(413, wire.failure(f"a request has at most {_LARGEST_REQUEST >> 20} MB", "bad_request"))
             return None
         return self.rfile.read(int(length))
 
-    def _send(self, status: int, body: Any) -> None:
+    def send(self, status: int, body: Any) -> None:
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -154,7 +156,7 @@ class _Door(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _stream(self, events: Iterable[str]) -> None:
+    def stream(self, events: Iterable[str]) -> None:
         # Without a length the end of the connection is the end of the stream.
         self.close_connection = True
         self.send_response(200)

@@ -90,7 +90,8 @@ def response_events(whole: Json) -> Iterator[str]:
     events: list[Json] = [{"type": "response.created", "response": begun}]
     for index, item in enumerate(whole["output"]):
         place = {"output_index": index, "item_id": item["id"]}
-        hollow: Json = {"content": []} if item["type"] == "message" else {"arguments": ""}
+        hollows: dict[str, Json] = {"message": {"content": []}, "function_call": {"arguments": ""}}
+        hollow = hollows.get(item["type"], {})
         empty = {**item, "status": "in_progress", **hollow}
         events.append({"type": "response.output_item.added", "output_index": index, "item": empty})
         if item["type"] == "message":
@@ -101,7 +102,7 @@ def response_events(whole: Json) -> Iterator[str]:
                 {"type": "response.output_text.done", **at, "text": part["text"], "logprobs": []},
                 {"type": "response.content_part.done", **at, "part": part},
             ]
-        else:
+        elif item["type"] == "function_call":
             said = {"name": item["name"], "arguments": item["arguments"]}
             events += [
                 {"type": "response.function_call_arguments.delta", **place, "delta": item["arguments"]},

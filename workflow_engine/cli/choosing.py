@@ -28,7 +28,7 @@ def choose_model(loaded: Loaded, model: str | None) -> ModelChoice | None:
     beside = agents.playbook_beside(loaded.file)
     settings = read_settings()
     choice = agents.choose_model(model, settings.environ(), beside if beside.is_file() else None, settings.named())
-    if not isinstance(choice, agents.Offline):
+    if not isinstance(choice, agents.Offline | agents.Replay):
         for flow in (loaded.workflow, *nested(loaded.workflow).values()):
             for node in flow.agents:
                 agents.links_of(choice, node.model)  # a name that nobody knows is an error before the first step

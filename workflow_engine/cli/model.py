@@ -66,3 +66,53 @@ def stub(
     say(f"playbook written: {path}")
     inputs = [f"{field.name}=..." for field in loaded.workflow.fields.values() if field.required]
     point(("run", typed("run", loaded.label, *inputs, "--model", "offline")))
+
+
+@group.command("record", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def record(
+    context: typer.Context,
+    tape: Annotated[Path, typer.Argument(metavar="FILE", help="where to; calls are added to a tape that is there")],
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", metavar="NAME", help="an endpoint of the settings, not that of OPENAI_*")
+    ] = "",
+) -> None:
+    """Ask a real model, and keep what it answers.
+
+    It runs the command that follows: workflow model record talk.json -- workflow run TARGET --model NAME. Without one
+    it says where to ask, until Ctrl-C. `--model replay:FILE` answers from the tape. Keys are not on it.
+    """
+    import os
+    import subprocess
+    from time import sleep
+
+    from workflow_engine.agents import endpoint_called
+    from workflow_engine.agents.tape import Tape
+    from workflow_engine.agents.tapeserver import RecordingServer
+    from workflow_engine.cli.voice import say
+    from workflow_engine.errors import UsageError
+    from workflow_engine.settings import read_settings
+
+    settings = read_settings()
+    asked = endpoint_called(endpoint, settings.environ(), settings.named())
+    if not tape.parent.is_dir():
+        raise UsageError(f"there is no folder {tape.parent}", "name another file")
+    kept = Tape.read(tape) if tape.exists() else Tape(tape)
+    server = RecordingServer(kept, asked)
+    said = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API": asked.wire, "OPENAI_API_KEY": ""}
+    code = 0
+    before = len(kept.calls)
+    try:
+        if context.args:
+            code = subprocess.run(context.args, env={**os.environ, **said}, check=False).returncode
+        else:
+            say(f"OPENAI_BASE_URL={server.base_url} OPENAI_API={asked.wire} asks {asked.base_url}; Ctrl-C ends it")
+            while True:
+                sleep(3600)
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        raise UsageError(f"{context.args[0]} cannot be run: {error.strerror or error}", "check the command") from None
+    finally:
+        server.close()
+    say(f"{len(kept.calls) - before} calls recorded: {tape}")
+    raise typer.Exit(code)

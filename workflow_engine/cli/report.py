@@ -72,7 +72,11 @@ def status_word(view: RunView[Any]) -> str:
 def answered_by(run: Run) -> str:
     """The models that really answered. A playbook says so: it is none, and claims nothing."""
     named = ", ".join(line(each, 80) for each in run.answered_by)
-    return f"{named} (no model was called)" if all(each.startswith(_PLAYBOOK) for each in run.answered_by) else named
+    return (
+        f"{named} (no model was called)"
+        if all(each.startswith((_PLAYBOOK, "replay/")) for each in run.answered_by)
+        else named
+    )
 
 
 def failure_lines(view: RunView[Any]) -> list[str]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from workflow_engine.testing.files import FilesContract
     from workflow_engine.testing.ledger import LedgerContract
     from workflow_engine.testing.mint import SeededMint
+    from workflow_engine.testing.script import ScriptedPerson, Uses, scripted_model, uses
     from workflow_engine.testing.tale import Tale
 
 # Loaded when first asked for: the contract needs pytest, and a test of nodes alone needs none of it.
@@ -20,10 +21,14 @@ _LATER = {
     "FilesContract": "files",
     "LedgerContract": "ledger",
     "SeededMint": "mint",
+    "ScriptedPerson": "script",
     "Tale": "tale",
+    "Uses": "script",
     "crash_after": "crash",
     "kill": "crash",
     "kill_after": "crash",
+    "scripted_model": "script",
+    "uses": "script",
 }
 
 
@@ -45,9 +50,13 @@ __all__ = [
     "FakeClock",
     "FilesContract",
     "LedgerContract",
+    "ScriptedPerson",
     "SeededMint",
     "Tale",
+    "Uses",
     "crash_after",
     "kill",
     "kill_after",
+    "scripted_model",
+    "uses",
 ]
