@@ -239,7 +239,7 @@ def deliver(folder: Path, *, runs: int, seed: int, pause: float, fault: str | No
         (folder / "enough").touch()
         for each_ in hive:
             with suppress(ValueError):  # it is closed
-                waited(each_)
+                waited(each_, 600)
     assert waited(started(tell, folder)) == 0
     assert waited(started(_tell_signals, folder)) == 0
     return kills

@@ -39,7 +39,7 @@ def test_few_deliveries_lose_nothing(tmp_path: Path, record_property: Any) -> No
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [2, 3])
 def test_deliveries_lose_nothing(tmp_path: Path, record_property: Any, seed: int) -> None:
-    assert swarmed(tmp_path, record_property, runs=400, seed=seed, pause=0.3).kills >= 20
+    assert swarmed(tmp_path, record_property, runs=150, seed=seed, pause=0.3).kills >= 20
 
 
 @pytest.mark.crash
@@ -49,10 +49,10 @@ def test_deliveries_lose_nothing(tmp_path: Path, record_property: Any, seed: int
     [
         ("a_signal_counts_every_time", "received ["),
         ("finished_items_are_forgotten", "ran again, and"),
-        ("an_effect_in_doubt_is_done_again", "happened 2 times"),
+        ("no_lock_is_taken", "FenceLost"),
     ],
 )
 def test_the_swarm_notices(tmp_path: Path, fault: str, words: str) -> None:
-    deliver(tmp_path, runs=25, seed=5, pause=0.25, fault=fault)
+    deliver(tmp_path, runs=8, seed=5, pause=0.25, fault=fault)
     found = problems(tmp_path)
     assert any(words in each for each in found), found
