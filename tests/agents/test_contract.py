@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.agents.runners import EVERY, Kind
 from tests.agents.ticket import SCRIPT, Town, flow, opening
 from tests.engine.conftest import Open, clock, ledger, opened
 from workflow_engine import errors
-from workflow_engine.ports.agents import AgentRunner, Held, ModelCall, ModelReply, Role, Tool, ToolUse
+from workflow_engine.ports.agents import AgentRunner, Held, ModelCall, ModelReply, Role, ToolUse
 from workflow_engine.record.usage import Usage
 
 __all__ = ["clock", "ledger", "opened"]
@@ -141,7 +141,12 @@ async def test_a_tool_that_asks_a_person_ends_the_task_once_its_siblings_are_don
         return await asked.make("")
 
     done: list[Any] = []
-    tools = (replace(tool("deploy", ""), call=hold), tool("look", lambda given: done.append(given) or "text"))
+
+    def look(given: Any) -> str:
+        done.append(given)
+        return "text"
+
+    tools = (replace(tool("deploy", ""), call=hold), tool("look", look))
     both = call(("deploy", {"path": "a"}), ("look", {"path": "b"}))
     async with asked(kind, both, say("never")) as (runner, served):
         with pytest.raises(Held):
@@ -193,7 +198,7 @@ async def test_a_talk_is_handed_over_with_what_was_said_and_other_tools(kind: Ki
     async def tell(before: str, to: str) -> None:
         handed.append((before, to))
 
-    billing = Role("billing", "You bill.", "Bills.", (cast("Tool", tool("bill", "billed")),), ("design",))
+    billing = Role("billing", "You bill.", "Bills.", (tool("bill", "billed"),), ("design",))
     script = [call(("transfer_to_billing", {})), call(("look", {"path": "a"}), ("bill", {"path": "b"})), say(GOOD)]
     async with asked(kind, *script) as (runner, served):
         given = task(tools=(tool("look", "secret"),), roles=(billing,), handoffs=("billing",), handed=tell)

@@ -199,7 +199,7 @@ async def test_a_receipt_of_one_model_is_read_by_the_next(opened: Open, ledger: 
 # Names
 
 
-NAMED = {
+NAMED: dict[str, dict[str, Any]] = {
     "spare": {"base_url": "http://127.0.0.1:9/v1", "api": "responses", "max_output_tokens": 100},
     "other": {"base_url": "http://127.0.0.1:8/v1"},
 }

@@ -78,8 +78,10 @@ def test_the_environment_means_a_real_endpoint(environ: dict[str, str], url: str
 
 def test_the_flag_wins_over_openai_model() -> None:
     environ = {"OPENAI_BASE_URL": "http://localhost:1/v1", "OPENAI_MODEL": "a"}
-    assert choose_model("b", environ, None).model == "b"
-    assert choose_model(None, environ, None).model == "a"
+    for flag, wanted in (("b", "b"), (None, "a")):
+        choice = choose_model(flag, environ, None)
+        assert isinstance(choice, Endpoint)
+        assert choice.model == wanted
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_edges_of_one_way_out_differ_in_whether_they_leave() -> None:
         (lambda: leaving(ask["no"]), "name the node: ask"),  # type: ignore[arg-type]
         (lambda: ask["no"] >> leaving(a) >> b, "begin a new row with the node it leads to"),
         (lambda: START >> (ask["no"] >> leaving(a), b), "write that edge as a row of its own"),
-        (lambda: leaving(a) >> b, "leaving(...) stands at the right end of a row"),  # type: ignore[operator]
+        (lambda: leaving(a) >> b, "leaving(...) stands at the right end of a row"),
     ],
 )
 def test_what_makes_no_sense_is_refused_where_it_is_written(make: Any, cure: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args, overload
 
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.nodes import names_of, text_of
@@ -39,6 +39,24 @@ class Guardrail:
         return f"{self.name}\0{self.on}\0{self.tripped}\0{self.tools!r}\0{looks}"
 
 
+class _GuardrailDecorator(Protocol):
+    def __call__(self, check: Callable[..., Any] | Specialist, /) -> Guardrail: ...
+
+
+@overload
+def guardrail(
+    check: Callable[..., Any] | Specialist,
+    /,
+    *,
+    on: On,
+    tripped: Tripped = "fail",
+    tools: str | Sequence[str] = (),
+    name: str | None = None,
+) -> Guardrail: ...
+@overload
+def guardrail(
+    *, on: On, tripped: Tripped = "fail", tools: str | Sequence[str] = (), name: str | None = None
+) -> _GuardrailDecorator: ...
 def guardrail(
     check: Callable[..., Any] | Specialist | None = None,
     /,
@@ -55,7 +73,7 @@ def guardrail(
     what it is about and says whether that is `fine`. Raises errors.DeclarationError.
     """
 
-    def decorate(check: Callable[..., Any] | Specialist) -> Guardrail:
+    def decorate(check: Callable[..., Any] | Specialist, /) -> Guardrail:
         own = check.name if isinstance(check, Specialist) else getattr(check, "__name__", "guardrail")
         called = name or str(own)
         if not isinstance(check, Specialist) and not callable(check):
