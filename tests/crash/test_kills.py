@@ -106,12 +106,14 @@ def test_a_few_kills_change_nothing(flow: str, checked: Any) -> None:
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_kill_at_every_write_changes_nothing(flow: str, checked: Any) -> None:
     assert not checked(list(plans(flow, "write")))
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", range(3))
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_kill_at_every_statement_changes_nothing(flow: str, part: int, checked: Any) -> None:
