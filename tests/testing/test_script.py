@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from tests.engine.conftest import Open, clock, ledger, opened
-from workflow_engine import END, START, Question, Retry, State, agent, at_most, human, tool, workflow
+from workflow_engine import END, START, Question, Retry, State, agent, human, tool, workflow
 from workflow_engine.testing import ScriptedPerson, scripted_model, uses
 
 __all__ = ["clock", "ledger", "opened"]
@@ -43,7 +43,6 @@ flow = workflow(
     state=Mail,
     edges=[START >> write >> review, review["good"] >> END, review["again"] >> write],
 )
-assert at_most
 
 
 async def test_a_script_stands_in_for_the_model_and_for_the_person(opened: Open) -> None:
