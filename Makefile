@@ -5,7 +5,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CODE := workflow_engine tests docs $(wildcard graphs bench)
+CODE := workflow_engine tests docs $(wildcard graphs examples bench)
 RUN ?= graphs/ship.py --model offline -i @graphs/ship.json --picture run.png
 PYTEST := $(BIN)/python -m pytest
 

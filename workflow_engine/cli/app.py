@@ -19,6 +19,7 @@ from workflow_engine.cli import (
     fork,
     inbox,
     logs,
+    mcp,
     model,
     people,
     publish,
@@ -78,6 +79,7 @@ app.command("signal")(signal.signal)
 app.command("publish")(publish.publish)
 app.command("claim")(reassign.claim)
 app.command("reassign")(reassign.reassign)
+app.command("mcp")(mcp.mcp)
 app.command("doctor")(doctor.doctor)
 app.add_typer(people.group, name="people")
 app.add_typer(schedule.group, name="schedule")

@@ -63,8 +63,8 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
     from workflow_engine.cli.voice import AMBER, point, say
     from workflow_engine.engine import Engine
 
-    choice = _one_model(targets, manner.model)
-    resources = await _resources(targets, choice, manner)
+    choice = one_model(targets, manner.model)
+    resources = await resources_of(targets, choice, manner)
     settings, out = manner.settings, sys.stdout
     codes: set[Exit] = set()
 
@@ -119,7 +119,7 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
     return gravest(codes)
 
 
-def _one_model(targets: Sequence[Loaded], model: str | None) -> ModelChoice | None:
+def one_model(targets: Sequence[Loaded], model: str | None) -> ModelChoice | None:
     """The model that answers for all agents. Raises UsageError where their playbooks differ."""
     from workflow_engine.cli.choosing import choose_model
     from workflow_engine.errors import UsageError
@@ -136,9 +136,10 @@ def _one_model(targets: Sequence[Loaded], model: str | None) -> ModelChoice | No
     return first[1]
 
 
-async def _resources(
+async def resources_of(
     targets: Sequence[Loaded], choice: ModelChoice | None, manner: Manner
 ) -> Mapping[type, Callable[..., Any]]:
+    """What their sandboxes are opened by."""
     from workflow_engine.cli.choosing import choose_sandbox
 
     found: dict[type, Callable[..., Any]] = {}
