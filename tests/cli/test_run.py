@@ -140,7 +140,7 @@ def test_a_stub_is_written_once_and_runs(write: Write, cli: Cli) -> None:
     ran = cli("run", "poem.py", "subject=sea", "--model", "offline", "--json")
     assert ran.code == 0
     assert ran.json["answered_by"] == ["offline-playbook/poem"]
-    assert ran.json["usage"]["cost"] is None
+    assert ran.json["usage"]["cost"] == 0.0
     shown = cli("show", "@last")
     assert "answered by offline-playbook/poem (no model was called)" in shown.out
     assert "$" not in shown.out

@@ -89,7 +89,7 @@ def _row(step: StepRecord) -> list[Cell]:
         Cell(str(step.attempts) if step.attempts > 1 else "", "33", right=True),
         Cell(NOTHING if step.seconds is None else duration(step.seconds), right=True),
         Cell("" if used is None or not used.requests else tokens(used.input_tokens + used.output_tokens), right=True),
-        Cell("" if used is None or used.cost is None else cost(used.cost), right=True),
+        Cell("" if used is None or not used.cost else cost(used.cost), right=True),
         Cell(line(said(step)), mark.ansi if step.status in ("failed", "waiting") else DIM),
     ]
 

@@ -57,7 +57,7 @@ def summary(view: RunView[Any]) -> str:
     used = run.usage.input_tokens + run.usage.output_tokens
     if used:
         parts.append(f"{tokens(used)} tokens")
-    if run.usage.cost is not None:
+    if run.usage.cost:  # what cost nothing is not worth a word
         parts.append(cost(run.usage.cost))
     if run.answered_by:
         parts.append(f"answered by {answered_by(run)}")

@@ -42,7 +42,7 @@ def row_line(row: Row, stream: TextIO, *, name_width: int = 12) -> str:
     ]
     if row.usage.requests:
         parts.append(f"{_tokens(row)} tokens" if _tokens(row) != NOTHING else "no tokens")
-        if row.usage.cost is not None:
+        if row.usage.cost:
             parts.append(cost(row.usage.cost))
     return "  ".join([*parts, line(row.words)]).rstrip()
 
@@ -61,7 +61,7 @@ def _cells(row: Row, now: float, stream: TextIO) -> list[Cell]:
         Cell(_visit(row), "36" if row.visit > 1 or row.attempt > 1 else None, right=True),
         Cell(duration(row.elapsed(now)), right=True),
         Cell(_tokens(row) if asked else "", right=True),
-        Cell(cost(row.usage.cost) if asked and row.usage.cost is not None else "", right=True),
+        Cell(cost(row.usage.cost) if asked and row.usage.cost else "", right=True),
         Cell(line(row.words), loud or DIM),
     ]
 

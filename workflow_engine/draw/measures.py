@@ -77,7 +77,7 @@ def several(count: int, what: str) -> str:
 def spent(usage: Usage) -> tuple[str, ...]:
     """Tokens and cost, as far as they are known; nothing where no model was asked."""
     used = usage.input_tokens + usage.output_tokens
-    return (*((tokens(used),) if used else ()), *(() if usage.cost is None else (money(usage.cost),)))
+    return (*((tokens(used),) if used else ()), *((money(usage.cost),) if usage.cost else ()))
 
 
 def bounds(settings: Mapping[str, float]) -> str:

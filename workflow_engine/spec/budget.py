@@ -10,7 +10,8 @@ class Budget:
     """What may be used in all: steps, seconds of work, tokens, money in US dollars. None sets no bound.
 
     Waiting costs nothing: neither people, nor signals, nor the time between two attempts. A budget stops what comes
-    next; it never throws away what was paid for, so the last step may go beyond it.
+    next; it never throws away what was paid for, so the last step may go beyond one of steps or seconds. Tokens and
+    money are reserved before an agent's call, and never passed.
 
     >>> Budget(tokens=50_000).spent(steps=3, seconds=9.5, tokens=50_200, money=0.2)
     '50,200 of 50,000 tokens'
