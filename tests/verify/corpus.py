@@ -689,6 +689,15 @@ def two_guardrails_of_one_name() -> Rows:
     return (START >> helped >> END,)
 
 
+@broken("W427", "helped")
+def a_conversation_that_nobody_keeps() -> Rows:
+    @agent(writes="draft", instructions="Write.", session="topic")
+    def helped(topic: str) -> str:
+        return topic
+
+    return (START >> helped >> END,)
+
+
 @broken("W415", "positional")
 def a_parameter_without_a_name() -> Rows:
     @function

@@ -26,10 +26,12 @@ from workflow_engine.agents.plain import openai_runner
 from workflow_engine.agents.playbook import playbook_beside, read_playbook, refuse_unknown
 from workflow_engine.agents.pydantic_ai import pydantic_ai_runner
 from workflow_engine.agents.runner import OpenAIAgentsRunner
+from workflow_engine.agents.sessions import open_sessions
 from workflow_engine.agents.speaker import Asking, Said, Use
 from workflow_engine.agents.stub import stub_playbook
 from workflow_engine.agents.tape import Tape
 from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.ports.sessions import Sessions
 
 __all__ = [
     "Asking",
@@ -39,6 +41,7 @@ __all__ = [
     "Offline",
     "Replay",
     "Said",
+    "Sessions",
     "Use",
     "choose_model",
     "endpoint_called",
@@ -47,6 +50,7 @@ __all__ = [
     "links_of",
     "offline",
     "open_runner",
+    "open_sessions",
     "openai_runner",
     "playbook_beside",
     "pydantic_ai_runner",

@@ -80,6 +80,9 @@ async def _ask(asked: Asked, visiting: Visit) -> Any:
 
     agent = team(task, made)
     said: str | list[TResponseInputItem] = task.prompt
+    if task.before:
+        earlier: list[Any] = [dict(each) for each in task.before]
+        said = [*earlier, {"role": "user", "content": task.prompt}]
     unfit = 0
     while visiting.turns < task.turns:
         result = await Runner.run(

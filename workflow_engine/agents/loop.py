@@ -68,7 +68,7 @@ class _Talk:
         first = Role(task.node, task.instructions, "", task.tools, task.handoffs, task.model)
         roles = {each.name: each for each in (*task.roles, first)}
         role, unfit = first, 0
-        self.messages.append({"role": "user", "content": task.prompt})
+        self.messages += [*map(dict, task.before), {"role": "user", "content": task.prompt}]
         while self.visit.turns < task.turns:
             said = await self._ask(role, shape, roles)
             if said.uses:

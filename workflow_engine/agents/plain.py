@@ -90,7 +90,7 @@ class OpenAISpeaker:
                     {"type": "function_call_output", "call_id": each["tool_call_id"], "output": each["content"]}
                 )
             elif each["role"] == "assistant":
-                said += each["_items"]
+                said += each.get("_items") or [{"role": "assistant", "content": each["content"]}]
             else:
                 said.append({"role": each["role"], "content": each["content"]})
         body: dict[str, Any] = {"model": asking.model or self.endpoint.model, "input": said}

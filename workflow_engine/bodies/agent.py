@@ -8,6 +8,7 @@ from typing import Any
 from workflow_engine.bodies.boxes import must_be_those, opened
 from workflow_engine.bodies.calling import call
 from workflow_engine.bodies.checks import Checks
+from workflow_engine.bodies.conversation import Conversation
 from workflow_engine.bodies.intent import Midway, Wrote
 from workflow_engine.bodies.scene import Scene, arguments, parameters_of
 from workflow_engine.bodies.team import Team
@@ -51,6 +52,9 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
     )
     team = Team(node, scene, turn, task, boxes)
     task = team.task()
+    conversation = await Conversation.of(node, scene)
+    if conversation is not None:
+        task = replace(task, before=tuple(await conversation.before(turn)))
     checks = None
     if node.guardrails or node.review_if is not None:
         checks = Checks(node, turn, task.output, team.judge)
@@ -67,6 +71,8 @@ async def run(node: Agent[Any, Any], scene: Scene) -> Wrote | Midway:
         raise
     value = checks.value if checks is not None and checks.edited else answer.value
     answer = _unkept(turn, answer)
+    if conversation is not None:
+        await conversation.keep(prompt, value)
     if node.finish is not None:
         first, *rest = parameters_of(node.finish)
         value = await call(node.finish, {first.name: value, **await arguments(scene, rest)})

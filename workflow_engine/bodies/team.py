@@ -57,6 +57,7 @@ class Team:
             model=one.model or self._node.model,
             turns=one.turns,
             path=path,
+            before=(),
         )
         try:
             answer = await self._scene.runner().run(self._with(task, one.name, one.tools, one.handoffs))

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from urllib.parse import quote
 
 from workflow_engine.errors import AgentFailed
+from workflow_engine.ports.sessions import Message
 from workflow_engine.record.events import What
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.specialist import handing_over
@@ -145,6 +146,7 @@ class AgentTask:
     `path` is its branch: an agent that is a tool has a task and a branch of its own. The talk may be handed over to one
     of `roles`, by the first agent to those named in `handoffs`: a model is offered a tool `handing_over(name)` for each
     of them, without arguments, and `handed` is awaited with who had the talk and who has it now.
+    `before` is what was said in earlier talks, which the prompt goes on with.
     `check` looks at an answer that has its type, and says why it does not count yet: the agent is told so, and asked
     again; what it raises ends the task. `turns` bounds the model calls of a branch. `tell` is told in a few words what
     it is at; `hear` what is said while it is said, as `story` items and as {"item": "delta", "text": ...}.
@@ -165,6 +167,7 @@ class AgentTask:
     handoffs: tuple[str, ...] = ()
     handed: Callable[[str, str], Awaitable[None]] = nobody_told
     check: Callable[[Any], Awaitable[str | None]] = accepted
+    before: tuple[Message, ...] = ()
     hear: Callable[[Mapping[str, Any]], None] | None = None
 
 

@@ -115,6 +115,7 @@ def agent(
     guardrails: Sequence[Guardrail] = (),
     review_if: Callable[[Any], bool] | None = None,
     reviewers: str | Sequence[str] = (),
+    session: str | None = None,
     retry: Retries | None = None,
     timeout: timedelta | None = None,
     idle: timedelta | None = None,
@@ -130,6 +131,8 @@ def agent(
     among the tools is asked in a talk of its own; one among the `handoffs` takes the talk over. `guardrails` look
     at its prompt, its answers and its uses of tools. An answer of which `review_if` is true is shown to a person, one
     of the `reviewers` if there are any, who accepts it, edits it or rejects it, before it is written.
+    `session` names a field that the body reads: what was said under its value in earlier visits and runs goes before
+    the prompt; it is kept by the resource `Sessions`.
     """
 
     def decorate(body: Callable[..., Any]) -> Agent[Any, Any]:
@@ -151,6 +154,7 @@ def agent(
             guardrails=tuple(guardrails),
             review_if=review_if,
             reviewers=names_of(reviewers),
+            session=session,
         )
 
     return decorate

@@ -187,6 +187,7 @@ class Agent(Node, Generic[P, R_co]):
     guardrails: tuple[Guardrail, ...] = ()
     review_if: Callable[..., Any] | None = None
     reviewers: tuple[str, ...] = ()
+    session: str | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.body(*args, **kwargs)  # type: ignore[no-any-return]
@@ -195,6 +196,7 @@ class Agent(Node, Generic[P, R_co]):
         parts = [self.instructions, self.model or ""]
         parts += [getattr(each, "code", None) or text_of(cast(Any, each)) for each in (*self.tools, *self.handoffs)]
         parts += [each.code for each in self.guardrails]
+        parts += [f"session\0{self.session}"] if self.session is not None else []
         parts += [f"review\0{text_of(self.review_if)}"] if self.review_if is not None else []
         parts += [text_of(self.finish)] if self.finish is not None else []
         return "\0".join(parts)

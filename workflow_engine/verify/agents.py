@@ -40,6 +40,18 @@ def _agent(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
     yield from _granted(graph, name, "", node.tools, node.handoffs)
     yield from _team(graph, name, node)
     yield from _checks(graph, name, node)
+    if node.session is not None:
+        yield from _session(graph, name, node)
+
+
+def _session(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
+    """Whose conversation it is, and where it is kept."""
+    if node.session not in {each.name for each in node.signature.parameters}:
+        what = f"talks under the key '{node.session}', which its body does not read"
+        yield graph.finding("W427", name, what, f"def {name}({node.session}: str, ...) -> str")
+    if not any(each.__name__ == "Sessions" for each in graph.workflow.resources):
+        what = "has a session, and the workflow says nowhere where it is kept"
+        yield graph.finding("W427", name, what, "workflow(..., resources={Sessions: open_sessions()})")
 
 
 def _checks(graph: Graph, name: str, node: Agent[Any, Any]) -> Iterator[Finding]:
