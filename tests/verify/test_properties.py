@@ -18,12 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from tests.generate import random_workflow
 from tests.verify.corpus import CORPUS
 from tests.verify.small import drawn
+from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.edges import Edge, Source
+from workflow_engine.spec.nesting import nested, subflows_of
 from workflow_engine.spec.nodes import Agent, Function, Human, Node, Route
 from workflow_engine.spec.question import Question
 from workflow_engine.spec.state import State
 from workflow_engine.spec.step import Step
+from workflow_engine.spec.subflow import Subflow
 from workflow_engine.spec.workflow import Workflow
 from workflow_engine.verify import Finding, broken, ceiling, verify
 
@@ -46,6 +49,8 @@ def test_shuffled_rows_change_neither_findings_nor_shape(seed: int, sound: bool,
 def test_shuffled_rows_of_every_broken_workflow_are_refused_alike() -> None:
     for case in CORPUS:
         made = case.make()
+        if _contains_itself(made):  # a copy of it contains the original, which is another workflow
+            continue
         shuffled = replace(
             made, edges=made.edges[::-1], nodes=MappingProxyType(dict(reversed(list(made.nodes.items()))))
         )
@@ -228,3 +233,15 @@ def test_a_workflow_read_from_a_document_is_proved_as_far_as_a_document_tells() 
     for seed in range(30):
         made = random_workflow(random.Random(seed), 12)
         assert broken(verify(from_document(to_document(made)))) == ()
+
+
+def _contains_itself(made: Workflow[Any]) -> bool:
+    around = (made, *nested(made).values())
+    return any(_within(one) is made for each in around for one in subflows_of(each))
+
+
+def _within(one: Subflow) -> Workflow[Any] | None:
+    try:
+        return one.workflow
+    except DeclarationError:
+        return None
