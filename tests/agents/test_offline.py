@@ -84,7 +84,7 @@ async def test_rules_branch_on_what_tools_and_tests_really_said(playbook: Path) 
     assert files == {"calc.py": "first"}
     assert answer.value == Patch(files=["calc.py"], note="add mean")
     assert answer.answered_by == ("offline-playbook/ship",)
-    assert answer.usage == Usage(requests=3, input_tokens=0, output_tokens=0, cost=None)
+    assert answer.usage == Usage(requests=3, input_tokens=0, output_tokens=0, cost=0.0)
 
     files = {"calc.py": "def mean(): ..."}
     await runner.run(implement("Request: add mean\nFAILED test_empty", files))
