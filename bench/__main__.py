@@ -17,20 +17,28 @@ from bench.machine import described
 from bench.measurement import Results
 from bench.report import PICTURE, summary, write
 from bench.roster import BY_NAME as SUBJECTS
-from bench.roster import OURS, chosen
+from bench.roster import OUR_AGENTS, OURS, chosen
 from bench.works import BY_NAME, WORKS, Work, quick
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure us and our peers side by side, and write RESULTS.md, results.json and results.png.
 
-    A part of it, or a quick look, is written beneath .cache and printed, and leaves bench/ alone.
+    A part of it, or a quick look, is written beneath .cache and printed, and leaves bench/ alone; --add takes such a
+    part in, in place of what there was of the same works and subjects.
     """
     asked = _parsed(arguments)
     works = [quick(each) if asked.quick else each for each in _works(asked.only)]
     whole = not (asked.quick or asked.only or asked.subjects or asked.rounds or asked.profile)
     out = Path(asked.out).resolve() if asked.out else HOUSE / "bench" if whole or asked.report else CACHE / "part"
     homes = Environments(CACHE, _tell)
+    if asked.add:
+        home = HOUSE / "bench"
+        results = Results.kept(home / "results.json")
+        results.add(Results.kept(out / "results.json"))
+        results.keep(home / "results.json")
+        _reported(results, home, homes)
+        return
     if asked.report:
         _reported(Results.kept(out / "results.json"), out, homes)
         return
@@ -75,7 +83,7 @@ def _look(driver: Driver, places: list[tuple[str, str]], works: list[Work]) -> N
 
 
 def _ours(names: str) -> list[str]:
-    return [each.name for each in chosen(names) if each.module == OURS] if names else ["ours"]
+    return [each.name for each in chosen(names) if each.module in (OURS, OUR_AGENTS)] if names else ["ours"]
 
 
 def _reported(results: Results, out: Path, homes: Environments) -> str:
@@ -106,6 +114,7 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, default=SECONDS, help="seconds for one measurement")
     parser.add_argument("--profile", default="", metavar="WORKS", help="only show where the time of ours goes")
     parser.add_argument("--out", default="", metavar="FOLDER", help="where results are written")
+    parser.add_argument("--add", action="store_true", help="only take in the part that was measured last, or --out's")
     parser.add_argument("--report", action="store_true", help="only write the report anew from results.json")
     return parser.parse_args(arguments)
 

@@ -91,6 +91,11 @@ def over_raw(results: Results) -> float | None:
     return results.more("small", "ours", "raw", "wall_step")
 
 
+def over_bare(subject: str, bare: str) -> Figure:
+    """Milliseconds an agent's call costs over the same agent with no engine: the median of the differences."""
+    return lambda results: results.more("turn", subject, bare, "wall_step")
+
+
 def grown(name: str) -> Figure:
     """How many times more a store of 10,000 runs costs than one of 100."""
     return lambda results: quotient(results.figure("many", "ours", name), results.figure("few", "ours", name))
@@ -160,6 +165,14 @@ GOALS = (
     Goal(
         "takeover", "from the kill to the first line of the body, p99", figure("takeover", "ours", "p99_ms"), 100,
         ("takeover", "ours"), True, strict=True, unit=" ms",
+    ),
+    *(
+        Goal(
+            "turn", f"an agent's call, {level} over bare {title}", over_bare(f"ours-{bare}{end}", bare), None,
+            ("turn", f"ours-{bare}{end}"), unit=" ms",
+        )
+        for bare, title in (("agents", "openai-agents"), ("openai", "openai"))
+        for level, end in (("FULL", ""), ("NORMAL", "-normal"))
     ),
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("langgraph", "langgraph-checkpoint-sqlite", "pydantic", "aiosqlite")
+PACKAGES = ("langgraph", "langgraph-checkpoint-sqlite", "pydantic", "aiosqlite", "openai", "openai-agents")
 
 
 def described(place: Path) -> dict[str, str]:
@@ -24,6 +24,7 @@ def described(place: Path) -> dict[str, str]:
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
         "commit": _commit(place),
+        "load": f"{os.getloadavg()[0]:.1f} when it began",
         **{each: _version(each) for each in PACKAGES},
     }
 

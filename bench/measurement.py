@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.machine import PACKAGES
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -63,6 +65,21 @@ class Results:
             [Measurement(**each) for each in values["measurements"]],
             [Profile(**each) for each in values["profiles"]],
         )
+
+    def add(self, part: Results) -> None:
+        """Take in what was measured by itself, in place of what there was of the same works and subjects.
+
+        Everything else stays as it is, and what was measured when is told with the machine.
+        """
+        new = {(each.work, each.subject) for each in part.measurements}
+        seen = {(each.work, each.subject) for each in part.profiles}
+        kept = [each for each in self.measurements if (each.work, each.subject) not in new]
+        self.measurements = [*kept, *part.measurements]
+        self.profiles = [each for each in self.profiles if (each.work, each.subject) not in seen] + part.profiles
+        at = ", ".join(f"{name} {part.machine[name]}" for name in ("commit", "load") if part.machine.get(name))
+        told = f"measured by itself, {part.machine.get('measured', '?')}{', ' + at if at else ''}"
+        versions = {name: part.machine[name] for name in PACKAGES if name in part.machine}
+        self.machine = versions | self.machine | {work: told for work, _ in sorted(new)}
 
     def of(self, work: str, subject: str, *, disk: str = "here", audit: bool = False) -> list[Measurement]:
         return [

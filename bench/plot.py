@@ -57,7 +57,7 @@ def draw(values: dict[str, Any], path: Path) -> None:
         axis.set_title(work.title, fontsize=10, loc="left")
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.set_xlabel("ms a step (shorter is faster)", fontsize=8)
+        axis.set_xlabel(f"ms a {'call' if work.kind == 'turn' else 'step'} (shorter is faster)", fontsize=8)
     figure.tight_layout()
     # No date and no version in the file: the same numbers make the same bytes.
     figure.savefig(path, dpi=80, metadata={"Software": None})

@@ -10,8 +10,8 @@ from bench.goals import GOALS
 from bench.measurement import Profile, Results
 from bench.roster import BY_NAME as SUBJECT_NAMED
 from bench.roster import SUBJECTS
-from bench.tables import Row, grid, of_figures, of_loop, shown
-from bench.works import BY_NAME, WORKS
+from bench.tables import Row, grid, of_figures, of_loop, of_turns, shown
+from bench.works import BY_NAME, WORKS, Work
 
 PICTURE = "results.png"
 HOW = """\
@@ -54,9 +54,7 @@ def _parts(results: Results, *, picture: bool) -> list[str]:
     parts += [f"![Milliseconds a step, by work and subject]({PICTURE})", ""] if picture else []
     for work in WORKS:
         if work.name in done:
-            steps = work.kind in ("loop", "spread")
-            table = of_loop(results, work) if steps else of_figures(results, work, NOTES[work.kind])
-            parts += [f"## {work.name}: {work.title}", "", table, ""]
+            parts += [f"## {work.name}: {work.title}", "", *ABOUT.get(work.name, ()), _table(results, work), ""]
     if results.profiles:
         parts += ["## What bounds the goals that were missed", "", PROFILED, ""]
         parts += [line for each in results.profiles for line in _profile(results, each)]
@@ -64,6 +62,26 @@ def _parts(results: Results, *, picture: bool) -> list[str]:
     return parts
 
 
+def _table(results: Results, work: Work) -> str:
+    if work.kind == "turn":
+        return of_turns(results, work)
+    return of_loop(results, work) if work.kind in ("loop", "spread") else of_figures(results, work, NOTES[work.kind])
+
+
+TURN = """\
+What the engine itself takes for an agent's call, beside the same agent with no engine: on openai-agents (`Runner.run`)
+and as a loop written by hand on the openai client. Five turns one after another; in each the model asks for one use of
+a small tool twenty times and then answers. The model is a loopback server in a process of its own, the same for
+everybody, which answers at once and counts its requests: whoever asks more often or less has no figures. A *call* is a
+model call with the use of the tool it asks for; the last answer, and what a run begins and ends with, are spread over
+the twenty.
+
+The bare ones keep nothing: killed, they ask, pay and act again from the beginning. Ours makes two durable commits for
+each model call and two for each use of a tool, one before and one after, so that nothing is paid or done again; each
+answer and each result is in its journal. It opens a new connection for each call to a server on this machine, where
+the bare clients keep one. A real model takes seconds where this one takes none. Figures *over* a bare one are
+differences within a round, their median."""
+ABOUT = {"turn": (TURN, "")}
 NOTES = {
     "resume": {
         "resume_ms": "resume, ms",

@@ -11,6 +11,8 @@ PLAIN = "bench.subjects.plain"
 RAW = "bench.subjects.raw"
 BURR = "bench.subjects.on_burr"
 DBOS = "bench.subjects.on_dbos"
+OUR_AGENTS = "bench.subjects.our_agents"
+BARE = "bench.subjects.bare"
 STEP_BYTES = 500
 """What a raw commit inserts: about as many bytes as a small step of ours leaves in the file."""
 LOOPS = ("small", "100kb", "1mb", "read1mb", "list", "c100", "c1000")
@@ -131,6 +133,20 @@ SUBJECTS = (
     Subject(
         "dbos-wal", "DBOS on SQLite, with WAL", DBOS, {"wal": True}, "dbos", works=("small", "1mb", "c100", *SPREAD)
     ),
+    *(
+        Subject(
+            name,
+            f"ours on {title}, {level.upper()}",
+            OUR_AGENTS,
+            {"executor": "native", "level": level, "runner": runner},
+            works=("turn",),
+            slow=False,
+        )
+        for runner, title in (("agents", "openai-agents"), ("openai", "plain openai"))
+        for level, name in (("full", f"ours-{runner}"), ("normal", f"ours-{runner}-normal"))
+    ),
+    Subject("agents", "bare openai-agents", BARE, {"client": "agents"}, works=("turn",), slow=False),
+    Subject("openai", "bare openai", BARE, {"client": "openai"}, works=("turn",), slow=False),
 )
 BY_NAME = {each.name: each for each in SUBJECTS}
 

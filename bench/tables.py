@@ -90,3 +90,33 @@ def of_figures(results: Results, work: Work, names: Mapping[str, str]) -> str:
         else:
             rows.append([subject.title, *(shown(results.figure(work.name, subject.name, each)) for each in names)])
     return grid(["subject", *names.values()], rows)
+
+
+TURNS = (
+    "subject", "ms/call", "over openai-agents, ms", "over openai, ms", "CPU ms/call", "CPU over openai-agents, ms",
+    "CPU over openai, ms", "bytes/call", "commits/call", "fsyncs/call", "requests", "connections", "steps in file",
+    "level",
+)  # fmt: skip
+
+
+def of_turns(results: Results, work: Work) -> str:
+    """The table of agent turns: what a call takes, and by how much more than it takes those without an engine."""
+    rows: list[Row] = []
+    for subject in SUBJECTS:
+        name = subject.name
+        if not results.of(work.name, name):
+            continue
+        if problem := results.problem(work.name, name):
+            rows.append([subject.title, problem, *[""] * (len(TURNS) - 2)])
+            continue
+        over = {
+            (bare, figure): "–" if bare == name else shown(results.more(work.name, name, bare, figure))
+            for bare in ("agents", "openai")
+            for figure in ("wall_step", "cpu_step")
+        }
+        row = _row(results, work.name, subject)
+        counts = [shown(results.figure(work.name, name, each), 9) for each in ("requests", "connections")]
+        wall = [row[1], over["agents", "wall_step"], over["openai", "wall_step"]]
+        cpu = [row[3], over["agents", "cpu_step"], over["openai", "cpu_step"]]
+        rows.append([row[0], *wall, *cpu, row[4], *row[6:8], *counts, *row[9:]])
+    return grid(TURNS, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["loop", "spread", "resume", "many", "takeover", "raw"]
+Kind = Literal["loop", "spread", "resume", "many", "takeover", "raw", "turn"]
 KB = 1000
 MB = 1_000_000
 MARGIN = 1000
@@ -40,6 +40,7 @@ class Work:
 STORES = ("ours", "saver", "plain", "burr-async-wal", "dbos")
 SAVERS = ("ours", "ours-lg", "saver", "plain", "none")
 SPREADERS = ("ours", "ours-100", "ours-normal", "ours-lg", "saver", "plain", "plain-sync", "none", "dbos", "dbos-wal")
+TALKERS = ("ours-agents", "ours-agents-normal", "ours-openai", "ours-openai-normal", "agents", "openai")
 WORKS = (
     Work("small", "500-step loop, small state", rounds=5, slow=True),
     Work("100kb", "500 steps, a constant field of 100 KB", payload=100 * KB, rounds=3, audited=False),
@@ -72,6 +73,7 @@ WORKS = (
         audited=False,
         subjects=("ours", "ours-normal"),
     ),
+    Work("turn", "agent turns of 20 model calls", "turn", steps=20, runs=5, rounds=3, subjects=TALKERS),
 )
 BY_NAME = {each.name: each for each in WORKS}
 

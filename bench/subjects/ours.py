@@ -81,9 +81,9 @@ def loop_of(order: Order, mark: Callable[[], None]) -> Any:
 
 
 @asynccontextmanager
-async def opened(order: Order, store: Path, flow: Any) -> AsyncIterator[tuple[Engine, SqliteLedger]]:
+async def opened(order: Order, store: Path, flow: Any, **given: Any) -> AsyncIterator[tuple[Engine, SqliteLedger]]:
     ledger = await open_ledger(store, synchronous=order.options["level"])
-    async with Engine.connect(ledger=ledger, workflows=[flow], executor=order.options["executor"]) as engine:
+    async with Engine.connect(ledger=ledger, workflows=[flow], executor=order.options["executor"], **given) as engine:
         yield engine, ledger
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,11 +14,13 @@ from bench.disk import Shim
 from bench.driver import HOUSE, Driver, child
 from bench.goals import GOALS, Goal, to_profile
 from bench.measurement import Measurement, Profile, Results
-from bench.meter import commits
+from bench.meter import Meter, commits
+from bench.model import LAST
 from bench.order import Order
 from bench.report import summary, write
 from bench.roster import BY_NAME as SUBJECT
 from bench.roster import SUBJECTS, Subject, chosen
+from bench.subjects.talking import measure, served
 from bench.works import BY_NAME as WORK
 from bench.works import WORKS, Work, quick
 
@@ -46,6 +49,35 @@ def test_a_subject_is_measured_and_its_steps_are_found_in_the_file(driver: Drive
     assert measured.figures["synchronous"] == "full"
     # Ours commits once to begin with and once a step; plain twice a step, and once for the input and for START.
     assert measured.figures["commits"] == {"ours": 6, "plain": 13, "raw": 5}[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ours-agents", "ours-openai", "agents", "openai"])
+def test_agent_turns_are_equal_work_for_all_and_ours_leave_a_receipt_of_every_call(driver: Driver, name: str) -> None:
+    work = replace(WORK["turn"], steps=2, runs=2)
+    measured = driver.one(work, SUBJECT[name], 0)
+    assert measured.problem == ""
+    assert measured.steps == 4
+    assert measured.figures["requests"] == 6
+    # Of each turn three answers of the model and two of the tool.
+    assert measured.figures["durable"] == (10 if name.startswith("ours") else 0)
+    assert (measured.figures["bytes"] > 0) == name.startswith("ours")
+
+
+async def test_a_turn_that_asks_more_often_than_the_work_says_has_no_figures(tmp_path: Path) -> None:
+    order = Order("bench.subjects.bare", replace(WORK["turn"], steps=1, runs=1), str(tmp_path))
+
+    async def ask_twice() -> str:
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(model.base_url.split(":")[2][:-3]))
+            writer.write(b'POST / HTTP/1.1\r\nContent-Length: 16\r\n\r\n{"messages": []}')
+            assert b"200" in await reader.readline()
+            writer.close()
+        return LAST
+
+    async with served(order) as model:
+        with pytest.raises(AssertionError, match="'requests': 3"):
+            await measure(order, Meter(order.store), model, ask_twice)
 
 
 def test_a_subject_that_fails_costs_its_own_figures_and_no_others(driver: Driver) -> None:
@@ -170,6 +202,33 @@ def test_results_are_read_back_as_they_were_kept(tmp_path: Path) -> None:
     told.keep(tmp_path / "results.json")
     again = Results.kept(tmp_path / "results.json")
     assert (again.measurements, again.profiles, again.machine) == (told.measurements, told.profiles, told.machine)
+
+
+def test_a_part_that_was_measured_by_itself_takes_the_place_of_its_own_works_and_no_others() -> None:
+    told, talkers = planted(faster=3), WORK["turn"].subjects
+    others = [each for each in told.measurements if (each.work, each.subject in talkers) != ("turn", True)]
+    machine = {"measured": "today", "commit": "abc", "load": "7.0 when it began", "openai": "1"}
+    new = [Measurement("turn", each, 0, steps=1, figures={"wall": 7.0}) for each in talkers]
+    told.add(Results({}, machine, new))
+    assert told.measurements == [*others, *new]
+    assert told.of("turn", "plain") != []
+    ours = {"turn": "measured by itself, today, commit abc, load 7.0 when it began"}
+    assert told.machine == {"cores": "1", "openai": "1"} | ours
+
+
+def test_agent_turns_are_told_beside_those_without_an_engine(tmp_path: Path) -> None:
+    told = results()
+    for number in range(3):  # ours takes 2 ms a call more than openai-agents, however slow the round
+        for name, wall in (("ours-agents", 30 + number), ("agents", 10 + number), ("openai", 5)):
+            measured = Measurement("turn", name, number, steps=10, figures={"wall": wall / 1000, "requests": 11})
+            told.measurements.append(measured)
+    told.measurements.append(Measurement("turn", "ours-openai", 0, problem="not built yet"))
+    page = write(told, tmp_path)
+    assert "| ours on openai-agents, FULL | 3.1 | 2 | 2.6 |" in page
+    assert "| bare openai-agents | 1.1 | – | 0.6 |" in page
+    assert "| ours on plain openai, FULL | not built yet |" in page
+    assert "| an agent's call, FULL over bare openai-agents | – | 2 ms |" in page
+    assert "two durable commits for\neach model call and two for each use of a tool" in page
 
 
 def test_what_nobody_is_called_is_refused_with_what_there_is() -> None:
