@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -78,3 +80,10 @@ async def test_a_request_whose_end_is_not_known_asks_a_person(opened: Open) -> N
             assert view.status == "succeeded"
         [first, second] = [headers["idempotency-key"] for _, headers, _ in site.asked]
         assert first == second
+
+
+def test_importing_the_tools_loads_no_client_of_anything() -> None:
+    heavy = ("sqlite3", "httpx2", "mcp", "openai", "agents", "langgraph")
+    asked = f"import sys, workflow_engine.tools; print(*[name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
