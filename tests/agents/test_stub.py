@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter
 from typing_extensions import TypedDict
 
+from graphs.desk import money, sort
+from graphs.newsroom import edit
+from workflow_engine import guardrail, specialist
 from workflow_engine.agents import open_runner
 from workflow_engine.agents.evidence import Evidence
 from workflow_engine.agents.models import Offline
@@ -25,6 +28,7 @@ from workflow_engine.agents.playbook import parse_playbook
 from workflow_engine.agents.rules import Reply
 from workflow_engine.agents.shape import Shape
 from workflow_engine.agents.stub import stub_playbook
+from workflow_engine.bodies.team import within
 from workflow_engine.ports.agents import AgentTask
 
 
@@ -212,3 +216,11 @@ async def test_a_stub_runs(tmp_path: Path) -> None:
         answer = await runner.run(AgentTask(node, "Do it.", "Now.", output))
         TypeAdapter(output).validate_python(answer.value)
     await runner.close()
+
+
+def test_a_stub_has_a_rule_for_each_specialist() -> None:
+    assert [one.name for one, _ in within(edit, str)] == ["reporter", "chronicler", "researcher"]
+    assert [(one.name, output) for one, output in within(money, int)] == [("refunds", int)]
+    judge = specialist(name="judge", instructions="Is this polite?")
+    [(one, output)] = within(dataclasses.replace(sort, guardrails=(guardrail(judge, on="output"),)), str)
+    assert (one, set(output.model_fields)) == (judge, {"fine", "reason"})

@@ -119,6 +119,13 @@ class Team:
         self._turn.beyond += rest if rest.requests > 0 else Usage()
 
 
+def within(node: Agent[Any, Any], output: Any) -> list[tuple[Specialist, Any]]:
+    """The specialists of a node, and what each is asked for: an opinion, or the node's `output` if it takes over."""
+    asked: dict[int, Any] = {id(each.check): Opinion for each in node.guardrails}
+    asked |= {id(each): output for each in colleagues(node.handoffs)}
+    return [(one, asked.get(id(one), one.output)) for one in node.specialists]
+
+
 class _Said(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

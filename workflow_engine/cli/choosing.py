@@ -31,7 +31,8 @@ def choose_model(loaded: Loaded, model: str | None) -> ModelChoice | None:
     if not isinstance(choice, agents.Offline | agents.Replay):
         for flow in (loaded.workflow, *nested(loaded.workflow).values()):
             for node in flow.agents:
-                agents.links_of(choice, node.model)  # a name that nobody knows is an error before the first step
+                for model in (node.model, *(one.model for one in node.specialists)):
+                    agents.links_of(choice, model)  # a name that nobody knows is an error before the first step
     return choice
 
 

@@ -36,6 +36,7 @@ def stub(
     """
     from workflow_engine.agents import playbook_beside, stub_playbook
     from workflow_engine.bodies.agent import output_of
+    from workflow_engine.bodies.team import within
     from workflow_engine.cli.proving import prove
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import emit, point, say
@@ -47,6 +48,8 @@ def stub(
     prove(loaded.workflow)
     flows = (loaded.workflow, *nested(loaded.workflow).values())
     asked = [(node.name, output_of(node, flow)) for flow in flows for node in flow.agents]
+    every = [each for flow in flows for node in flow.agents for each in within(node, output_of(node, flow))]
+    asked += [(one.name, output) for one, output in every]
     if not asked:
         raise UsageError(f"{loaded.workflow.name} has no agents, so no model is needed", typed("run", loaded.label))
     text = stub_playbook(asked)

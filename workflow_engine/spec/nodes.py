@@ -189,6 +189,13 @@ class Agent(Node, Generic[P, R_co]):
     reviewers: tuple[str, ...] = ()
     session: str | None = None
 
+    @property
+    def specialists(self) -> Sequence[Specialist]:
+        """The agents within it, at whatever depth, those that judge included."""
+        from workflow_engine.spec.specialist import specialists_within
+
+        return specialists_within(self.tools, self.handoffs, [each.check for each in self.guardrails])
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.body(*args, **kwargs)  # type: ignore[no-any-return]
 

@@ -95,6 +95,18 @@ def colleagues(handoffs: Sequence[Specialist | str]) -> Iterator[Specialist]:
         due += [each for each in first.handoffs if isinstance(each, Specialist)]
 
 
+def specialists_within(tools: Sequence[Any], handoffs: Sequence[Any], others: Sequence[Any] = ()) -> list[Specialist]:
+    """Every specialist an agent may come to, at whatever depth, each once; `others` are some that it begins with."""
+    found: dict[int, Specialist] = {}
+    due = [*tools, *handoffs, *others]
+    while due:
+        one = due.pop(0)
+        if isinstance(one, Specialist) and id(one) not in found:
+            found[id(one)] = one
+            due += [*one.tools, *one.handoffs]
+    return list(found.values())
+
+
 def named_of(handoff: Specialist | str) -> str:
     """The name of somebody a talk may be handed over to."""
     return handoff if isinstance(handoff, str) else handoff.name
