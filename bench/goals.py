@@ -91,9 +91,9 @@ def over_raw(results: Results) -> float | None:
     return results.more("small", "ours", "raw", "wall_step")
 
 
-def over_bare(subject: str, bare: str) -> Figure:
+def over_bare(subject: str, bare: str, name: str) -> Figure:
     """Milliseconds an agent's call costs over the same agent with no engine: the median of the differences."""
-    return lambda results: results.more("turn", subject, bare, "wall_step")
+    return lambda results: results.more("turn", subject, bare, name)
 
 
 def grown(name: str) -> Figure:
@@ -168,11 +168,12 @@ GOALS = (
     ),
     *(
         Goal(
-            "turn", f"an agent's call, {level} over bare {title}", over_bare(f"ours-{bare}{end}", bare), None,
-            ("turn", f"ours-{bare}{end}"), unit=" ms",
+            "turn", f"{time} an agent's call, {level} over bare {title}", over_bare(f"ours-{bare}{end}", bare, name),
+            None, ("turn", f"ours-{bare}{end}"), unit=" ms",
         )
         for bare, title in (("agents", "openai-agents"), ("openai", "openai"))
         for level, end in (("FULL", ""), ("NORMAL", "-normal"))
+        for time, name in (("wall time of", "wall_step"), ("CPU time of", "cpu_step"))
     ),
 )  # fmt: skip
 

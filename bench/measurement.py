@@ -78,8 +78,8 @@ class Results:
         self.profiles = [each for each in self.profiles if (each.work, each.subject) not in seen] + part.profiles
         at = ", ".join(f"{name} {part.machine[name]}" for name in ("commit", "load") if part.machine.get(name))
         told = f"measured by itself, {part.machine.get('measured', '?')}{', ' + at if at else ''}"
-        versions = {name: part.machine[name] for name in PACKAGES if name in part.machine}
-        self.machine = versions | self.machine | {work: told for work, _ in sorted(new)}
+        versions = {name: part.machine[name] for name in PACKAGES if name in part.machine and name not in self.machine}
+        self.machine |= versions | {work: told for work, _ in sorted(new)}
 
     def of(self, work: str, subject: str, *, disk: str = "here", audit: bool = False) -> list[Measurement]:
         return [

@@ -80,7 +80,8 @@ The bare ones keep nothing: killed, they ask, pay and act again from the beginni
 each model call and two for each use of a tool, one before and one after, so that nothing is paid or done again; each
 answer and each result is in its journal. It opens a new connection for each call to a server on this machine, where
 the bare clients keep one. A real model takes seconds where this one takes none. Figures *over* a bare one are
-differences within a round, their median."""
+differences within a round, their median; where the machine had other work (its load stands at the end), CPU time says
+more than wall time."""
 ABOUT = {"turn": (TURN, "")}
 NOTES = {
     "resume": {

@@ -227,7 +227,7 @@ def test_agent_turns_are_told_beside_those_without_an_engine(tmp_path: Path) -> 
     assert "| ours on openai-agents, FULL | 3.1 | 2 | 2.6 |" in page
     assert "| bare openai-agents | 1.1 | – | 0.6 |" in page
     assert "| ours on plain openai, FULL | not built yet |" in page
-    assert "| an agent's call, FULL over bare openai-agents | – | 2 ms |" in page
+    assert "| wall time of an agent's call, FULL over bare openai-agents | – | 2 ms |" in page
     assert "two durable commits for\neach model call and two for each use of a tool" in page
 
 
