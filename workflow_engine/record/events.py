@@ -483,3 +483,42 @@ def write_event(event: Any) -> str:
 def read_event(text: str) -> Any:
     """The event of a line. Raises pydantic.ValidationError for anything that is none."""
     return _EVENT.validator.validate_json(text)
+
+
+__all__ = [
+    "AttemptFailed",
+    "CallFailed",
+    "CallFinished",
+    "CallRuled",
+    "CallStarted",
+    "CodeChanged",
+    "EffectStarted",
+    "Event",
+    "ItemFailed",
+    "ItemFinished",
+    "QuestionAnswered",
+    "QuestionApproved",
+    "QuestionAsked",
+    "QuestionExpired",
+    "QuestionReassigned",
+    "QuestionReminded",
+    "QuestionWithdrawn",
+    "RunCancelled",
+    "RunClaimed",
+    "RunCreated",
+    "RunFailed",
+    "RunForked",
+    "RunInterrupted",
+    "RunMigrated",
+    "SignalReceived",
+    "SignalRefused",
+    "StepFailed",
+    "StepFinished",
+    "StepWithdrawn",
+    "SubflowEntered",
+    "TalkBegan",
+    "WaitBegan",
+    "WaitExpired",
+    "read_event",
+    "write_event",
+]
