@@ -30,7 +30,7 @@ def chat(folder: Path, **given: Any) -> Workflow[Any]:
     def talk(customer: str, says: str) -> str:
         return says
 
-    resources = {Sessions: open_sessions(f"sqlite:///{folder}/talks.sqlite", **given)}
+    resources: dict[type, Any] = {Sessions: open_sessions(f"sqlite:///{folder}/talks.sqlite", **given)}
     return workflow("chat", state=Chat, edges=[START >> talk >> END], resources=resources)
 
 
