@@ -218,8 +218,8 @@ def chosen(model: str | None, environ: dict[str, str] = HERE, node: str | None =
         ("big", ["big 7 chat"]),
         ("big,small@spare", ["big 7 chat", "small@spare 9 responses"]),
         (" small@other , big,big", ["small@other 8 chat", "big 7 chat"]),
-        ("claude@20250219", ["claude@20250219 7 chat"]),
-        ("claude@20250219@spare", ["claude@20250219@spare 9 responses"]),
+        ("large@20250219", ["large@20250219 7 chat"]),
+        ("large@20250219@spare", ["large@20250219@spare 9 responses"]),
     ],
 )
 def test_a_name_says_its_endpoint(model: str, links: list[str]) -> None:

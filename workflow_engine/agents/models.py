@@ -197,7 +197,7 @@ def _link(name: str, named: Mapping[str, Endpoint]) -> Endpoint:
     if name == OFFLINE or name.startswith(REPLAY):
         raise errors.UsageError(f"{name} is no model of an endpoint", f"it is for a whole run: --model {name}")
     model, _, at = name.rpartition("@")
-    # A version behind an @, as in claude@20250219, begins with a digit; an endpoint's name does not.
+    # A version behind an @, as in large@20250219, begins with a digit; an endpoint's name does not.
     if not model or not at[:1].isalpha():
         model, at = name, ""
     found = named.get(at)
