@@ -110,6 +110,8 @@ def _strange_open(path: Any, mode: Any, flags: Any) -> bool:
     if isinstance(path, int):
         return False
     writes = (isinstance(mode, str) and set(mode) & set("wax+")) or (isinstance(flags, int) and flags & _WRITES)
+    if os.fsdecode(path) == "workflow.toml":  # the settings of whoever looks, in their own folder
+        return bool(writes)
     # A traceback, or an error of the standard library, looks its sources up.
     return bool(writes) or not os.fsdecode(path).endswith((".py", ".pyc", ".sql", ".typed"))
 

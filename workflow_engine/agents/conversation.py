@@ -93,19 +93,23 @@ async def _ask(asked: Asked, visiting: Visit) -> Any:
             run_config=_CONFIG,
             error_handlers={"invalid_final_output": _empty},
         )
+        wrong = None
         try:
             value = shape.read(str(result.final_output))
+        except Unfit as error:
+            wrong = error
+        if wrong is not None:
+            unfit += 1
+            if unfit > AGAIN:
+                raise _unfit(shape, choice, wrong)
+            complaint = shape.again(str(wrong))
+            task.tell("the answer does not fit its type")
+        else:
             why = await task.check(value)
             if why is None:
                 return value
             complaint = shape.rejected(why)
             task.tell("the answer was not accepted")
-        except Unfit as wrong:
-            unfit += 1
-            if unfit > AGAIN:
-                raise _unfit(shape, choice, wrong) from None
-            complaint = shape.again(str(wrong))
-            task.tell("the answer does not fit its type")
         agent = result.last_agent
         said = [*result.to_input_list(), {"role": "user", "content": complaint}]
     raise MaxTurnsExceeded("its turns are used up")

@@ -99,6 +99,7 @@ async def serve_http(server: Server[Any], port: int, token: str, listening: List
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((HOST, port))
+    bound.listen()  # before anybody is told the address
     port = bound.getsockname()[1]
     hosts = [f"{HOST}:{port}", f"localhost:{port}"]
     security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[f"http://{each}" for each in hosts])

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field
 
 from workflow_engine.making import quickly
 from workflow_engine.record.usage import Spent
 
 T = TypeVar("T")
+
+
+def _is_empty(value: Any) -> bool:
+    return not value
 
 
 @quickly
@@ -29,8 +35,11 @@ class Move:
     via: tuple[str, ...] = ()
     ended: str | None = None
     spent: Mapping[str, Spent] = field(default_factory=dict)
-    dropped: tuple[str, ...] = ()
-    leaving: Mapping[str, tuple[str, str] | tuple[()]] = field(default_factory=dict)
+    # Empty in nearly every step of nearly every run, where not a byte is spent on them.
+    dropped: Annotated[tuple[str, ...], Field(exclude_if=_is_empty)] = ()
+    leaving: Annotated[Mapping[str, tuple[str, str] | tuple[()]], Field(exclude_if=_is_empty)] = field(
+        default_factory=dict
+    )
 
 
 @quickly

@@ -141,12 +141,13 @@ def _graphs(workflow: Workflow[Any]) -> dict[str, Any]:
 
 def _sketched(nodes: Mapping[str, Node], graphs: Mapping[str, Any]) -> dict[str, Node]:
     """The foreign graphs among nodes without code, with what they look like."""
-    found = {name: nodes.get(name) for name in graphs}
-    return {
-        name: replace(node, remembered=Sketch.of(graphs[name]))
-        for name, node in found.items()
-        if isinstance(node, Foreign) and node.graph is None
-    }
+    made: dict[str, Node] = {}
+    for name in graphs:
+        node = nodes.get(name)
+        if isinstance(node, Foreign) and node.graph is None:
+            made[name] = replace(node, remembered=Sketch.of(graphs[name]))
+            vars(made[name])["signature"] = node.signature  # which no body tells here
+    return made
 
 
 def _within(shape: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Workflow[Any]]:
