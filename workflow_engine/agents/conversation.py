@@ -93,6 +93,7 @@ async def _ask(asked: Asked, visiting: Visit) -> Any:
             run_config=_CONFIG,
             error_handlers={"invalid_final_output": _empty},
         )
+        value: Any = None
         wrong = None
         try:
             value = shape.read(str(result.final_output))
