@@ -38,7 +38,12 @@ def test_a_swarm_loses_nothing(tmp_path: Path, record_property: Any, seed: int) 
 
 @pytest.mark.slow
 def test_the_swarm_notices_that_no_lock_is_taken(tmp_path: Path) -> None:
-    swarm(tmp_path, runs=20, workers=2, seed=4, pause=0.3, fault="no_lock_is_taken")
-    told = lines(tmp_path)
-    problems = wrongs(told) + disorder(told)
-    assert any("ran again" in each or "FenceLost" in each for each in problems), problems
+    problems: list[str] = []
+    for seed in range(4, 12):  # two must want one run at one moment, which a quick machine may pass by
+        (tmp_path / str(seed)).mkdir()
+        swarm(tmp_path / str(seed), runs=20, workers=2, seed=seed, pause=0.3, fault="no_lock_is_taken")
+        told = lines(tmp_path / str(seed))
+        problems += wrongs(told) + disorder(told)
+        if any("ran again" in each or "FenceLost" in each for each in problems):
+            return
+    raise AssertionError(problems)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import inspect
 import io
+import itertools
 import os
 import re
 import shlex
@@ -146,9 +147,21 @@ def _shell() -> dict[str, str]:
 def _alike(expected: str, real: str) -> bool:
     """Whether the texts differ only in what differs every time. A line of `...` stands for any lines."""
     wanted = [_plain(line) for line in expected.splitlines() if line.strip()]
-    found = "".join(f"{_plain(line)}\n" for line in real.splitlines() if line.strip())
+    lines = [_plain(line) for line in real.splitlines() if line.strip()]
+    if "..." not in wanted:
+        wanted, lines = _at_once(wanted), _at_once(lines)
+    found = "".join(f"{line}\n" for line in lines)
     pattern = "".join("(?:.*\n)*" if line == "..." else f"{re.escape(line)}\n" for line in wanted)
     return re.fullmatch(pattern, found) is not None
+
+
+def _at_once(lines: list[str]) -> list[str]:
+    """The same, with the lines of what goes on at once in one order: who is first differs every time."""
+    sorted_: list[str] = []
+    for under_way, group in itertools.groupby(lines, key=lambda line: line[:1] in "✔✖‖"):
+        some = list(group)
+        sorted_ += sorted(some) if under_way else some
+    return sorted_
 
 
 _CHANGING = (
