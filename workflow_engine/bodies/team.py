@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from workflow_engine.bodies.boxes import Boxes
 from workflow_engine.bodies.checks import Opinion
+from workflow_engine.bodies.grant import Grant, may_rebuild
 from workflow_engine.bodies.scene import Scene
 from workflow_engine.bodies.tools import granted
-from workflow_engine.bodies.turn import Grant, Turn, may_rebuild
+from workflow_engine.bodies.turn import Turn
 from workflow_engine.errors import AgentFailed
 from workflow_engine.ports import agents as ports
 from workflow_engine.record.usage import Usage

@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from workflow_engine.bodies.grant import Grant
 from workflow_engine.bodies.scene import Scene, argument
-from workflow_engine.bodies.turn import Grant, Turn
+from workflow_engine.bodies.turn import Turn
 from workflow_engine.errors import DeclarationError
 from workflow_engine.ports import agents as ports
 from workflow_engine.spec.nodes import Parameter
