@@ -9,10 +9,12 @@ from pydantic import BaseModel
 
 from tests.agents.endpoint import Script, call, say
 from tests.agents.team import keys, nested, offered, ops, releasing, thinking
+from tests.agents.test_streaming import Ear
 from tests.agents.ticket import Town, deploy, read_ticket
 from tests.engine.conftest import KeptLedger, Open, clock, ledger, opened
 from workflow_engine import Engine, RunView, specialist
 from workflow_engine.record import events as e
+from workflow_engine.record.story import story
 from workflow_engine.record.usage import Usage
 from workflow_engine.testing import Crashed, crash_after
 
@@ -165,6 +167,24 @@ async def test_a_talk_is_handed_over_and_the_journal_says_so(opened: Open, ledge
         told = [each.event for each in await ledger.journal(view.id)]
         handed = [each for each in told if isinstance(each, e.CallFinished) and each.what == "handoff"]
         assert [(each.asked, each.name) for each in handed] == [("release", "billing")]
+        [told_of] = [each for each in story(told) if each.kind == "handoff"]
+        assert (told_of.who, told_of.text, told_of.call) == ("release", "billing", "h1")
+        assert "transfer" not in str([each.text for each in story(told) if each.kind == "tool_call"])
+
+
+async def test_a_talk_that_changes_hands_is_heard_as_it_does(opened: Open) -> None:
+    ear = Ear()
+    billing = specialist(name="billing", instructions="You bill.")
+
+    def mind(instructions: str, _: list[Any]) -> Script:
+        return call(("transfer_to_billing", {})) if "You release" in instructions else say("billed")
+
+    flow = releasing(handoffs=(billing,))
+    async with thinking(opened, mind, town=Town(), flow=flow, listeners=[ear]) as (engine, _):
+        assert (await engine.run(flow, {"number": 7})).state.done == "billed"
+    kinds = [each["item"] for each in ear.pieces if each["item"] != "delta"]
+    assert kinds == ["handoff", "message"]
+    assert ear.pieces[0] == {"item": "handoff", "agent": "release", "to": "billing"}
 
 
 async def test_agents_that_hand_one_talk_back_and_forth_are_stopped_by_its_turns(opened: Open) -> None:

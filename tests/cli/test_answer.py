@@ -101,6 +101,17 @@ def test_an_answer_goes_on_with_the_run_here(run: str, cli: Cli) -> None:
     assert "ana" in cli("show", run, "review").out
 
 
+def test_an_answered_question_is_shown_with_its_answer_and_without_its_form(run: str, cli: Cli) -> None:
+    assert "choices   retry, abandon" in cli("show", run, "review").out
+    cli("answer", run, "retry", "hint=be brief", "--by", "ana")
+    page = cli("show", run, "review").out
+    assert "review asked" in page
+    assert "retry, hint be brief by ana through cli" in page
+    assert "choices" not in page
+    assert "line 2" not in page
+    assert "line 2" in cli("show", run, "review", "--full").out
+
+
 def test_a_hint_that_looks_like_a_number_stays_a_hint(run: str, cli: Cli) -> None:
     assert cli("answer", run, "retry", "hint=42", "--json").json["state"]["ruling"]["hint"] == "42"
 

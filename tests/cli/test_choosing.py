@@ -92,6 +92,15 @@ def test_a_run_goes_on_with_the_model_it_was_begun_with(failed: str, endpoint: N
     assert typed.json["answered_by"] == ["offline-playbook/pair"]
 
 
+def test_a_model_named_twice_is_a_chain(failed: str, endpoint: None, cli: Cli) -> None:
+    typed = cli("resume", failed, "--model", "big", "--model", "small", "--json")
+    assert typed.code == 1
+    assert "no model of the chain answered" in typed.json["error"]["message"]
+    offline = cli("resume", failed, "--model", "big", "--model", "offline")
+    assert offline.code == 2
+    assert "offline is no link of a chain" in offline.err
+
+
 def test_a_count_of_one_has_no_plural(failed: str, cli: Cli) -> None:
     page = cli("show", failed, "1").out
     assert "1 request, " in page

@@ -81,6 +81,13 @@ def swell() -> str:
 
 
 @server.tool()
+def flood(megabytes: int) -> str:
+    """Answer far too much."""
+    note(f"flood {megabytes}")
+    return "x" * (megabytes << 20)
+
+
+@server.tool()
 def fail() -> str:
     """Fail."""
     raise ValueError("there is no such channel")
@@ -108,3 +115,5 @@ if __name__ == "__main__":
             server.run("sse", port=int(port))
         case ["http", port]:
             server.run("streamable-http", port=int(port))
+        case ["json", port]:
+            server.run("streamable-http", port=int(port), json_response=True)

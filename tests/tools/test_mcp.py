@@ -94,6 +94,22 @@ async def test_an_effect_in_whose_middle_the_server_died_is_in_doubt_and_not_rep
     assert asked(tmp_path) == ["post a", "post b"]
 
 
+async def test_an_answer_that_is_too_large_is_not_read_and_the_server_lives_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow_engine.agents.mcpstdio.LONGEST_LINE", 2 << 20)
+    async with using(odd(tmp_path, allow=["flood", "read_note"], reads=["flood", "read_note"])) as tools:
+        both = (use(tools["flood"], megabytes=20), use(tools["read_note"], number=1))
+        told: list[Any] = list(await asyncio.gather(*both, return_exceptions=True))
+        assert "larger than" in str(told[0])
+        assert told[1] == "note 1"
+        assert len(await use(tools["flood"], megabytes=1)) == 1 << 20
+    async with using(odd(tmp_path, allow=["flood"], reads=[])) as tools:
+        with pytest.raises(EffectUnknown, match="larger than"):  # it happened, whatever it said
+            await use(tools["flood"], megabytes=20)
+    assert (tmp_path / "asked.txt").read_text().count("started") == 2
+
+
 async def test_an_effect_that_may_be_rerun_is(tmp_path: Path) -> None:
     async with using(odd(tmp_path, in_doubt="rerun")) as tools:
         assert await use(tools["post_dying"], text="a") == "posted a"

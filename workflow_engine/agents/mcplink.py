@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from typing import Any, TextIO, TypeVar
 
 import httpx2
-from mcp import Client, MCPError, StdioServerParameters
+from mcp import Client, MCPError
 from mcp.client.sse import sse_client
-from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST
 
 from workflow_engine.agents.mcpplan import ServerPlan
+from workflow_engine.agents.mcpstdio import LONGEST_LINE, TOO_LONG, stdio
 from workflow_engine.errors import Infrastructure, WorkflowError
 
 T = TypeVar("T")
@@ -109,9 +109,8 @@ class Life:
         plan = self._plan
         if plan.transport == "stdio":
             env = {**plan.env, **self._known}
-            asked = StdioServerParameters(command=plan.command[0], args=list(plan.command[1:]), env=env, cwd=plan.cwd)
             with _listening(self._hear) as errlog:
-                async with stdio_client(asked, errlog) as streams:
+                async with stdio(plan.command, env, plan.cwd, errlog) as streams:
                     yield streams
             return
         # No end to silence here: each use of a tool has its own.
@@ -123,8 +122,10 @@ class Life:
                 yield streams
             return
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=timeout, trust_env=False) as client,
-            streamable_http_client(plan.url, http_client=client) as streams,
+            httpx2.AsyncClient(
+                headers=headers, timeout=timeout, trust_env=False, event_hooks={"response": [_bound]}
+            ) as client,
+            streamable_http_client(plan.url, http_client=client, max_sse_event_size=LONGEST_LINE) as streams,
         ):
             yield streams
 
@@ -196,6 +197,28 @@ class _Counted:
 
 def _plain_client(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, trust_env=False)
+
+
+async def _bound(response: httpx2.Response) -> None:
+    # A stream of events is bounded event by event.
+    if isinstance(response.stream, httpx2.AsyncByteStream) and "json" in response.headers.get("content-type", ""):
+        response.stream = _Bounded(response.stream)
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > LONGEST_LINE:
+                raise httpx2.StreamError(TOO_LONG)
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -25,8 +25,8 @@ MOST = 500
 """Tools of one server; a model is told each."""
 LONGEST_TEXT = 20_000
 """Of a description: it goes into every question to the model."""
-# What the server did certainly not begin.
-_REFUSED = frozenset({types.INVALID_PARAMS, types.METHOD_NOT_FOUND, types.INVALID_REQUEST, types.PARSE_ERROR})
+# What the server did certainly not begin. An answer that cannot be parsed is none of these.
+_REFUSED = frozenset({types.INVALID_PARAMS, types.METHOD_NOT_FOUND, types.INVALID_REQUEST})
 KEY = "workflow-engine/idempotency-key"
 
 

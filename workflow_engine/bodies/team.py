@@ -85,8 +85,13 @@ class Team:
             tools=self._tools(tools, first),
             roles=tuple(self._role(each) for each in others),
             handoffs=tuple(named_of(each) for each in handoffs),
-            handed=partial(self._turn.handed, task.path),
+            handed=partial(self._handed, task),
         )
+
+    async def _handed(self, task: ports.AgentTask, before: str, to: str) -> None:
+        await self._turn.handed(task.path, before, to)
+        if task.hear is not None:
+            task.hear({"item": "handoff", "agent": before, "to": to})
 
     def _role(self, one: Specialist) -> ports.Role:
         return ports.Role(

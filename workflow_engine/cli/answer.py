@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow_engine.cli.options import AllowUnsandboxed, By, Executor, ExecutorName, Json, Model, Store
+from workflow_engine.cli.options import AllowUnsandboxed, By, Executor, ExecutorName, Json, Models, Store, chain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def answer(
         str | None, typer.Option("--json-value", metavar="JSON", help="the whole answer as JSON, in place of words")
     ] = None,
     by: By = None,
-    model: Model = None,
+    model: Models = None,
     executor: Executor = ExecutorName.NATIVE,
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
@@ -47,7 +47,7 @@ def answer(
     if standing.status == "open":
         raise typer.Exit(_wait_for_others(standing, name, store, json))
     say(f"answered by {name}")
-    go_on_or_say(standing.question.run, Manner(store, executor, model, allow_unsandboxed, json))
+    go_on_or_say(standing.question.run, Manner(store, executor, chain(model), allow_unsandboxed, json))
 
 
 def _wait_for_others(standing: Standing, name: str, store: Path | None, as_json: bool) -> int:

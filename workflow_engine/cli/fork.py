@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow_engine.cli.options import AllowUnsandboxed, Executor, ExecutorName, Json, Model, RunName, Store
+from workflow_engine.cli.options import AllowUnsandboxed, Executor, ExecutorName, Json, Models, RunName, Store, chain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def fork(
         list[str] | None,
         typer.Option("--input", "-i", metavar="@FILE", help="edits as a JSON object: @file.json, or - for stdin"),
     ] = None,
-    model: Model = None,
+    model: Models = None,
     executor: Executor = ExecutorName.NATIVE,
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
@@ -55,7 +55,7 @@ def fork(
         format_of(picture)
     given = list(words or [])
     target = given.pop(0) if given and "=" not in given[0] else None
-    manner = Manner(store, executor, model, allow_unsandboxed, json)
+    manner = Manner(store, executor, chain(model), allow_unsandboxed, json)
     view, drawn = run_loop(_forked(run, target, at, given, inputs or [], manner, picture))
     raise typer.Exit(report(view, store=store, as_json=json, picture=drawn))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow_engine.cli.options import AllowUnsandboxed, Executor, ExecutorName, Model, Store
+from workflow_engine.cli.options import AllowUnsandboxed, Executor, ExecutorName, Models, Store, chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ def mcp(
         str | None, typer.Option("--answer-as", metavar="NAME", help="let callers answer questions, under this name")
     ] = None,
     at_once: Annotated[int, typer.Option("--at-once", metavar="N", min=1, help="so many runs at a time")] = 8,
-    model: Model = None,
+    model: Models = None,
     executor: Executor = ExecutorName.NATIVE,
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
@@ -50,7 +50,7 @@ def mcp(
     loaded = [load(each) for each in targets]
     for each in loaded:
         prove(each.workflow)
-    manner = Manner(store, executor, model, allow_unsandboxed)
+    manner = Manner(store, executor, chain(model), allow_unsandboxed)
     # What bodies print goes to stderr: over stdio, stdout is the protocol's, and serving it diverts the rest itself.
     with nullcontext() if http is None else redirect_stdout(sys.stderr):
         raise typer.Exit(run_loop(_serve(loaded, manner, at_once, http, answer_as)))

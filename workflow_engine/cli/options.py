@@ -28,12 +28,12 @@ Store = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]
-Model = Annotated[
-    str | None,
+Models = Annotated[
+    list[str] | None,
     typer.Option(
         "--model",
         metavar="NAME",
-        help="'offline' for the playbook, or a model: NAME, NAME@ENDPOINT, or several with commas as a chain",
+        help="'offline' for the playbook, or a model: NAME or NAME@ENDPOINT; repeated, or with commas, a chain",
     ),
 ]
 Executor = Annotated[ExecutorName, typer.Option("--executor", help="who drives the run")]
@@ -41,6 +41,11 @@ AllowUnsandboxed = Annotated[
     bool, typer.Option("--allow-unsandboxed", help="let a live model's code run without a sandbox")
 ]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="who does this (your login name)")]
+
+
+def chain(models: list[str] | None) -> str | None:
+    """What `--model` says, however often it was given, as one text."""
+    return ",".join(models) if models else None
 
 
 def who(by: str | None) -> str:

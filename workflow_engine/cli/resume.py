@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow_engine.cli.options import AllowUnsandboxed, By, Executor, ExecutorName, Json, Model, RunName, Store, who
+from workflow_engine.cli.options import (
+    AllowUnsandboxed,
+    By,
+    Executor,
+    ExecutorName,
+    Json,
+    Models,
+    RunName,
+    Store,
+    chain,
+    who,
+)
 
 if TYPE_CHECKING:
     from workflow_engine.engine import Engine
@@ -18,7 +29,7 @@ def resume(
     target: Annotated[
         str | None, typer.Argument(metavar="TARGET", help="its code, where the run's own is gone")
     ] = None,
-    model: Model = None,
+    model: Models = None,
     executor: Executor = ExecutorName.NATIVE,
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
@@ -33,7 +44,7 @@ def resume(
     from workflow_engine.cli.report import report
     from workflow_engine.cli.stopping import run_loop
 
-    manner = Manner(store, executor, model, allow_unsandboxed, json)
+    manner = Manner(store, executor, chain(model), allow_unsandboxed, json)
     view = run_loop(go_on(run, manner, target=target, accept_changes=accept_changes))
     raise typer.Exit(report(view, store=store, as_json=json))
 
@@ -42,7 +53,7 @@ def recover(
     targets: Annotated[
         list[str] | None, typer.Argument(metavar="TARGET", help="code of runs that do not remember theirs")
     ] = None,
-    model: Model = None,
+    model: Models = None,
     executor: Executor = ExecutorName.NATIVE,
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
@@ -53,7 +64,7 @@ def recover(
     from workflow_engine.cli.recovering import recover_all
     from workflow_engine.cli.stopping import run_loop
 
-    manner = Manner(store, executor, model, allow_unsandboxed, json)
+    manner = Manner(store, executor, chain(model), allow_unsandboxed, json)
     raise typer.Exit(run_loop(recover_all(targets or [], manner)))
 
 

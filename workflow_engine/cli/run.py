@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow_engine.cli.options import AllowUnsandboxed, Executor, ExecutorName, Json, Model, Store, Target
+from workflow_engine.cli.options import AllowUnsandboxed, Executor, ExecutorName, Json, Models, Store, Target, chain
 
 if TYPE_CHECKING:
     from workflow_engine.engine import Engine
@@ -23,7 +23,7 @@ def run(
         list[str] | None,
         typer.Option("--input", "-i", metavar="@FILE", help="inputs as a JSON object: @file.json, or - for stdin"),
     ] = None,
-    model: Model = None,
+    model: Models = None,
     executor: Executor = ExecutorName.NATIVE,
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
@@ -70,7 +70,7 @@ def run(
         format_of(picture)  # a suffix nobody can draw is told before the run, not after it
     loaded = load(target)
     prove(loaded.workflow)
-    manner = Manner(store, executor, model, allow_unsandboxed, json)
+    manner = Manner(store, executor, chain(model), allow_unsandboxed, json)
     if batch is not None:
         from workflow_engine.cli.batch import Order, read_rate, run_batch
         from workflow_engine.cli.inputs import read_given
@@ -91,9 +91,9 @@ def run(
     if (alone := _of_a_batch(at_once, rate, results, batch_id, skip_bad)) is not None:
         raise UsageError(f"{alone} says how a batch runs", "add --batch FILE.jsonl")
     given = read_inputs(loaded.workflow, fields or [], inputs or [])
-    choice = choose_model(loaded, model)
+    choice = choose_model(loaded, manner.model)
     refuse_unknown_inputs(choice, given.plain)
-    label = str(Label(loaded.label, model if choice is not None else None))
+    label = str(Label(loaded.label, manner.model if choice is not None else None))
 
     async def begin(engine: Engine) -> RunView[Any]:
         return await engine.run(loaded.workflow, given.typed, label)

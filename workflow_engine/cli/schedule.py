@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow_engine.cli.options import Json, Model, Store, Target
+from workflow_engine.cli.options import Json, Models, Store, Target, chain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def add(
     catch_up: Annotated[
         bool, typer.Option("--catch-up", help="begin every one that was missed, not only the last")
     ] = False,
-    model: Model = None,
+    model: Models = None,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -68,7 +68,8 @@ def add(
     loaded = load(target)
     prove(loaded.workflow)
     fields = read_given(loaded.workflow, given, inputs or []).typed
-    label = str(Label(loaded.label, model))
+    named = chain(model)
+    label = str(Label(loaded.label, named))
 
     async def make() -> tuple[Schedule, datetime | None]:
         async with writing(store) as engine:
@@ -90,7 +91,7 @@ def add(
         emit_json(_document(made, due))
     else:
         emit(f"schedule {made.name}: {_when(made)}, next {_moment(due)}")
-    chosen = () if model is None else ("--model", model)
+    chosen = () if named is None else ("--model", named)
     point(
         ("look", typed("schedule", "list", store=store)),
         ("drive", typed("worker", loaded.label, *chosen, store=store)),

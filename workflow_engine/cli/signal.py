@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow_engine.cli.options import AllowUnsandboxed, By, Executor, ExecutorName, Json, Model, RunName, Store, who
+from workflow_engine.cli.options import (
+    AllowUnsandboxed,
+    By,
+    Executor,
+    ExecutorName,
+    Json,
+    Models,
+    RunName,
+    Store,
+    chain,
+    who,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +46,7 @@ def signal(
     documents: Documents = None,
     id: SignalId = None,
     by: By = None,
-    model: Model = None,
+    model: Models = None,
     executor: Executor = ExecutorName.NATIVE,
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
@@ -60,7 +71,7 @@ def signal(
         say(f"signal {sent.name} sent: {sent.id}")
     else:
         say(f"signal {sent.name} sent: {sent.id}; nothing waits for it yet, so it is kept")
-    manner = Manner(store, executor, model, allow_unsandboxed, json)
+    manner = Manner(store, executor, chain(model), allow_unsandboxed, json)
     view = run_loop(standing(sent.run, manner))
     if view.run.status == "waiting" and view.letters and not view.owned:
         go_on_or_say(sent.run, manner)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workflow_engine.cli.options import Json, Model, Store, Target
+from workflow_engine.cli.options import Json, Models, Store, Target, chain
 
 if TYPE_CHECKING:
     from workflow_engine.record.ids import RunId
@@ -21,7 +21,7 @@ def start(
         list[str] | None,
         typer.Option("--input", "-i", metavar="@FILE", help="inputs as a JSON object: @file.json, or - for stdin"),
     ] = None,
-    model: Model = None,
+    model: Models = None,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -37,7 +37,8 @@ def start(
     loaded = load(target)
     prove(loaded.workflow)
     given = read_inputs(loaded.workflow, fields or [], inputs or [])
-    label = str(Label(loaded.label, model))
+    named = chain(model)
+    label = str(Label(loaded.label, named))
 
     async def begin() -> RunId:
         async with writing(store) as engine:
@@ -48,7 +49,7 @@ def start(
         emit_json({"run": run, "workflow": loaded.workflow.name, "status": "queued"})
     else:
         emit(run)
-    chosen = () if model is None else ("--model", model)
+    chosen = () if named is None else ("--model", named)
     point(
         ("look", typed("show", run, store=store)),
         ("drive", typed("worker", loaded.label, *chosen, store=store)),

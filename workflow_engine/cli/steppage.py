@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from workflow_engine.cli.report import question_block
 from workflow_engine.cli.signs import sign
 from workflow_engine.cli.voice import BOLD, DIM, painted
 from workflow_engine.errors import UsageError
-from workflow_engine.record.events import AttemptFailed, ItemFailed, QuestionAnswered, StepFinished
+from workflow_engine.record.events import AttemptFailed, ItemFailed, StepFinished
 from workflow_engine.record.story import StoryItem, story
 
 if TYPE_CHECKING:
     from workflow_engine.ports.ledger import Recorded
     from workflow_engine.record.history import StepRecord
+    from workflow_engine.record.inbox import Standing
     from workflow_engine.runtime.view import RunView
 
 
@@ -139,11 +141,36 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
     lines += _story_lines(_story(step, journal), full)
     for standing in view.questions:
         if _about(page, standing.question.node, standing.question.visit):
-            lines += ["", *question_block(standing, whole=True, longest=None if full else 24)]
-    for answer in _answers(step, journal):
-        fact("answer", f"{line(str(answer.answer.value))} by {answer.answer.by} through {answer.answer.through}")
+            open_ = standing.status == "open" and standing.answer is None
+            lines += ["", *(_open(standing, full) if open_ else _settled(standing, full))]
     lines += _written(page, full)
     return lines
+
+
+def _open(standing: Standing, full: bool) -> list[str]:
+    return question_block(standing, whole=True, longest=None if full else 24)
+
+
+def _settled(standing: Standing, full: bool) -> list[str]:
+    """A question that wants no answer any more: what was asked, and what became of it. Its form is of no use."""
+    asked, answer, out = standing.question, standing.answer, sys.stdout
+    lines = [f"  {line(asked.node)} asked  {painted(asked.id, DIM, out)}"]
+    told = plain(asked.message).strip().splitlines()
+    lines += [f"  {each}" for each in (told if full else told[:1])]
+    for piece in asked.evidence if full else ():
+        lines += [f"      {each}" for each in plain(piece).splitlines()]
+    if answer is None:
+        return [*lines, f"    {painted(standing.status, DIM, out)}"]
+    said = answer.value
+    if isinstance(said, Mapping) and "choice" in said:
+        more = "".join(f", {name} {_value(value)}" for name, value in said.items() if name != "choice" and value)
+        said = f"{said['choice']}{more}"
+    told_by = f"{_value(said)} by {answer.by} through {answer.through}"
+    return [*lines, f"    {painted('answer'.ljust(8), DIM, out)}  {told_by if full else line(told_by, 100)}"]
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _story(step: StepRecord, journal: Sequence[Recorded]) -> tuple[StoryItem, ...]:
@@ -156,7 +183,7 @@ def _story(step: StepRecord, journal: Sequence[Recorded]) -> tuple[StoryItem, ..
 
 
 _TOLD = {"prompt": "asked", "message": "said", "reasoning": "thought", "tool_call": "uses", "tool_result": "got"}
-_TOLD |= {"ruling": "ruled", "failed": "failed", "unknown": "unclear"}
+_TOLD |= {"ruling": "ruled", "handoff": "handed", "check": "looked", "failed": "failed", "unknown": "unclear"}
 
 
 def _story_lines(items: Sequence[StoryItem], full: bool) -> list[str]:
@@ -189,6 +216,10 @@ def _words(item: StoryItem) -> str:
             return f"{item.who} {item.text}"
         case "unknown":
             return "the model: how it ended is not known"
+        case "handoff":
+            return f"{item.who} > {item.text}"
+        case "check":
+            return f"{item.who}: {item.text or 'fine'}"
         case "ruling":
             return f"{item.text} (by {item.who})"
         case "failed":
@@ -244,12 +275,4 @@ def _tries(step: StepRecord, journal: Sequence[Recorded]) -> list[AttemptFailed]
         each.event
         for each in journal
         if isinstance(each.event, AttemptFailed) and (each.event.node, each.event.visit) == (step.node, step.visit)
-    ]
-
-
-def _answers(step: StepRecord, journal: Sequence[Recorded]) -> list[QuestionAnswered]:
-    return [
-        each.event
-        for each in journal
-        if isinstance(each.event, QuestionAnswered) and (each.event.node, each.event.visit) == (step.node, step.visit)
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from workflow_engine.cli.options import AllowUnsandboxed, Executor, ExecutorName, Model, Store
+from workflow_engine.cli.options import AllowUnsandboxed, Executor, ExecutorName, Models, Store, chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ def worker(
     at_once: Annotated[int, typer.Option("--at-once", metavar="N", min=1, help="so many runs at a time")] = 8,
     once: Annotated[bool, typer.Option("--once", help="look once, drive at most N runs, and end")] = False,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="end when nothing is left to do")] = False,
-    model: Model = None,
+    model: Models = None,
     executor: Executor = ExecutorName.NATIVE,
     store: Store = None,
     allow_unsandboxed: AllowUnsandboxed = False,
@@ -49,7 +49,7 @@ def worker(
     loaded = [load(each) for each in targets]
     for each in loaded:
         prove(each.workflow)
-    manner = Manner(store, executor, model, allow_unsandboxed)
+    manner = Manner(store, executor, chain(model), allow_unsandboxed)
     raise typer.Exit(run_loop(_work(loaded, manner, at_once, "once" if once else "idle" if until_idle else "stopped")))
 
 

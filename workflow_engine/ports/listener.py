@@ -36,8 +36,9 @@ class Heard:
     """A piece of what an agent says and does, as it comes. Heard by those who want `deltas`, not journaled.
 
     `piece` is {"item": "delta", "of": "message" | "reasoning", "text", "agent"}, then the whole of it as it stands in
-    the story: {"item": "message" | "reasoning" | "tool_call" | "tool_result", ...}. {"item": "broken_off", "agent"}
-    says that what came since the last whole one is no answer. A turn that is taken up tells once more what it keeps.
+    the story: {"item": "message" | "reasoning" | "tool_call" | "tool_result", ...}. {"item": "handoff", "agent", "to"}
+    says that the talk is in other hands, {"item": "broken_off", "agent"} that what came since the last whole one is no
+    answer. A turn that is taken up tells once more what it keeps.
     """
 
     node: str

@@ -10,15 +10,18 @@ from typing import Any, Literal
 from workflow_engine.record import events as e
 from workflow_engine.record.usage import Usage
 
-Kind = Literal["prompt", "message", "reasoning", "tool_call", "tool_result", "ruling", "failed", "unknown"]
+Kind = Literal[
+    "prompt", "message", "reasoning", "tool_call", "tool_result", "ruling", "handoff", "check", "failed", "unknown"
+]
 
 
 @dataclass(frozen=True)
 class StoryItem:
     """One thing that was said or done. `path` is the branch: empty for the agent itself, else the use it happened in.
 
-    `who` is the model that said it, the tool, or the person; `text` what was said, asked or returned. `unknown` is a
-    call that began, and nobody knows how it ended.
+    `who` is the model that said it, the tool, or the person; `text` what was said, asked or returned. A `handoff` is by
+    the agent `who` to the agent `text`; a `check` has the name of a guardrail, and why it objects if it does. `unknown`
+    is a call that began, and nobody knows how it ended.
     """
 
     kind: Kind
@@ -70,6 +73,11 @@ def _told(event: Any, telling: _Telling) -> Iterator[StoryItem]:
         case e.CallFinished(what="model"):
             telling.open.pop(_key(event), None)
             yield from _said(event)
+        case e.CallFinished(what="handoff" | "check"):
+            call, path = _place(event)
+            handed = event.what == "handoff"
+            who, text = (event.asked, event.name) if handed else (event.name, event.text)
+            yield StoryItem("handoff" if handed else "check", event.talk, text, who, call, path, item=event.item)
         case e.CallFinished():
             telling.open.pop(_key(event), None)
             yield from _use(event, telling)
