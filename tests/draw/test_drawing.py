@@ -41,7 +41,7 @@ def test_an_unknown_format_is_named_with_the_known_ones() -> None:
 def test_the_same_diagram_gives_the_same_bytes(asked: Format) -> None:
     for one in (known()["ended"], at_random(20, 3)):
         assert render(one, asked) == render(one, asked)
-        assert render(one, asked) != render(one, asked, dark=True)
+        assert render(one, asked) != render(one, asked, theme="dark")
 
 
 def test_the_bytes_depend_on_no_hash_seed() -> None:

@@ -104,7 +104,7 @@ def test_words_have_the_width_of_the_shipped_font(picture: tuple[Part, ...]) -> 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_word_can_be_read_on_its_ground(diagram: Diagram, dark: bool) -> None:
-    picture = parts(render(diagram, "svg", dark=dark))
+    picture = parts(render(diagram, "svg", theme="dark" if dark else "light"))
     (page,) = of(picture, "page")
     pale = []
     for part in picture:

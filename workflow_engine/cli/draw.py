@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from workflow_engine.cli.options import Store
+
+# As in draw, which is not loaded to list the options.
+Theme: TypeAlias = Literal["light", "dark", "auto"]
+Direction: TypeAlias = Literal["down", "right"]
 
 if TYPE_CHECKING:
     from workflow_engine.draw import Diagram
@@ -25,7 +29,11 @@ def draw(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help=".svg .png .pdf .dot .mmd; without it Mermaid on stdout"),
     ] = None,
-    dark: Annotated[bool, typer.Option("--dark", help="for a dark page")] = False,
+    dark: Annotated[bool, typer.Option("--dark", help="the same as --theme dark")] = False,
+    theme: Annotated[
+        Theme, typer.Option("--theme", help="light, dark, or auto: an SVG that follows what its reader prefers")
+    ] = "light",
+    direction: Annotated[Direction, typer.Option("--direction", help="down, or right for long chains")] = "down",
     unfold: Annotated[
         bool, typer.Option("--unfold", help="workflows and graphs within are drawn too, each in a box")
     ] = False,
@@ -39,6 +47,7 @@ def draw(
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.voice import emit, say
 
+    theme = "dark" if dark else theme
     if out is not None:
         format_of(out)
     folded = frozenset(fold or ()) if unfold or fold else None
@@ -46,9 +55,9 @@ def draw(
     if out is None:
         from workflow_engine.draw import picture
 
-        emit(picture(diagram, "mermaid", dark=dark).data.decode().rstrip())
+        emit(picture(diagram, "mermaid", theme=theme, direction=direction).data.decode().rstrip())
         return
-    save(diagram, out, dark=dark)
+    save(diagram, out, theme=theme, direction=direction)
     say(f"drawn: {out}")
 
 

@@ -10,7 +10,7 @@ from workflow_engine.cli.voice import AMBER, say
 from workflow_engine.errors import DrawingError, UsageError
 
 if TYPE_CHECKING:
-    from workflow_engine.draw import Diagram, Format
+    from workflow_engine.draw import Diagram, Direction, Format, Theme
     from workflow_engine.runtime.view import RunView
     from workflow_engine.spec.workflow import Workflow
 
@@ -50,12 +50,12 @@ def draw_view(workflow: Workflow[Any], view: RunView[Any], path: Path) -> Path |
     return path
 
 
-def save(diagram: Diagram, path: Path, *, dark: bool = False) -> None:
+def save(diagram: Diagram, path: Path, *, theme: Theme = "light", direction: Direction = "down") -> None:
     """Draw into a file, all of it or nothing. Raises UsageError where the file cannot be written."""
     from workflow_engine.draw import picture
 
     wanted = format_of(path)
-    made = picture(diagram, wanted, dark=dark)
+    made = picture(diagram, wanted, theme=theme, direction=direction)
     for note in made.notes:
         say(note, AMBER)
     if made.format != wanted:

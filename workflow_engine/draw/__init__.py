@@ -9,18 +9,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workflow_engine.draw.diagram import Arrow, Card, Decision, Diagram, Group, Header
+    from workflow_engine.draw.diagram import Arrow, Card, Decision, Diagram, Direction, Group, Header
     from workflow_engine.draw.dot import to_dot
     from workflow_engine.draw.drawing import FORMATS, Format, Picture, picture, picture_async, render
     from workflow_engine.draw.extract import diagram_of, diagram_of_run
+    from workflow_engine.draw.inpage import live, live_async, marks
     from workflow_engine.draw.mermaid import to_mermaid
+    from workflow_engine.draw.sheet import stylesheet
+    from workflow_engine.draw.theme import Theme
 
 _ROOMS = {
-    "diagram": ("Arrow", "Card", "Decision", "Diagram", "Group", "Header"),
+    "diagram": ("Arrow", "Card", "Decision", "Diagram", "Direction", "Group", "Header"),
     "drawing": ("FORMATS", "Format", "Picture", "picture", "picture_async", "render"),
     "dot": ("to_dot",),
     "extract": ("diagram_of", "diagram_of_run"),
+    "inpage": ("live", "live_async", "marks"),
+    "sheet": ("stylesheet",),
     "mermaid": ("to_mermaid",),
+    "theme": ("Theme",),
 }
 _OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -37,15 +43,21 @@ __all__ = [
     "Card",
     "Decision",
     "Diagram",
+    "Direction",
     "Format",
     "Group",
     "Header",
     "Picture",
+    "Theme",
     "diagram_of",
     "diagram_of_run",
+    "live",
+    "live_async",
+    "marks",
     "picture",
     "picture_async",
     "render",
+    "stylesheet",
     "to_dot",
     "to_mermaid",
 ]

@@ -28,6 +28,8 @@ Status: TypeAlias = Literal[
     "done", "looping", "running", "waiting", "failed", "interrupted", "cancelled", "not reached"
 ]
 Meaning: TypeAlias = Literal["plain", "loop", "escalation", "failure", "leaving"]
+Direction: TypeAlias = Literal["down", "right"]
+"""Which way a picture reads: to the right, a long chain fits a wide page."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Arrow:
     """One way from card to card.
 
     `meaning` says what kind of way it is, `taken` whether the run went there (None where only the workflow is drawn).
-    `count` stands behind the label: "≤3" on a workflow, "×2 of 3" on a run.
+    `count` stands behind the label: "≤3" on a workflow, "×2 of 3" on a run. `edge` is the key under which the journal
+    names the way, with " then" behind it where it is that of a spent bound; `limit` is that bound.
     """
 
     tail: str
@@ -68,6 +71,8 @@ class Arrow:
     count: str = ""
     meaning: Meaning = "plain"
     taken: bool | None = None
+    edge: str = ""
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

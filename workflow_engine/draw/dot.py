@@ -7,15 +7,16 @@ crosses a word. The caption of a group stays short, in its corner, because that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
 import graphviz
 
-from workflow_engine.draw.diagram import Arrow, Card, Diagram, Group
+from workflow_engine.draw.diagram import Arrow, Card, Diagram, Direction, Group
 from workflow_engine.draw.labels import TEXT_FACE, arrow_label, caption_label, card_label, header_label, pill_label
-from workflow_engine.draw.palette import DARK, DASHES, LIGHT, Palette, Tone
+from workflow_engine.draw.palette import DASHES, Palette, Tone
+from workflow_engine.draw.theme import Theme, palette_of
 from workflow_engine.draw.turns import backward
 
 # Graphviz's exact placement takes minutes on large graphs, and nobody sees the difference.
@@ -32,15 +33,22 @@ _BARE = {
 }
 
 
-def to_dot(diagram: Diagram, *, dark: bool = False) -> str:
-    """The DOT text of `diagram`. The same diagram gives the same text."""
-    return _Page(diagram, DARK if dark else LIGHT).text()
+def to_dot(diagram: Diagram, *, theme: Theme = "light", direction: Direction = "down") -> str:
+    """The DOT text of `diagram`. The same diagram gives the same text. DOT has one theme: auto is light."""
+    return dot_with(diagram, palette_of(theme), direction)
+
+
+def dot_with(diagram: Diagram, palette: Palette, direction: Direction = "down", room: str = "") -> str:
+    """The DOT text in colours of one's own. `room` are words that will stand at arrows that have none yet."""
+    return _Page(diagram, palette, direction, room).text()
 
 
 @dataclass(frozen=True)
 class _Page:
     diagram: Diagram
     palette: Palette
+    direction: Direction = "down"
+    room: str = ""
 
     def text(self) -> str:
         graph = graphviz.Digraph(
@@ -53,6 +61,7 @@ class _Page:
                 "nodesep": "0.42",
                 "ranksep": "0.4",
                 "pad": "0.35",
+                **({"rankdir": "LR"} if self.direction == "right" else {}),
                 **({"nslimit": "2", "mclimit": "0.5"} if len(self.diagram.cards) > LARGE else {}),
             },
             node_attr={"fontname": TEXT_FACE, "shape": "box", "margin": "0.16,0.07"},
@@ -127,7 +136,8 @@ class _Page:
                 look = self._mark(card, shape="doublecircle", width="0.16", height="0.16")
                 look["fillcolor"] = self.palette.page if card.status in (None, "not reached") else look["color"]
             case "fork" | "join":
-                look = self._mark(card, shape="box", width="0.9", height="0.075")
+                long, thin = ("width", "height") if self.direction == "down" else ("height", "width")
+                look = self._mark(card, shape="box", **{long: "0.9", thin: "0.075"})
             case "route" | "fail":
                 size = {"margin": "0.13,0.045", "height": "0.3", "width": "0.3"}
                 look = _border(card, tone) | size | {"label": pill_label(card, self.palette)}
@@ -154,18 +164,22 @@ class _Page:
             **_class("arrow", arrow),
         }
         label = f"a{at}"
+        front, back = ("n", "s") if self.direction == "down" else ("w", "e")
         if arrow.tail == arrow.head and _labelled(arrow):
             # A loop around one card: its words stand beside the card, and the line goes over them and comes back below.
             name = self.names[arrow.tail]
-            graph.edge(f"{name}:e", f"{label}:n", **look, dir="none")
-            graph.edge(f"{name}:e", f"{label}:s", **look, dir="back")
+            side = "e" if self.direction == "down" else "s"
+            graph.edge(f"{name}:{side}", f"{label}:{front}", **look, dir="none")
+            graph.edge(f"{name}:{side}", f"{label}:{back}", **look, dir="back")
             return
+        if self.room and not _labelled(arrow):
+            look["xlabel"] = arrow_label(replace(arrow, count=self.room), self.palette)
         stops = [self.names[arrow.tail], *([label] if _labelled(arrow) else []), self.names[arrow.head]]
         for tail, head in pairwise(stops):
             last = head == stops[-1]
             upper, lower = (head, tail) if turned else (tail, head)
             # An arrow enters and leaves its label upright, so that its two halves read as one line.
-            ends = (upper + ":s" * (upper == label), lower + ":n" * (lower == label))
+            ends = (upper + f":{back}" * (upper == label), lower + f":{front}" * (lower == label))
             direction = ("back" if turned else "forward") if last else "none"
             graph.edge(*ends, **look, dir=direction)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
+from xml.etree import ElementTree
 
-from workflow_engine.draw.diagram import Diagram
-from workflow_engine.draw.dot import LARGE, to_dot
-from workflow_engine.draw.engine import EngineName, NotDrawn, draw
+from workflow_engine.draw.diagram import Diagram, Direction
+from workflow_engine.draw.dot import LARGE, dot_with, to_dot
+from workflow_engine.draw.engine import Drawn, EngineName, NotDrawn, draw
 from workflow_engine.draw.fonts import uncovered, undrawable
 from workflow_engine.draw.lettering import plain
 from workflow_engine.draw.mermaid import to_mermaid
-from workflow_engine.draw.svg import finish
+from workflow_engine.draw.svg import finished, written
+from workflow_engine.draw.theme import Theme, coded, decode, palette_of, style
 from workflow_engine.errors import DrawingError
 
 Format: TypeAlias = Literal["svg", "png", "pdf", "dot", "mermaid"]
@@ -38,56 +40,97 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def picture(diagram: Diagram, format: Format, *, dark: bool = False, seconds: float = 60) -> Picture:
+def picture(
+    diagram: Diagram,
+    format: Format,
+    *,
+    theme: Theme = "light",
+    direction: Direction = "down",
+    seconds: float = 60,
+) -> Picture:
     """`diagram` in `format`, or as Mermaid text where no engine works here. The same diagram gives the same bytes.
 
+    An SVG of the theme auto follows the reader's preference, one of the theme page the style sheet of the page it is
+    put into (`stylesheet`); in the other formats both are light.
     Blocks for the time of a child process, at most `seconds` an engine; in an event loop use `picture_async`.
     """
     match format:
         case "dot":
-            return Picture(to_dot(diagram, dark=dark).encode(), "dot")
+            return Picture(to_dot(diagram, theme=theme, direction=direction).encode(), "dot")
         case "mermaid":
-            return Picture(to_mermaid(diagram, dark=dark).encode(), "mermaid")
+            return Picture(to_mermaid(diagram, theme=theme, direction=direction).encode(), "mermaid")
         case "svg" | "png" | "pdf":
-            return _drawn(diagram, format, dark, seconds)
+            return _drawn(diagram, format, theme, direction, seconds)
         case _:
             raise DrawingError(f"{format!r} is no format of a picture", f"take one of {', '.join(FORMATS)}")
 
 
-def render(diagram: Diagram, format: Format, *, dark: bool = False, seconds: float = 60) -> bytes:
+def render(
+    diagram: Diagram,
+    format: Format,
+    *,
+    theme: Theme = "light",
+    direction: Direction = "down",
+    seconds: float = 60,
+) -> bytes:
     """The bytes of `picture(...)`; raises DrawingError where another format would have to stand in."""
-    made = picture(diagram, format, dark=dark, seconds=seconds)
+    made = picture(diagram, format, theme=theme, direction=direction, seconds=seconds)
     if made.format != format:
         raise DrawingError(made.notes[-1], "take the format mermaid, which needs no engine, or: pip install pygraphviz")
     return made.data
 
 
-async def picture_async(diagram: Diagram, format: Format, *, dark: bool = False, seconds: float = 60) -> Picture:
+async def picture_async(
+    diagram: Diagram,
+    format: Format,
+    *,
+    theme: Theme = "light",
+    direction: Direction = "down",
+    seconds: float = 60,
+) -> Picture:
     """`picture`, while the event loop goes on."""
-    return await asyncio.to_thread(picture, diagram, format, dark=dark, seconds=seconds)
+    return await asyncio.to_thread(picture, diagram, format, theme=theme, direction=direction, seconds=seconds)
 
 
-def _drawn(diagram: Diagram, format: Literal["svg", "png", "pdf"], dark: bool, seconds: float) -> Picture:
+def laid_out(
+    diagram: Diagram, dot: str, formats: Sequence[str], *, dpi: int = 0, seconds: float = 60
+) -> Drawn | NotDrawn:
+    """What Graphviz makes of `dot`, with the fonts that the words of `diagram` need and notes on those it lacks."""
     foreign = uncovered("".join(_words(diagram)))
     notes = tuple(_font_notes(foreign))
-    made = draw(
-        to_dot(diagram, dark=dark),
+    made = draw(dot, formats, dpi=dpi, machine_fonts=bool(foreign), seconds=seconds)
+    if isinstance(made, NotDrawn):
+        return replace(made, notes=notes)
+    if made.engine != "pygraphviz":
+        notes = (*notes, f"drawn by the {made.engine} of this machine")
+    return replace(made, notes=(*notes, *made.notes))
+
+
+def _drawn(
+    diagram: Diagram, format: Literal["svg", "png", "pdf"], theme: Theme, direction: Direction, seconds: float
+) -> Picture:
+    both = format == "svg" and theme in ("auto", "page")
+    made = laid_out(
+        diagram,
+        dot_with(diagram, coded() if both else palette_of(theme), direction),
         ("svg", "json") if format == "svg" else (format,),
         dpi=0 if format != "png" else PNG_DPI if len(diagram.cards) <= LARGE else LARGE_PNG_DPI,
-        machine_fonts=bool(foreign),
         seconds=seconds,
     )
     if isinstance(made, NotDrawn):
         why = f"no drawing engine works here ({'; '.join(made.reasons) or 'none was found'}), so this is Mermaid text"
-        return Picture(to_mermaid(diagram, dark=dark).encode(), "mermaid", None, (*notes, why))
+        text = to_mermaid(diagram, theme=theme, direction=direction)
+        return Picture(text.encode(), "mermaid", None, (*made.notes, why))
     data = made.files[format]
     if format == "svg":
-        data = finish(data, made.files["json"], diagram)
+        root = finished(data, made.files["json"], diagram)
+        used = decode(root) if both else frozenset[str]()
+        if theme == "auto":
+            ElementTree.SubElement(root, "style").text = style(used)
+        data = written(root)
     elif format == "pdf":
         data = _PDF_DATE.sub(b"/CreationDate (D:19800101000000", data)
-    if made.engine != "pygraphviz":
-        notes = (*notes, f"drawn by the {made.engine} of this machine")
-    return Picture(data, format, made.engine, (*notes, *made.notes))
+    return Picture(data, format, made.engine, made.notes)
 
 
 def _font_notes(foreign: str) -> Iterator[str]:

@@ -37,9 +37,10 @@ class Drawn:
 
 @dataclass(frozen=True)
 class NotDrawn:
-    """Why no engine drew: one reason an engine."""
+    """Why no engine drew: one reason an engine, and notes as of a drawing."""
 
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def draw(

@@ -10,6 +10,7 @@ from workflow_engine.draw.lettering import fold
 from workflow_engine.draw.measures import bounds, moment, several, spent, time_taken
 from workflow_engine.draw.plan import Place, Plan, Way, plan
 from workflow_engine.draw.traffic import Traffic
+from workflow_engine.frontier.leave import THEN
 from workflow_engine.record.history import History, StepRecord
 from workflow_engine.record.run import Items, Run
 from workflow_engine.record.usage import Usage
@@ -23,7 +24,7 @@ def diagram_of(workflow: Workflow[Any]) -> Diagram:
     """The picture of a workflow: what may happen. Draws workflows that break laws too."""
     made = plan(workflow)
     cards = tuple(Card(each.id, each.name, each.kind, None, each.lines, each.decision) for each in made.places)
-    arrows = tuple(Arrow(way.tail, way.head, way.label, _bound(way), way.meaning) for way in made.ways)
+    arrows = tuple(_way(way, _bound(way), None) for way in made.ways)
     loops = sum(way.meaning == "loop" for way in made.ways)
     facts = (several(len(workflow.nodes), "node"), *((several(loops, "bounded loop"),) if loops else ()))
     return Diagram(Header(workflow.name, "workflow", None, facts), cards, arrows, made.groups)
@@ -66,7 +67,12 @@ def _arrow(way: Way, run: Run, traffic: Traffic) -> Arrow:
             count += f", {times} in all"
     elif way.meaning == "leaving" or (way.edge.limit is not None and way.leg != "departure"):
         count = f"{_bound(way)} {count}".strip()
-    return Arrow(way.tail, way.head, way.label, count, way.meaning, times > 0)
+    return _way(way, count, times > 0)
+
+
+def _way(way: Way, count: str, taken: bool | None) -> Arrow:
+    key = f"{way.edge.key} {THEN}" if way.leg == "then" else way.edge.key
+    return Arrow(way.tail, way.head, way.label, count, way.meaning, taken, key, way.edge.limit)
 
 
 def _card(place: Place, made: Plan, run: Run, history: History, traffic: Traffic, interrupted: bool) -> Card:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workflow_engine.draw.diagram import Arrow, Card, Diagram, Group
+from workflow_engine.draw.diagram import Arrow, Card, Diagram, Direction, Group
 from workflow_engine.draw.lettering import plain
-from workflow_engine.draw.palette import DARK, KIND_SIGNS, LIGHT, SIGNS, Palette, Tone
+from workflow_engine.draw.palette import KIND_SIGNS, SIGNS, Palette, Tone
+from workflow_engine.draw.theme import Theme, palette_of
 
 # Mermaid takes an entity code for any character; these are the ones its grammar or its HTML labels would trip over.
 _SPECIAL = {ord(each): f"#{ord(each)};" for each in "#;\"'<>&`\\|{}[]()%*_~$@^="}
@@ -14,15 +15,15 @@ _SPECIAL = {ord(each): f"#{ord(each)};" for each in "#;\"'<>&`\\|{}[]()%*_~$@^="
 _LINES = {"plain": "-->", "escalation": "==>", "loop": "-.->", "failure": "-.->", "leaving": "==>"}
 
 
-def to_mermaid(diagram: Diagram, *, dark: bool = False) -> str:
-    """A Mermaid flowchart of `diagram`. The same diagram gives the same text."""
-    return "\n".join(_lines(diagram, DARK if dark else LIGHT)) + "\n"
+def to_mermaid(diagram: Diagram, *, theme: Theme = "light", direction: Direction = "down") -> str:
+    """A Mermaid flowchart of `diagram`. The same diagram gives the same text. It has one theme: auto is light."""
+    return "\n".join(_lines(diagram, palette_of(theme), direction)) + "\n"
 
 
-def _lines(diagram: Diagram, palette: Palette) -> Iterator[str]:
+def _lines(diagram: Diagram, palette: Palette, direction: Direction) -> Iterator[str]:
     header = diagram.header
     title = " · ".join(part for part in (header.title, header.subtitle, *header.facts) if part)
-    yield from ("---", f"title: {_yaml(title)}", "---", "flowchart TD")
+    yield from ("---", f"title: {_yaml(title)}", "---", f"flowchart {'TD' if direction == 'down' else 'LR'}")
     names = {card.id: f"n{at}" for at, card in enumerate(diagram.cards)}
     yield from _inside(diagram, None, names, "    ")
     for arrow in diagram.arrows:

@@ -25,8 +25,11 @@ GRAPHVIZ_DASHES, DASHES = "5,2", "6,4"
 AS_TEXT = "\ufe0e"
 
 
-def finish(svg: bytes, layout: bytes, diagram: Diagram) -> bytes:
-    """`svg` with the names and words of `diagram`. `layout` is the same drawing in Graphviz's JSON, with widths."""
+def finished(svg: bytes, layout: bytes, diagram: Diagram) -> ElementTree.Element:
+    """`svg` as a tree, with the names and words of `diagram`.
+
+    `layout` is the same drawing in Graphviz's JSON, with widths.
+    """
     widths = _widths(json.loads(layout))
     root = ElementTree.fromstring(svg)
     for element in list(root.iter()):
@@ -47,11 +50,15 @@ def finish(svg: bytes, layout: bytes, diagram: Diagram) -> bytes:
             "aria-label": plain(" · ".join(part for part in (header.title, header.subtitle, *header.facts) if part)),
             "class": "diagram",
             "font-family": TEXT_FAMILY,
-            "style": "max-width:100%;height:auto",
         }
     )
-    written = ElementTree.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{written}\n'.encode()
+    return root
+
+
+def written(root: ElementTree.Element) -> bytes:
+    """The file of an SVG."""
+    text = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
 def _widths(layout: dict[str, Any]) -> dict[tuple[str, str, float, bool], float]:
@@ -95,11 +102,14 @@ def _name(group: ElementTree.Element, diagram: Diagram, names: Mapping[str, str]
             card = diagram.cards[int(number)]
             parts = dict.fromkeys(part for part in (card.name, card.kind, card.status) if part)
             title.text = plain(", ".join(parts))
-            group.set("data-node", plain(card.id))
+            group.attrib.update({"data-node": plain(card.id), "data-card": number})
         case "arrow" | "label":
             arrow = diagram.arrows[int(number)]
             title.text = _spoken(arrow, names)
             group.attrib.update({"data-from": plain(arrow.tail), "data-to": plain(arrow.head)})
+            group.set("data-arrow", number)
+            if arrow.edge:
+                group.set("data-edge", plain(arrow.edge))
         case "group":
             title.text = plain(diagram.groups[int(number)].caption)
 
