@@ -11,7 +11,7 @@ HOUSE = Path(__file__).parents[2]
 PAGES = tuple(
     sorted(
         path.relative_to(HOUSE).as_posix()
-        for path in (HOUSE / "README.md", *(HOUSE / "docs").glob("*.md"))
+        for path in (HOUSE / "README.md", *(HOUSE / "docs").rglob("*.md"))
         if path.name != "architecture.md"  # generated, and tested where it is made
     )
 )

@@ -8,11 +8,8 @@ import contextlib
 import inspect
 import io
 import itertools
-import os
 import re
-import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import HOUSE, PAGES, Block, Page, Typed
-from workflow_engine.cli.app import call
-from workflow_engine.targets import load
+from tests.docs.pages import HOUSE, PAGES, Block, Page
+from tests.docs.terminal import Terminal
 
 HELLO = (HOUSE / "graphs" / "hello.py").read_text(encoding="utf-8")
 
@@ -96,52 +92,26 @@ def _imports(source: str) -> list[ast.stmt]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", pages_with("console"))
 def test_every_session_is_what_a_terminal_shows(name: str, folder: Path) -> None:
-    last = 0
+    terminal, last = Terminal(folder), 0
     for part in Page(name).session:
         if isinstance(part, Block):
-            edited = (folder / str(part.file)).exists()
             (folder / str(part.file)).write_text(part.text, encoding="utf-8")
-            if edited:
-                load(str(part.file), fresh=True)  # each command of a real session is a process of its own
             continue
-        code, output = (last, f"{last}\n") if part.command == "echo $?" else _type(part, folder)
+        code, output = (last, f"{last}\n") if part.command == "echo $?" else terminal.type(part.command)
         assert _alike(part.output, output), f"{name}:{part.line}: $ {part.command}\n{output}"
         last = code
 
 
 @pytest.mark.slow
 def test_the_commands_of_the_readme_end_as_it_says(folder: Path) -> None:
+    terminal = Terminal(folder)
     lines = [line for line in Page("README.md").indented if line.startswith("workflow ")]
     assert len(lines) > 5
     for line in lines:
         command, _, remark = line.partition(" # ")
         said = re.search(r"exit (\d+)", remark)
-        code, output = _type(Typed(command.strip(), "", 0), folder)
+        code, output = terminal.type(command.strip())
         assert code == (int(said[1]) if said else 0), f"{line}\n{output}"
-
-
-def _type(typed: Typed, home: Path) -> tuple[int, str]:
-    """The exit code and what both streams show, as in a terminal that is no terminal."""
-    if not typed.command.startswith("workflow ") or re.search(r"[|&;<>]", typed.command):
-        done = subprocess.run(
-            ["sh", "-c", typed.command],
-            cwd=home,
-            env=_shell(),
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        return done.returncode, done.stdout
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = call(shlex.split(typed.command, comments=True)[1:])
-    return code, said.getvalue()
-
-
-def _shell() -> dict[str, str]:
-    """An environment in which `workflow` is the one under test."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def _alike(expected: str, real: str) -> bool:
@@ -211,7 +181,9 @@ def test_no_block_has_a_language_that_nobody_checks(name: str) -> None:
     assert {block.language for block in Page(name).blocks} <= known
 
 
-@pytest.mark.parametrize("name", [each.name for each in (HOUSE / "docs").glob("*.png")])
+@pytest.mark.parametrize(
+    "name", [each.relative_to(HOUSE / "docs").as_posix() for each in (HOUSE / "docs").rglob("*.png")]
+)
 def test_pictures_are_small(name: str) -> None:
     assert (HOUSE / "docs" / name).stat().st_size < 250_000
 
