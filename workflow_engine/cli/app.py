@@ -29,6 +29,7 @@ from workflow_engine.cli import (
     run,
     runs,
     schedule,
+    serve,
     show,
     signal,
     start,
@@ -79,6 +80,7 @@ app.command("signal")(signal.signal)
 app.command("publish")(publish.publish)
 app.command("claim")(reassign.claim)
 app.command("reassign")(reassign.reassign)
+app.command("serve")(serve.serve)
 app.command("mcp")(mcp.mcp)
 app.command("doctor")(doctor.doctor)
 app.add_typer(people.group, name="people")

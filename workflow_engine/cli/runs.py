@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,6 @@ from workflow_engine.cli.options import Json, Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflow_engine.engine import Engine
     from workflow_engine.ports.ledger import Listed
 
 
@@ -68,15 +66,7 @@ async def _listed(
     async with reading(store) as engine:
         after = None if before is None else await engine.find(before)
         page = await engine.runs(workflow=workflow, status=status, limit=limit, before=after, children=children)
-        return [await _as_it_stands(engine, each) for each in page]
-
-
-async def _as_it_stands(engine: Engine, listed: Listed) -> Listed:
-    """Only the lock can tell whether somebody drives a run; the list says what the journal says."""
-    if listed.status not in ("running", "queued") and not (listed.status == "waiting" and listed.letters):
-        return listed
-    view = await engine.get(listed.run)
-    return replace(listed, status=view.status, reason=view.reason)
+        return await engine.as_they_stand(page)
 
 
 def _document(listed: Listed) -> dict[str, Any]:

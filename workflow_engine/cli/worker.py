@@ -103,7 +103,7 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
                     until=until,
                     on_problem=trouble,
                     on_rest=rested,
-                    refuse=_refusal(targets, manner.model),
+                    refuse=refusal(targets, manner.model),
                 )
 
             try:
@@ -148,7 +148,7 @@ async def resources_of(
     return found
 
 
-def _refusal(targets: Sequence[Loaded], model: str | None) -> Callable[[str | None], WorkflowError | None]:
+def refusal(targets: Sequence[Loaded], model: str | None) -> Callable[[str | None], WorkflowError | None]:
     """Why a run is left alone: it was begun with a model that this worker was not told to answer with."""
     from workflow_engine.errors import UsageError
     from workflow_engine.targets import Label

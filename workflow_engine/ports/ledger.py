@@ -91,7 +91,7 @@ class Whole:
 @dataclass(frozen=True)
 class Listed:
     """A run in a list. `letters` says that something from outside waits to be taken; a fork has a `parent`, and a run
-    that is a subflow lies `within` another.
+    that is a subflow lies `within` another. `cost` is in US dollars; None is unknown.
     """
 
     run: RunId
@@ -105,6 +105,7 @@ class Listed:
     target: str | None = None
     parent: tuple[RunId, int] | None = None
     within: RunId | None = None
+    cost: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -266,6 +267,14 @@ class Ledger(Queue, Topics, Protocol):
 
     async def changed(self, since: int) -> int:
         """A number that differs from `since` once anything was stored by anybody; cheap enough to ask often."""
+        ...
+
+    async def stirred(self, since: int) -> tuple[int, Sequence[RunId]]:
+        """A number that grows with every fact and every letter, and the runs of those above `since`, each once.
+
+        Cheap however many runs there are. Below zero means from now on: no run. A number lower than `since` says that
+        facts were removed meanwhile, and that any run may have changed.
+        """
         ...
 
     async def close(self) -> None:

@@ -28,7 +28,13 @@ _FORK = "begin a new run, or go on from an earlier step of it: workflow fork {} 
 
 
 async def resume(
-    shop: Workshop, run: str, executor: str | None, verb: Verb, *, accept_changes: bool = False
+    shop: Workshop,
+    run: str,
+    executor: str | None,
+    verb: Verb,
+    *,
+    accept_changes: bool = False,
+    on_begun: Callable[[RunId], None] | None = None,
 ) -> RunView[Any]:
     """Take a run over and drive it until it rests."""
     ledger = shop.ledger
@@ -37,6 +43,8 @@ async def resume(
     await _must_fit_within(shop, before, code.of_run(shop, before), accept_changes)
     name = shop.known(executor)
     live = await taken(shop, run_id, name, verb, before, accept_changes=accept_changes)
+    if on_begun is not None:
+        on_begun(run_id)
     await rested(shop, live, name)
     return await view_of(shop, run_id)
 

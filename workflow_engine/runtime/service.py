@@ -35,6 +35,7 @@ from workflow_engine.runtime import (
     worker,
 )
 from workflow_engine.runtime.flight import Fit, in_flight
+from workflow_engine.runtime.footing import Footing, as_it_stands, footing_of
 from workflow_engine.runtime.logs import Spoken
 from workflow_engine.runtime.nested import Nested, outermost
 from workflow_engine.runtime.past import past
@@ -156,30 +157,41 @@ class Service:
         /,
         *,
         at: int | None = None,
+        on_begun: Callable[[RunId], None] | None = None,
         **fields: Any,
     ) -> RunView[Any]:
         """Begin a new run as another stood after its step `at`, with edits, and drive it here until it ends or waits.
 
         The step is left anew: routes are decided again, and a person's answer that is edited leads where it says. 0 is
         START; without `at` it is the last step that was left. Edits are fields of the state, as keywords or as one
-        mapping, and replace what they hold; what is not edited is shared with the parent, which is only read. Raises
+        mapping, and replace what they hold; what is not edited is shared with the parent, which is only read.
+        `on_begun` hears the fork's id once it stands on disk. Raises
         errors.UsageError for a step that cannot be left, errors.InputError for edits that do not fit,
         errors.WorkflowChanged if the code no longer fits there.
         """
         live = await fork.forked(self._shop, run, at, {**(edits or {}), **fields}, label)
+        if on_begun is not None:
+            on_begun(live.run.id)
         await resume.rested(self._shop, live, self._shop.executor)
         return await look.view_of(self._shop, live.run.id)
 
     async def resume(
-        self, run: str, *, executor: str | None = None, verb: Verb = "resume", accept_changes: bool = False
+        self,
+        run: str,
+        *,
+        executor: str | None = None,
+        verb: Verb = "resume",
+        accept_changes: bool = False,
+        on_begun: Callable[[RunId], None] | None = None,
     ) -> RunView[Any]:
         """Go on with a failed, interrupted or answered run until it ends or waits; a waiting one is left as it is.
+        `on_begun` hears the run that is driven, once it is in the hands of this process.
 
         Raises errors.RunEnded for a run that succeeded, was cancelled or reached FAIL, errors.RunOwned if a living
         process drives it, errors.WorkflowChanged if the code no longer fits, or fits with consequences (a question is
         asked anew, a count is forgotten) and `accept_changes` is not said.
         """
-        return await resume.resume(self._shop, run, executor, verb, accept_changes=accept_changes)
+        return await resume.resume(self._shop, run, executor, verb, accept_changes=accept_changes, on_begun=on_begun)
 
     async def recover(self, on_problem: Callable[[RunId, WorkflowError], None] | None = None) -> list[RunView[Any]]:
         """Go on with every run of the known workflows whose process died, whose answer nobody took up, or whose
@@ -287,10 +299,32 @@ class Service:
         status: str | None = None,
         limit: int = 50,
         before: RunId | None = None,
+        prefix: str = "",
         children: bool = False,
     ) -> list[Listed]:
-        """A page of runs, newest first; those that lie within others only with `children`."""
-        return list(await self._shop.ledger.runs(Page(workflow, status, limit, before, children=children)))
+        """A page of runs, newest first; those that lie within others only with `children`.
+
+        `prefix` is the beginning of their ids.
+        """
+        page = Page(workflow, status, limit, before, prefix, children=children)
+        return list(await self._shop.ledger.runs(page))
+
+    async def as_they_stand(self, listed: Sequence[Listed]) -> list[Listed]:
+        """A page of runs with what only their locks and boxes can tell: that one is interrupted, or answered."""
+        return [await as_it_stands(self._shop.ledger, each) for each in listed]
+
+    async def footing(self, run: str | Run) -> Footing:
+        """How a run stands, without its state and history. One that was folded up to now is not read again."""
+        ledger = self._shop.ledger
+        known = run if isinstance(run, Run) else (await ledger.read(await self.find(run))).run
+        return await footing_of(ledger, known)
+
+    async def stirred(self, since: int = -1) -> tuple[int, Sequence[RunId]]:
+        """A number that grows with every fact and letter, and the runs of those above `since`: whose lists are old.
+
+        A number below `since` says that any run may have changed.
+        """
+        return await self._shop.ledger.stirred(since)
 
     async def replay(
         self,

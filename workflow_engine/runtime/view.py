@@ -18,6 +18,7 @@ from workflow_engine.record.inbox import Standing
 from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import Waiting
+from workflow_engine.runtime.footing import Footing
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -51,18 +52,19 @@ class RunView(Generic[S]):
         return self.run.id
 
     @property
+    def footing(self) -> Footing:
+        """How it stands, in few words."""
+        return Footing(self.run, self.owned, self.letters, self.signalled)
+
+    @property
     def status(self) -> str:
         """One of the six statuses. A waiting run whose answer is there is queued: anybody may go on with it."""
-        if self.run.status == "waiting" and self.letters and not self.owned:
-            return "queued"
-        return self.run.status
+        return self.footing.status
 
     @property
     def reason(self) -> str | None:
         """Why it has this status: what it waits for, why it failed, or that its answer waits to be taken up."""
-        if self.status == "queued" and self.run.status == "waiting":
-            return "signalled" if self.signalled else "answered"
-        return "interrupted" if self.interrupted else self.run.reason
+        return self.footing.reason
 
     @property
     def error(self) -> Failure | None:
@@ -77,7 +79,7 @@ class RunView(Generic[S]):
     @property
     def interrupted(self) -> bool:
         """Whether the run says running but no living process owns it."""
-        return self.run.status == "running" and not self.owned
+        return self.footing.interrupted
 
     @property
     def state(self) -> S:

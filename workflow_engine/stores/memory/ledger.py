@@ -71,6 +71,8 @@ class MemoryLedger:
         self._owners: dict[RunId, int] = {}
         self._people: dict[str, str] = {}
         self._changes = 1
+        self._stirred: dict[RunId, int] = {}
+        self._places = 0
         self.schedules = MemorySchedules(self._change)
         self.results = MemoryResults()
         self.checkpoints = MemoryCheckpoints()
@@ -138,8 +140,13 @@ class MemoryLedger:
             return error
         return None
 
+    def _stir(self, run: RunId) -> None:
+        self._places += 1
+        self._stirred[run] = self._places
+
     def _keep(self, box: Box, batch: Batch) -> None:
         run = batch.run
+        self._stir(run.id)
         first = run.seq - len(batch.events) + 1
         lines = [
             event_text(event, f"event {first + place} of run {run.id}") for place, event in enumerate(batch.events)
@@ -250,7 +257,18 @@ class MemoryLedger:
         mail = bool(box.letters)
         around = None if r.within is None else r.within.run
         return Listed(
-            r.id, r.workflow, r.status, r.reason, r.created, r.updated, r.steps, mail, r.target, r.parent, around
+            r.id,
+            r.workflow,
+            r.status,
+            r.reason,
+            r.created,
+            r.updated,
+            r.steps,
+            mail,
+            r.target,
+            r.parent,
+            around,
+            r.usage.cost if r.usage.requests else 0.0,
         )
 
     async def find(self, prefix: str) -> Sequence[RunId]:
@@ -349,6 +367,7 @@ class MemoryLedger:
             self._answered[letter.settles] = text
         self._sent[letter.id] = text
         box.letters[letter.id] = text
+        self._stir(letter.run)
         self._changes += 1
         return True
 
@@ -390,6 +409,9 @@ class MemoryLedger:
 
     async def changed(self, since: int) -> int:  # noqa: ARG002 (the number alone tells)
         return self._changes
+
+    async def stirred(self, since: int) -> tuple[int, Sequence[RunId]]:
+        return self._places, [run for run, place in self._stirred.items() if place > since >= 0]
 
     async def close(self) -> None:
         for box in self._boxes.values():

@@ -301,6 +301,9 @@ class SqliteLedger:
     async def changed(self, since: int) -> int:  # noqa: ARG002 (the number alone tells)
         return await self._reader.changes()
 
+    async def stirred(self, since: int) -> tuple[int, Sequence[RunId]]:
+        return await self._reader.read(partial(listing.stirred, since=since))
+
     async def close(self) -> None:
         self.checkpoints.let_go()
         await self._writer.close()

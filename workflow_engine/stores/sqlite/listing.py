@@ -25,6 +25,8 @@ from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.reading import one, row
 from workflow_engine.stores.sqlite.rows import Row, micros, moment_of, run_row
 
+_LETTERS = 40
+"""Bits that the place of a letter takes in a number."""
 _UNKNOWN = datetime.fromtimestamp(0, UTC)
 
 
@@ -166,6 +168,16 @@ def listening(db: sqlite3.Connection, topic: str) -> list[RunId]:
     keys = db.execute(SQL["listening"], (f"\n{topic}\n",)).fetchall()
     found = (db.execute(SQL["name_of_key"], key).fetchone() for key in keys)
     return [RunId(each[0]) for each in found if each is not None]
+
+
+def stirred(db: sqlite3.Connection, since: int) -> tuple[int, list[RunId]]:
+    """The runs of facts and letters above a number, which is both their places in one."""
+    facts, letters = db.execute(SQL["last_places"]).fetchone()
+    now = (facts << _LETTERS) + letters
+    if since < 0 or since == now:
+        return now, []
+    places = (since >> _LETTERS, since & ((1 << _LETTERS) - 1))
+    return now, [RunId(run) for (run,) in db.execute(SQL["stirred"], places)]
 
 
 def _unfinished(db: sqlite3.Connection, run: RunId) -> bool:

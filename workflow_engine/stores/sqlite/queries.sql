@@ -146,6 +146,14 @@ ORDER BY key DESC LIMIT 1;
 -- name: keys_within
 SELECT key FROM runs INDEXED BY runs_within WHERE within IS NOT NULL AND key >= ? AND key < ?;
 
+-- name: last_places
+SELECT coalesce((SELECT max(rowid) FROM journal), 0), coalesce((SELECT max(number) FROM letters), 0);
+
+-- name: stirred
+SELECT id FROM runs WHERE key IN (
+    SELECT run FROM journal WHERE rowid > ? UNION SELECT run FROM letters WHERE number > ?
+);
+
 -- name: due
 SELECT id FROM runs WHERE due <= ? ORDER BY due, key;
 

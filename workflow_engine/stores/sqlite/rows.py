@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,8 @@ from workflow_engine.stores.texts import run_of_text, run_text
 T = TypeVar("T")
 _quoted = lru_cache(maxsize=4096)(json.dumps)
 Row = tuple[Any, ...]
+# Within a text of JSON a quote is escaped, so this is never a part of one.
+_USAGE = re.compile(r'"usage":\{"requests":(\d+),"input_tokens":\d+,"output_tokens":\d+,"cost":([^}]+)\}')
 
 _CURE = "nothing was loaded; restore the store from a backup, or leave this run alone: the others are readable"
 
@@ -133,6 +136,14 @@ class RunRow:
             raise damaged(self.id, "its own row", "says two things in its columns and its text")
         return run
 
+    def _cost(self) -> float | None:
+        """What its model calls cost, read off the text: decoding every run of a list takes most of its time."""
+        found = _USAGE.search(self.text)
+        if found is None:  # never, of a text that an engine wrote
+            return self.run.usage.cost
+        requests, cost = found.groups()
+        return 0.0 if requests == "0" else None if cost == "null" else float(cost)
+
     def listed(self, letters: bool) -> Listed:
         """The run in a list."""
         created, updated = (self._time(each) for each in (self.created, self.updated))
@@ -150,6 +161,7 @@ class RunRow:
             self.target,
             parent,
             self.within,
+            self._cost(),
         )
 
     def _time(self, text: str) -> datetime:

@@ -1,0 +1,1 @@
+"""The HTTP API and the page on an open engine: a surface. Importing this loads no web framework; serving does."""
