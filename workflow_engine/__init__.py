@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from workflow_engine.systems import refuse_others
+
+refuse_others()  # before anything is imported that another system lacks
+
 from workflow_engine.errors import Failure, InvalidWorkflow, StepError, WorkflowError
 from workflow_engine.ports.sandbox import Completed, Limits, Sandbox
 from workflow_engine.record.people import Principal

@@ -49,6 +49,10 @@ class WorkflowChanged(WorkflowError):
 # What a caller may get wrong
 
 
+class UnsupportedSystem(WorkflowError, ImportError):
+    """This system lacks what the engine's promises stand on; said by `import workflow_engine` itself."""
+
+
 class UsageError(WorkflowError):
     """The request itself is wrong: an unknown target, a missing field, an unknown name."""
 

@@ -21,6 +21,7 @@ from workflow_engine.cli import (
     logs,
     mcp,
     model,
+    new,
     people,
     publish,
     reassign,
@@ -59,6 +60,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 # In the order in which a person meets them.
+app.command("new")(new.new)
 app.command("check")(check.check)
 app.command("draw")(draw.draw)
 app.command("run")(run.run)

@@ -46,13 +46,12 @@ def fork(
     It has the other's state after the step, edited, and leaves the step anew: routes are decided again. The other run
     is not touched.
     """
-    from workflow_engine.cli.drawing import format_of
+    from workflow_engine.cli.drawing import wanted
     from workflow_engine.cli.driving import Manner
     from workflow_engine.cli.report import report
     from workflow_engine.cli.stopping import run_loop
 
-    if picture is not None:
-        format_of(picture)
+    picture = wanted(picture, as_json=json)
     given = list(words or [])
     target = given.pop(0) if given and "=" not in given[0] else None
     manner = Manner(store, executor, chain(model), allow_unsandboxed, json)

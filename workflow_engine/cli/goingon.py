@@ -75,6 +75,7 @@ def go_on_or_say(run: RunId, manner: Manner) -> None:
     """
     import typer
 
+    from workflow_engine.cli.drawing import draw_rest
     from workflow_engine.cli.report import report
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.voice import AMBER, emit_json, point
@@ -93,7 +94,8 @@ def go_on_or_say(run: RunId, manner: Manner) -> None:
         say(plain(f"the run does not go on here: {error.what}"), AMBER)
         way = ("go on", error.cure or typed("resume", run, store=manner.store))
     else:
-        raise typer.Exit(report(view, store=manner.store, as_json=manner.as_json))
+        drawn = draw_rest(view, manner.store, as_json=manner.as_json)
+        raise typer.Exit(report(view, store=manner.store, as_json=manner.as_json, picture=drawn))
     if manner.as_json:
         emit_json(run_loop(standing(run, manner)).document())
     point(way)

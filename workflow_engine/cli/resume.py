@@ -39,6 +39,7 @@ def resume(
     json: Json = False,
 ) -> None:
     """Go on with a failed or interrupted run."""
+    from workflow_engine.cli.drawing import draw_rest
     from workflow_engine.cli.driving import Manner
     from workflow_engine.cli.goingon import go_on
     from workflow_engine.cli.report import report
@@ -46,7 +47,8 @@ def resume(
 
     manner = Manner(store, executor, chain(model), allow_unsandboxed, json)
     view = run_loop(go_on(run, manner, target=target, accept_changes=accept_changes))
-    raise typer.Exit(report(view, store=store, as_json=json))
+    drawn = draw_rest(view, store, as_json=json)
+    raise typer.Exit(report(view, store=store, as_json=json, picture=drawn))
 
 
 def recover(

@@ -57,7 +57,7 @@ def run(
     With --batch, one for each line of a file.
     """
     from workflow_engine.cli.choosing import choose_model, refuse_unknown_inputs
-    from workflow_engine.cli.drawing import draw_view, format_of
+    from workflow_engine.cli.drawing import draw_view, wanted
     from workflow_engine.cli.driving import Manner, drive
     from workflow_engine.cli.inputs import read_inputs
     from workflow_engine.cli.proving import prove
@@ -66,8 +66,6 @@ def run(
     from workflow_engine.errors import UsageError
     from workflow_engine.targets import Label, load
 
-    if picture is not None:
-        format_of(picture)  # a suffix nobody can draw is told before the run, not after it
     loaded = load(target)
     prove(loaded.workflow)
     manner = Manner(store, executor, chain(model), allow_unsandboxed, json)
@@ -88,6 +86,7 @@ def run(
             read_given(loaded.workflow, fields or [], inputs or []),
         )
         raise typer.Exit(run_loop(run_batch(loaded, order, manner)))
+    picture = wanted(picture, as_json=json)  # a suffix nobody can draw is told before the run, not after it
     if (alone := _of_a_batch(at_once, rate, results, batch_id, skip_bad)) is not None:
         raise UsageError(f"{alone} says how a batch runs", "add --batch FILE.jsonl")
     given = read_inputs(loaded.workflow, fields or [], inputs or [])

@@ -86,7 +86,7 @@ class Bubblewrap:
         if self._settled is not None:
             return self._settled
         if sys.platform != "linux":
-            raise errors.Infrastructure("bubblewrap needs Linux", retryable=False)
+            raise errors.Infrastructure("there is no sandbox on this system: bubblewrap needs Linux", retryable=False)
         if self._program is None:
             raise errors.Infrastructure("bwrap was not found on the PATH", INSTALL, retryable=False)
         options = await self._options(self._program)

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     limit_log: int = Field(default=RunLimits.log, ge=0, validation_alias="WORKFLOW_LIMIT_LOG")
     key: SecretStr | None = Field(default=None, validation_alias="WORKFLOW_KEY")
     key_file: Path | None = Field(default=None, validation_alias="WORKFLOW_KEY_FILE")
+    picture: str | None = Field(default=None, validation_alias="WORKFLOW_PICTURE")
     token: SecretStr | None = Field(default=None, validation_alias="WORKFLOW_TOKEN")
     api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")

@@ -6,6 +6,7 @@ import asyncio
 import operator
 import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -52,6 +53,8 @@ class Connection:
             raw.execute("PRAGMA trusted_schema = OFF")
             raw.execute("PRAGMA cell_size_check = ON")
             raw.execute(f"PRAGMA synchronous = {self._synchronous}")
+            if sys.platform == "darwin":  # its fsync leaves what is written in the disk's cache
+                raw.execute("PRAGMA fullfsync = ON")
         except UnicodeDecodeError as error:
             raw.close()
             raise unreadable(error) from error
