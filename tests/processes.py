@@ -17,7 +17,12 @@ PATIENCE = 120
 
 server = multiprocessing.get_context("forkserver")
 server.set_forkserver_preload(
-    ["tests.crash.delivery", "workflow_engine.agents.conversation", "workflow_engine.langgraph.executor"]
+    [
+        "tests.crash.delivery",
+        "workflow_engine.agents.conversation",
+        "workflow_engine.agents.mcpshelf",
+        "workflow_engine.langgraph.executor",
+    ]
 )
 
 

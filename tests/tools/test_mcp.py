@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ import pytest
 
 from tests.agents.endpoint import ScriptedEndpoint, call, say
 from tests.engine.conftest import Open, clock, ledger, opened
+from tests.tools.serving import Serving
 from workflow_engine import END, START, State, Step, Tool, Workflow, agent, each, verify, workflow
 from workflow_engine.agents.runner import OpenAIAgentsRunner
 from workflow_engine.errors import DeclarationError, EffectUnknown, Infrastructure, StepError
@@ -137,7 +134,7 @@ async def test_a_secret_is_handed_on_by_name_and_shown_to_nobody(
 
 
 async def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
-    silent = mcp_server("silent", command=["sleep", "60"], allow="all", starting=timedelta(seconds=0.3))
+    silent = mcp_server("silent", command=["sh", "-c", "cat > /dev/null"], allow="all", starting=timedelta(seconds=0.3))
     with pytest.raises(Infrastructure, match="did not answer in time"):
         async with using(silent):
             pass
@@ -159,32 +156,14 @@ async def test_a_server_started_anew_as_another_one_is_not_used(tmp_path: Path) 
 # ------------------------------------------------------------------------------------------------ over the network
 
 
-Serve = Callable[[], subprocess.Popen[bytes]]
+Serve = Callable[[], ForkServerProcess]
 
 
 @pytest.fixture(params=["sse", "http"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str, Serve]]:
     """A transport, a URL, and what starts the server there."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running: list[subprocess.Popen[bytes]] = []
-
-    def serve() -> subprocess.Popen[bytes]:
-        env = {**os.environ, "ODD_FOLDER": str(tmp_path)}
-        command = [sys.executable, str(SERVER), request.param, str(port)]
-        running.append(subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return running[-1]
-            time.sleep(0.05)
-        raise AssertionError("it does not listen")
-
-    yield request.param, f"http://127.0.0.1:{port}/{'sse' if request.param == 'sse' else 'mcp'}", serve
-    for process in running:
-        process.kill()
-        process.wait()
+    with Serving(request.param, tmp_path) as serving:
+        yield request.param, serving.url, serving.start
 
 
 async def test_a_server_over_the_network_is_used_killed_and_used_again(
@@ -197,13 +176,13 @@ async def test_a_server_over_the_network_is_used_killed_and_used_again(
         assert await use(tools["post"], text="a") == "posted a"
         with pytest.raises(EffectUnknown):
             await use(tools["post_dying"], text="b")
-        first.wait()
+        first.join()
         with pytest.raises(Infrastructure, match="cannot be reached"):
             await use(tools["read_note"], number=1)
         second = await asyncio.to_thread(serve)
         assert await use(tools["post"], text="c") == "posted c"
-        second.send_signal(signal.SIGKILL)
-        second.wait()
+        second.kill()
+        second.join()
         await asyncio.to_thread(serve)
         assert await use(tools["post"], text="d") == "posted d"
     assert asked(tmp_path) == ["post a", "post b", "post c", "post d"]
