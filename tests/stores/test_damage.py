@@ -76,6 +76,10 @@ HARM = {
         f"UPDATE versions SET text = '7' WHERE run = {KEY} AND field = 'tries' AND version = 3",
         {"at"},
     ),
+    "a version moved to where nobody looks": (
+        f"UPDATE versions SET first = first + 1 WHERE run = {KEY} AND field = 'tries' AND first = 4",
+        {"at"},
+    ),
     "an append turned into a set": (
         f"UPDATE versions SET op = 'set' WHERE run = {KEY} AND field = 'log' AND version = 3",
         {"read"},

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from workflow_engine.errors import StoreError
-from workflow_engine.record.events import write_event
+from workflow_engine.record.events import kept_event
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
 from workflow_engine.record.logs import LogPart
 from workflow_engine.record.people import Person
@@ -32,14 +32,17 @@ _LOG: TypeAdapter[LogPart] = TypeAdapter(LogPart)
 
 
 def run_text(run: Run) -> str:
-    """A run as JSON. Raises StoreError if it holds what JSON cannot carry, as do the other writers here."""
-    return _text(_RUN, run, f"run {run.id}")
+    """A run as JSON, without what stands at its default: it is written anew at each step.
+
+    Raises StoreError if it holds what JSON cannot carry, as do the other writers here.
+    """
+    return _text(_RUN, run, f"run {run.id}", exclude_defaults=True)
 
 
 def event_text(event: Any, place: str) -> str:
     """An event as JSON."""
     try:
-        return write_event(event)
+        return kept_event(event)
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise _unkeepable(place, error) from error
 
@@ -142,9 +145,9 @@ def person_of_text(text: str | bytes) -> Person:
     return _PERSON.validate_json(text)
 
 
-def _text(adapter: TypeAdapter[Any], value: Any, place: str) -> str:
-    try:
-        return adapter.serializer.to_json(value).decode()  # TypeAdapter's own way there takes longer than most texts
+def _text(adapter: TypeAdapter[Any], value: Any, place: str, *, exclude_defaults: bool = False) -> str:
+    try:  # TypeAdapter's own way there takes longer than most texts
+        return adapter.serializer.to_json(value, exclude_defaults=exclude_defaults).decode()
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise _unkeepable(place, error) from error
 

@@ -42,4 +42,4 @@ def come_back(text: str, run: Run, lines: Sequence[str], events: Sequence[Any]) 
 def unchanged(box: Box) -> None:
     """Nobody touched an event after its commit."""
     for seq, (line, event) in enumerate(zip(box.journal, box.seen, strict=True), start=1):
-        assert e.write_event(event) == line, f"event {seq} of run {box.run.id} was changed after its commit: {event}"
+        assert e.kept_event(event) == line, f"event {seq} of run {box.run.id} was changed after its commit: {event}"

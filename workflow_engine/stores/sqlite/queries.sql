@@ -221,6 +221,10 @@ SELECT field, count(*), max(version) FROM versions WHERE run = ? GROUP BY field;
 SELECT field, version, first, seq, op, seal, text FROM versions WHERE run = ? AND first > ? AND first <= ?
 ORDER BY first, field, version;
 
+-- name: beside_writes
+SELECT field, max(version) FROM versions WHERE run = :run AND first <= :after GROUP BY field
+UNION ALL SELECT field, min(version) FROM versions WHERE run = :run AND first > :until GROUP BY field;
+
 -- name: document
 SELECT text FROM documents WHERE digest = ?;
 

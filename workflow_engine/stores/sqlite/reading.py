@@ -120,11 +120,9 @@ def lent(db: sqlite3.Connection, shared: Shared) -> list[Lent]:
 
 def _lent(db: sqlite3.Connection, kept: RunRow, field: str, version: int | None) -> Lent:
     place = f"field {field}"
-    found = None if version is None else db.execute(SQL["version"], (kept.key, field, version)).fetchone()
-    if version is None or found is None:
+    if version is None:
         raise damaged(kept.id, place, "lacks what a fork shares of it")
-    first, seq, op, mark, text = found
-    checked(mark, text, kept.id, f"{place}, version {version}", kept.id, field, version, first, seq, op)
+    op, text = _version(db, kept, field, version)
     if op != SHARED:
         return Lent(field, kept.id, kept.key, version)
     run, version = decoded(lender_of, text, kept.id, place)
@@ -132,6 +130,17 @@ def _lent(db: sqlite3.Connection, kept: RunRow, field: str, version: int | None)
     if holder is None:
         raise damaged(kept.id, place, f"is shared with run {run}, where it is not")
     return Lent(field, run, holder[0], version)
+
+
+def _version(db: sqlite3.Connection, kept: RunRow, field: str, version: int) -> tuple[Any, str]:
+    """Op and text of a version, which is what its seal says."""
+    place = f"field {field}, version {version}"
+    found = db.execute(SQL["version"], (kept.key, field, version)).fetchone()
+    if found is None:
+        raise damaged(kept.id, place, "is not there")
+    first, seq, op, mark, text = found
+    checked(mark, text, kept.id, place, kept.id, field, version, first, seq, op)
+    return op, text
 
 
 def still_there(db: sqlite3.Connection, lent: Lent) -> bool:
@@ -159,8 +168,11 @@ def _version_as_of(db: sqlite3.Connection, kept: RunRow, field: str, seq: int) -
         field, 0
     ):
         raise damaged(kept.id, f"field {field}", "lacks some of its versions")
-    # Not yet checked, so not to be relied on for its type: the versions that are chosen are checked when they are read.
+    # Not yet checked, so not to be relied on for its type: the version that is chosen is checked when it is read, and
+    # the first that is left out here. One that was moved would otherwise hide what was written by then.
     until = [version for version, first in places if not isinstance(first, int) or first <= seq]
+    if len(until) < len(places):
+        _version(db, kept, field, next(each for each, version in enumerate([*until, 0], start=1) if each != version))
     return until[-1] if until else None
 
 
@@ -173,6 +185,8 @@ def written(db: sqlite3.Connection, run: RunId, after: int, until: int) -> list[
     if there != dict(kept.fields):
         lost = sorted(field for field in {*there, *kept.fields} if there.get(field) != kept.fields.get(field))
         raise damaged(run, f"field {lost[0]}", "lacks some of its versions")
+    for field, version in db.execute(SQL["beside_writes"], {"run": kept.key, "after": after, "until": until}):
+        _version(db, kept, field, version)  # one that was moved out of these bounds would not be missed
     found: list[tuple[int, Write]] = []
     for field, version, first, seq, op, mark, text in db.execute(SQL["writes"], (kept.key, after, until)):
         checked(mark, text, run, f"field {field}, version {version}", run, field, version, first, seq, op)
