@@ -16,6 +16,7 @@ from workflow_engine.bodies.child import refuse_in_child
 from workflow_engine.bodies.resources import Resources
 from workflow_engine.errors import ModelMissing, StepError, UsageError
 from workflow_engine.ports.agents import AgentRunner
+from workflow_engine.ports.channels import Channel
 from workflow_engine.ports.checkpoints import KeepsCheckpoints
 from workflow_engine.ports.clock import Clock, Mint
 from workflow_engine.ports.codec import Codec
@@ -34,6 +35,7 @@ from workflow_engine.steps.live import Live, Surroundings
 if TYPE_CHECKING:
     from workflow_engine.agents import ModelChoice
     from workflow_engine.langgraph.saver import LedgerSaver
+    from workflow_engine.notify import Courier
 
 S = TypeVar("S", bound=BaseModel)
 STORE = "checkpoints/runs.sqlite"
@@ -91,7 +93,12 @@ def graphs_on(ledger: Ledger) -> Callable[[Fence], GraphRunner]:
 
 
 class Engine(Service):
-    """Runs workflows on one store. Made by `open` (which also recovers dead runs) or `connect` (which never does)."""
+    """Runs workflows on one store. Made by `open` (which also recovers dead runs) or `connect` (which never does).
+
+    `courier` brings questions and failures to its channels, where it was given any.
+    """
+
+    courier: Courier | None = None
 
     @classmethod
     @asynccontextmanager
@@ -105,6 +112,8 @@ class Engine(Service):
         resources: Mapping[type, Callable[..., Any]] | None = None,
         executor: str = "native",
         listeners: Sequence[Listener] = (),
+        channels: Sequence[Channel] = (),
+        page_url: str | None = None,
         limits: RunLimits | None = None,
         ledger: Ledger | None = None,
         codec: Codec | None = None,
@@ -115,7 +124,9 @@ class Engine(Service):
         """Open a store. `create=False` refuses to make a new one; `resources` replaces openers of the workflows'.
 
         `model` is an `agents.ModelChoice` (see `choose_model`), `agents` any runner of your own. `limits` are those of
-        every run driven here. `codec`, such as `stores.encryption.Keys`, encrypts the store; `ledger` replaces it.
+        every run driven here. `channels`, such as `notify.Webhook`, are told of questions and failures of every
+        run of the store, with a link beneath `page_url`. `codec`, such as `stores.encryption.Keys`, encrypts the store;
+        `ledger` replaces it.
         """
         refuse_in_child()
         workflows = _listed(workflows)
@@ -132,6 +143,10 @@ class Engine(Service):
             clock = clock or SystemClock()
             runner = _Model(model, agents, clock)
             closing.push_async_callback(runner.close)
+            courier = _courier(ledger, channels, clock, page_url)
+            if courier is not None:
+                closing.push_async_callback(courier.close)
+                listeners = (*listeners, courier)
             around = Surroundings(
                 ledger,
                 clock,
@@ -144,6 +159,9 @@ class Engine(Service):
             )
             engine = cls(around, workflows, EXECUTORS, executor, has_model=runner.chosen)
             closing.push_async_callback(engine.close)
+            if courier is not None:
+                engine.courier = courier
+                courier.start()
             yield engine
 
     @classmethod
@@ -173,6 +191,17 @@ class Engine(Service):
                 f"{type(ledger).__name__} keeps no checkpoints of LangGraph's", "open the engine on a file"
             )
         return LedgerSaver(ledger.checkpoints, types=types)
+
+
+def _courier(ledger: Ledger, channels: Sequence[Channel], clock: Clock, page_url: str | None) -> Courier | None:
+    names = [each.name for each in channels]
+    if twice := [each for each in names if names.count(each) > 1]:
+        raise UsageError(f"two channels are called {twice[0]!r}", "what was told is known by their names: rename one")
+    if not channels:
+        return None
+    from workflow_engine.notify import Courier
+
+    return Courier(ledger, channels, clock, page_url)
 
 
 async def _recovered(engine: Engine) -> None:

@@ -281,7 +281,7 @@ def test_every_statement_of_house_keeping_fits_the_schema_and_is_used_under_a_na
         for name, statement in OWN.items():
             values: Any = dict.fromkeys(re.findall(r":(\w+)", statement)) or [None] * statement.count("?")
             db.execute(f"EXPLAIN {statement}", values)
-            family = re.sub("_(journal|versions|questions|letters|logs|files)$", "_{table}", name)
+            family = re.sub("_(journal|versions|questions|letters|logs|files|notices)$", "_{table}", name)
             assert f'"{name}"' in code or f'f"{family}"' in code, name
 
 

@@ -292,6 +292,7 @@ PLAIN = {
     "questions": "id",
     "letters": "id question",
     "schedules": "name",
+    "notices": "happened",
     "files": "sha256",
     "results": "key",
     "documents": "digest",

@@ -22,6 +22,7 @@ from workflow_engine.cli import (
     mcp,
     model,
     new,
+    notify,
     people,
     publish,
     reassign,
@@ -87,6 +88,7 @@ app.command("mcp")(mcp.mcp)
 app.command("doctor")(doctor.doctor)
 app.add_typer(people.group, name="people")
 app.add_typer(schedule.group, name="schedule")
+app.add_typer(notify.group, name="notify")
 app.add_typer(model.group, name="model")
 app.add_typer(store.group, name="store")
 

@@ -23,7 +23,7 @@ from workflow_engine.cli.figures import line as one_line
 from workflow_engine.cli.figures import plain, several
 from workflow_engine.cli.inputs import Inputs, read_object
 from workflow_engine.cli.jsonlines import Lines, digest, documents, looked_over, opened
-from workflow_engine.cli.opening import codec_of
+from workflow_engine.cli.opening import channels_of, codec_of
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed
 from workflow_engine.cli.voice import AMBER, console, point, say
@@ -134,6 +134,8 @@ async def _driven(
             executor=manner.executor,
             limits=settings.limits,
             codec=codec_of(settings),
+            channels=channels_of(settings),
+            page_url=settings.page_url,
         ) as engine:
 
             async def work() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_engine.cli.choosing import choose_model, choose_sandbox
 from workflow_engine.cli.following import Following, following, nodes_of
-from workflow_engine.cli.opening import codec_of
+from workflow_engine.cli.opening import channels_of, codec_of
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed
 from workflow_engine.cli.voice import AMBER, point, say
@@ -72,6 +72,8 @@ async def drive(
             listeners=[shown],
             limits=settings.limits,
             codec=codec_of(settings),
+            channels=channels_of(settings),
+            page_url=settings.page_url,
         ) as engine:
             shown.recall(recalled if before is None else await engine.story(before))
             return await _watched(engine, act, shown, before, manner)

@@ -11,6 +11,7 @@ from workflow_engine.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from workflow_engine.engine import Engine
+    from workflow_engine.ports.channels import Channel
     from workflow_engine.ports.codec import Codec
     from workflow_engine.store import Store
 
@@ -51,3 +52,20 @@ def codec_of(settings: Settings) -> Codec | None:
     from workflow_engine.stores.encryption import keys_of
 
     return keys_of(keys.get_secret_value())
+
+
+def channels_of(settings: Settings) -> list[Channel]:
+    """The channels that the settings name. Raises UsageError for one that makes no sense."""
+    if not settings.channels:
+        return []
+    from workflow_engine.notify import Filter, Services, Webhook
+
+    found: list[Channel] = []
+    for name, each in settings.channels.items():
+        words = dict(each.words(name))
+        wants = Filter(*(words[word] for word in ("on", "workflows", "to", "content")))
+        if "webhook" in words:
+            found.append(Webhook(name, words["webhook"], secret=words["secret"], filter=wants))
+        else:
+            found.append(Services(name, words["apprise"], filter=wants))
+    return found

@@ -14,7 +14,7 @@ from workflow_engine.cli.exits import Exit, exit_of_error, exit_of_run, gravest
 from workflow_engine.cli.figures import plain
 from workflow_engine.cli.following import Lines
 from workflow_engine.cli.goingon import code_of, remembered
-from workflow_engine.cli.opening import codec_of, reading
+from workflow_engine.cli.opening import channels_of, codec_of, reading
 from workflow_engine.cli.report import summary
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed, ways_on
@@ -106,6 +106,8 @@ async def _go_on(runs: Sequence[RunId], loaded: Loaded, manner: Manner, stream: 
         listeners=[shown],
         limits=settings.limits,
         codec=codec_of(settings),
+        channels=channels_of(settings),
+        page_url=settings.page_url,
         create=False,
     ) as engine:
 

@@ -1,24 +1,16 @@
-"""Commands to type: what is offered as the next step, quoted for a shell, on the store that was named."""
+"""Commands to type: what is offered as the next step of a run, on the store that was named."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from workflow_engine.record import commands
+from workflow_engine.record.commands import typed
 
 if TYPE_CHECKING:
     from workflow_engine.record.inbox import QuestionRecord
     from workflow_engine.runtime.view import RunView
-
-
-def typed(*words: str, store: Path | None = None) -> str:
-    """The command of these words; `store` is what `--store` named, if it did.
-
-    >>> typed("answer", "k3", "retry", "hint=be brief")
-    "workflow answer k3 retry 'hint=be brief'"
-    """
-    place = () if store is None else ("--store", str(store))
-    return shlex.join(["workflow", *words, *place])
 
 
 def ways_on(view: RunView[Any], store: Path | None) -> list[tuple[str, str]]:
@@ -78,12 +70,7 @@ def signalling(view: RunView[Any], name: str, store: Path | None = None) -> str:
 def answering(question: QuestionRecord, view: RunView[Any] | None = None, store: Path | None = None) -> str:
     """The command that answers a question, with a place for each field it must have."""
     alone = view is not None and len(view.open_questions) == 1
-    words: list[str] = [question.run if alone else question.id]
-    words += question.choices[:1]
-    if question.schema.get("type") == "object":
-        required = question.schema.get("required", ())
-        names = required if isinstance(required, list) else ()
-        words += [f"{name}=..." for name in names if name != "choice" or not question.choices]
-    elif not question.choices:
-        words.append("...")
-    return typed("answer", *words, store=store)
+    return commands.answering(question, question.run if alone else None, store)
+
+
+__all__ = ["answering", "signalling", "typed", "ways_on"]

@@ -57,7 +57,7 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
     from workflow_engine.cli.driving import let_info_through
     from workflow_engine.cli.exits import Exit, exit_of_error, exit_of_rest, gravest
     from workflow_engine.cli.figures import plain
-    from workflow_engine.cli.opening import codec_of
+    from workflow_engine.cli.opening import channels_of, codec_of
     from workflow_engine.cli.stopping import Stopped, until_stopped
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import AMBER, point, say
@@ -92,6 +92,8 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
             executor=manner.executor,
             limits=settings.limits,
             codec=codec_of(settings),
+            channels=channels_of(settings),
+            page_url=settings.page_url,
         ) as engine:
 
             async def work() -> Worked:

@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from workflow_engine.errors import UsageError, WorkflowError
 from workflow_engine.ports.files import KeepsFiles
 from workflow_engine.ports.ledger import Listed, Page, Recorded
+from workflow_engine.ports.notices import KeepsNotices
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.inbox import Standing
+from workflow_engine.record.notice import Notice
 from workflow_engine.record.people import Person, Principal
 from workflow_engine.record.run import Run
 from workflow_engine.runtime import (
@@ -434,6 +436,11 @@ class Service:
         if not isinstance(ledger, KeepsFiles):
             raise UsageError(f"{type(ledger).__name__} keeps no files", "open the engine on a store")
         return ledger.files.open(file.sha256, file.size)
+
+    async def notices(self, most: int = 50) -> Sequence[Notice]:
+        """What happened that somebody may want to be told of, newest first, and to whom it was told."""
+        ledger = self._shop.ledger
+        return await ledger.notices.newest(most) if isinstance(ledger, KeepsNotices) else ()
 
     async def close(self) -> None:
         """Stop what runs in the background and let go of everything."""

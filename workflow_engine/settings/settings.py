@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -36,6 +36,61 @@ class EndpointSettings(BaseModel):
         if key is None and self.api_key_env:
             key = SecretStr(os.environ.get(self.api_key_env, "").strip()) or None
         return {**self.model_dump(exclude={"api_key", "api_key_env"}), "api_key": key}
+
+
+class ChannelSettings(BaseModel):
+    """One channel by name: a signed webhook, or services by their Apprise URLs. What is secret stands here, or in the
+    environment variable that is named.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    webhook: SecretStr | None = None
+    webhook_env: str | None = None
+    secret: SecretStr | list[SecretStr] | None = None
+    secret_env: str | None = None
+    apprise: SecretStr | list[SecretStr] | None = None
+    apprise_env: str | None = None
+    on: list[str] = Field(default_factory=list)
+    workflows: list[str] = Field(default_factory=list)
+    to: list[str] = Field(default_factory=list)
+    content: Literal["full", "link"] = "full"
+
+    def words(self, name: str) -> Mapping[str, Any]:
+        """What a channel is made from: `webhook` and `secret`, or `apprise`, and what it wants. Raises UsageError."""
+        url, secret, urls = (
+            _revealed(name, each, given, named)
+            for each, given, named in (
+                ("webhook", self.webhook, self.webhook_env),
+                ("secret", self.secret, self.secret_env),
+                ("apprise", self.apprise, self.apprise_env),
+            )
+        )
+        if bool(url) == bool(urls):
+            cure = f'[channels.{name}] webhook = "https://..." and secret = "whsec_...", or apprise = "..."'
+            raise UsageError(
+                f"channel {name} is {'both' if url else 'neither'} a webhook and a service of Apprise", cure
+            )
+        if url and not secret:
+            raise UsageError(f"channel {name} has no secret to sign with", "workflow notify secret prints a new one")
+        wants = {
+            "on": tuple(self.on),
+            "workflows": tuple(self.workflows),
+            "to": tuple(self.to),
+            "content": self.content,
+        }
+        return {"webhook": url[0], "secret": secret, **wants} if url else {"apprise": urls, **wants}
+
+
+def _revealed(name: str, what: str, given: SecretStr | list[SecretStr] | None, named: str | None) -> list[str]:
+    if given is not None:
+        return [each.get_secret_value() for each in (given if isinstance(given, list) else [given])]
+    if named is None:
+        return []
+    text = os.environ.get(named, "").strip()
+    if not text:
+        raise UsageError(f"channel {name} finds no {what}: {named} is not set", f"export {named}=...")
+    return text.split()
 
 
 def _chained(given: Any) -> Any:
@@ -69,6 +124,8 @@ class Settings(BaseSettings):
     model: Annotated[str | None, BeforeValidator(_chained)] = Field(default=None, validation_alias="OPENAI_MODEL")
     api: str | None = Field(default=None, validation_alias="OPENAI_API")
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
+    channels: dict[str, ChannelSettings] = Field(default_factory=dict)
+    page_url: str | None = Field(default=None, validation_alias="WORKFLOW_PAGE_URL")
 
     @classmethod
     def settings_customise_sources(

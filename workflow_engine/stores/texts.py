@@ -13,6 +13,7 @@ from workflow_engine.errors import StoreError
 from workflow_engine.record.events import kept_event
 from workflow_engine.record.inbox import Answer, Letter, QuestionRecord
 from workflow_engine.record.logs import LogPart
+from workflow_engine.record.notice import Notice
 from workflow_engine.record.people import Person
 from workflow_engine.record.publication import Publication
 from workflow_engine.record.result import KeptResult
@@ -27,6 +28,7 @@ _PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 _PERSON: TypeAdapter[Person] = TypeAdapter(Person)
 _SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
+_NOTICE: TypeAdapter[Notice] = TypeAdapter(Notice)
 _RESULT: TypeAdapter[KeptResult] = TypeAdapter(KeptResult)
 _LOG: TypeAdapter[LogPart] = TypeAdapter(LogPart)
 
@@ -77,6 +79,11 @@ def result_text(result: KeptResult) -> str:
     return _text(_RESULT, result, f"a result of {result.node}")
 
 
+def notice_text(notice: Notice) -> str:
+    """A notice as JSON."""
+    return _text(_NOTICE, notice, f"the notice of event {notice.seq} of run {notice.run}")
+
+
 def schedule_text(schedule: Schedule) -> str:
     """A schedule as JSON."""
     return _text(_SCHEDULE, schedule, f"schedule {schedule.name}")
@@ -113,6 +120,11 @@ def answer_of_text(text: str | bytes) -> Answer:
 def result_of_text(text: str | bytes) -> KeptResult:
     """The kept result of a text."""
     return _RESULT.validate_json(text)
+
+
+def notice_of_text(text: str | bytes) -> Notice:
+    """The notice of a text."""
+    return _NOTICE.validate_json(text)
 
 
 def schedule_of_text(text: str | bytes) -> Schedule:

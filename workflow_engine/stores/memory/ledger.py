@@ -27,6 +27,7 @@ from workflow_engine.record import people
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Answer, Letter, Standing
 from workflow_engine.record.logs import LoggedPart, LogPage
+from workflow_engine.record.notice import noticed
 from workflow_engine.record.people import Person
 from workflow_engine.record.publication import Publication
 from workflow_engine.record.run import FINAL
@@ -35,6 +36,7 @@ from workflow_engine.spec.file import know
 from workflow_engine.stores.memory.box import Box, Question
 from workflow_engine.stores.memory.checkpoints import MemoryCheckpoints
 from workflow_engine.stores.memory.files import MemoryFiles
+from workflow_engine.stores.memory.notices import MemoryNotices
 from workflow_engine.stores.memory.police import come_back, told_right, unchanged
 from workflow_engine.stores.memory.results import MemoryResults
 from workflow_engine.stores.memory.schedules import MemorySchedules
@@ -74,6 +76,7 @@ class MemoryLedger:
         self._stirred: dict[RunId, int] = {}
         self._places = 0
         self.schedules = MemorySchedules(self._change)
+        self.notices = MemoryNotices(self._change)
         self.results = MemoryResults()
         self.checkpoints = MemoryCheckpoints()
         self.files = MemoryFiles()
@@ -158,8 +161,11 @@ class MemoryLedger:
         answers = [
             (event, answer_text(event.answer)) for event in batch.events if isinstance(event, e.QuestionAnswered)
         ]
+        before = box.run.status if box.text and run.status == "failed" else None  # decoded anew
+        told = noticed(before, run, batch.events)
         # Nothing is changed above this line, so a batch that fails leaves no trace.
         box.text = text
+        self.notices.add(told)
         box.files.update(batch.files)
         box.document = document or box.document
         box.journal += lines

@@ -48,6 +48,7 @@ COVERED: Mapping[str, frozenset[str]] = {
     "pieces": frozenset({"seal", "data"}),
     "pending": frozenset({"seal", "text"}),
     "publications": frozenset({"seal", "text"}),
+    "notices": frozenset({"seal", "text"}),
 }
 """The columns that are encrypted. Others are what rows are found, ordered and counted by."""
 TRAIT = "encryption"

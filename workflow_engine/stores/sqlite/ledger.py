@@ -28,6 +28,7 @@ from workflow_engine.stores.sqlite.connection import Connection, Synchronous
 from workflow_engine.stores.sqlite.encrypted import Cipher, admit
 from workflow_engine.stores.sqlite.faults import fault, unreadable
 from workflow_engine.stores.sqlite.foreign import SqliteCheckpoints
+from workflow_engine.stores.sqlite.notices import SqliteNotices
 from workflow_engine.stores.sqlite.opening import prepare
 from workflow_engine.stores.sqlite.owners import Owners
 from workflow_engine.stores.sqlite.reader import Reader
@@ -102,6 +103,7 @@ class SqliteLedger:
         self._locked: set[RunId] = set()
         self.checkpoints = SqliteCheckpoints(writer, reader)
         self.schedules = SqliteSchedules(writer, reader)
+        self.notices = SqliteNotices(writer, reader)
         self.files = files
         know(str(path), files, keep=not files.encrypted)
         self.results = SqliteResults(writer, reader)

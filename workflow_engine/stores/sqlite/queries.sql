@@ -292,6 +292,31 @@ INSERT OR REPLACE INTO people (number, seal, text) VALUES (?, ?, ?);
 -- name: drop_person
 DELETE FROM people WHERE number = ?;
 
+-- name: insert_notice
+INSERT OR IGNORE INTO notices (run, seq, happened, due, seal, text) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: notices_due
+SELECT runs.id, notices.seq, notices.happened, notices.due, notices.seal, notices.text
+FROM notices JOIN runs ON runs.key = notices.run
+WHERE notices.due <= ? ORDER BY notices.due, notices.number LIMIT ?;
+
+-- name: notices_newest
+SELECT runs.id, notices.seq, notices.happened, notices.due, notices.seal, notices.text
+FROM notices JOIN runs ON runs.key = notices.run
+ORDER BY notices.number DESC LIMIT ?;
+
+-- name: next_notice
+SELECT min(due) FROM notices WHERE due IS NOT NULL;
+
+-- name: notice
+SELECT runs.id, notices.seq, notices.happened, notices.due, notices.seal, notices.text
+FROM notices JOIN runs ON runs.key = notices.run
+WHERE runs.id = ? AND notices.seq = ? AND notices.happened = ?;
+
+-- name: update_notice
+UPDATE notices SET due = ?, seal = ?, text = ?
+WHERE run = (SELECT key FROM runs WHERE id = ?) AND seq = ? AND happened = ?;
+
 -- name: schedules
 SELECT name, seal, text FROM schedules ORDER BY name;
 

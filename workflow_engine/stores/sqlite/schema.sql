@@ -139,6 +139,20 @@ CREATE TABLE results (
 );
 CREATE INDEX results_by_until ON results (until);
 
+-- What happened that somebody may want to be told of (record/notice.py), and to whom it was told. `due` as above: when
+-- somebody should look after it, NULL once all is settled.
+CREATE TABLE notices (
+    number INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    happened TEXT NOT NULL,
+    due INTEGER,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE UNIQUE INDEX notices_by_event ON notices (run, seq, happened);
+CREATE INDEX notices_by_due ON notices (due) WHERE due IS NOT NULL;
+
 -- What holds for the store as a whole, such as how its texts are encrypted.
 CREATE TABLE traits (
     name TEXT PRIMARY KEY,

@@ -19,7 +19,8 @@ from workflow_engine.ports.ledger import Batch, Snapshot
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import QuestionId, RunId
 from workflow_engine.record.inbox import Letter, Standing
-from workflow_engine.stores.sqlite import inbox, reading
+from workflow_engine.record.notice import noticed
+from workflow_engine.stores.sqlite import inbox, notices, reading
 from workflow_engine.stores.sqlite.lending import SHARED, Lent
 from workflow_engine.stores.sqlite.queries import SQL
 from workflow_engine.stores.sqlite.rows import RunRow, row_of
@@ -50,6 +51,7 @@ class Packed:
     taken: tuple[str, ...] = ()
     lent: Sequence[Lent] = ()
     files: list[tuple[str, int, bytes]] = field(default_factory=list)
+    told: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 def pack(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent] = ()) -> Packed:
@@ -110,6 +112,8 @@ def _packed(batch: Batch, epoch: int, last: RunRow | None, lent: Sequence[Lent])
                 packed.closed.append(_fate(event.question, "withdrawn"))
             case _:
                 pass
+    before = None if last is None else last.status
+    packed.told.extend(map(notices.row_of, noticed(before, run, batch.events)))
     return packed
 
 
@@ -167,6 +171,8 @@ def _insert(db: sqlite3.Connection, key: int, packed: Packed) -> None:
         db.execute(SQL["insert_question"], (question, key, mark, text))
     for question, mark, fate in packed.closed:
         db.execute(SQL["close_question"], (fate, mark, question, key))
+    if packed.told:
+        db.executemany(SQL["insert_notice"], [(key, *rest) for rest in packed.told])
     if packed.files:
         db.executemany(SQL["name_file"], [(key, *rest) for rest in packed.files])
     for letter in packed.taken:

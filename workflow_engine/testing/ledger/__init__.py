@@ -26,6 +26,7 @@ from workflow_engine.testing.ledger.forks import ForksContract
 from workflow_engine.testing.ledger.inbox import InboxContract
 from workflow_engine.testing.ledger.lists import ListsContract
 from workflow_engine.testing.ledger.logs import LogsContract
+from workflow_engine.testing.ledger.notices import NoticesContract
 from workflow_engine.testing.ledger.order import OrderContract
 from workflow_engine.testing.ledger.ownership import OwnershipContract
 from workflow_engine.testing.ledger.people import PeopleContract
@@ -45,6 +46,7 @@ class LedgerContract(
     QueueContract,
     SchedulesContract,
     ResultsContract,
+    NoticesContract,
     InboxContract,
     PeopleContract,
     WaitsContract,

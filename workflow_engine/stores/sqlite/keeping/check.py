@@ -16,7 +16,7 @@ from workflow_engine.errors import StoreDamaged
 from workflow_engine.ports.keeping import Harm, Health
 from workflow_engine.record.events import RunCreated, RunForked, read_event
 from workflow_engine.record.ids import RunId
-from workflow_engine.stores.sqlite import logs, opening, people, results, schedules, topics
+from workflow_engine.stores.sqlite import logs, notices, opening, people, results, schedules, topics
 from workflow_engine.stores.sqlite.faults import code_of
 from workflow_engine.stores.sqlite.keeping import contents, foreign
 from workflow_engine.stores.sqlite.keeping.connecting import (
@@ -119,6 +119,9 @@ def _rows(db: sqlite3.Connection, path: Path, seen: _Seen, told: Callable[[int],
             seen.harms += _schedules(db)
         with _noted(seen, "the results it keeps"), moment(db):
             seen.harms += _results(db)
+        with _noted(seen, "whom it told of what"), moment(db):
+            seen.harms += _notices(db)
+            seen.harms += _orphans(db, "notices", "notices")
     if seen.schema >= FILES:
         with _noted(seen, "its files"):
             seen.harms += contents.harms(db, path, stop)
@@ -223,6 +226,14 @@ def _schedules(db: sqlite3.Connection) -> Iterator[Harm]:
             schedules.sound(*row)
         except StoreDamaged as error:
             yield Harm(None, error.what, error.cure or _PAGES)
+
+
+def _notices(db: sqlite3.Connection) -> Iterator[Harm]:
+    for row in db.execute(SQL["every_notice"]):
+        try:
+            notices.sound(*row)
+        except StoreDamaged as error:
+            yield Harm(RunId(str(row[0])), error.what, error.cure or _PAGES)
 
 
 def _results(db: sqlite3.Connection) -> Iterator[Harm]:

@@ -55,6 +55,13 @@ SELECT run, count(*) FROM logs WHERE NOT EXISTS (SELECT 1 FROM runs WHERE key = 
 -- name: orphans_in_files
 SELECT run, count(*) FROM files WHERE NOT EXISTS (SELECT 1 FROM runs WHERE key = files.run) GROUP BY run;
 
+-- name: orphans_in_notices
+SELECT run, count(*) FROM notices WHERE NOT EXISTS (SELECT 1 FROM runs WHERE key = notices.run) GROUP BY run;
+
+-- name: every_notice
+SELECT runs.id, notices.seq, notices.happened, notices.due, notices.seal, notices.text
+FROM notices JOIN runs ON runs.key = notices.run ORDER BY notices.number;
+
 -- name: every_file
 SELECT runs.id, files.sha256, files.size, files.seal FROM files JOIN runs ON runs.key = files.run
 ORDER BY files.sha256, files.run;
@@ -110,6 +117,9 @@ DELETE FROM logs WHERE run = ?;
 
 -- name: drop_files
 DELETE FROM files WHERE run = ?;
+
+-- name: drop_notices
+DELETE FROM notices WHERE run = ?;
 
 -- name: drop_loans
 DELETE FROM loans WHERE lender = :run OR borrower = :run;

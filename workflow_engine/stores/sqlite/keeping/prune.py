@@ -159,7 +159,7 @@ def _damaged(db: sqlite3.Connection) -> Iterator[_Due]:
             name = db.execute(SQL["name_of_run"], (last,)).fetchone()[0]
             if any(True for _ in harms(db, last, name, Tally())):
                 yield _Due(last, Gone(RunId(str(name)), "", "damaged", None), ROWS)
-    for table in ("journal", "versions", "questions", "letters", "logs", "files"):
+    for table in ("journal", "versions", "questions", "letters", "logs", "files", "notices"):
         for key, _ in db.execute(SQL[f"orphans_in_{table}"]).fetchall():
             yield _Due(key, Gone(RunId(f"number {key}"), "", "damaged", None), ROWS)
 
@@ -220,7 +220,7 @@ def _drop(db: sqlite3.Connection, key: int) -> None:
     found = db.execute(SQL["name_of_run"], (key,)).fetchone()
     if found is not None:
         graphs.drop(db, found[0])
-    for table in ("journal", "versions", "questions", "letters", "logs", "files"):
+    for table in ("journal", "versions", "questions", "letters", "logs", "files", "notices"):
         db.execute(SQL[f"drop_{table}"], (key,))
     db.execute(SQL["drop_loans"], {"run": key})
     db.execute(SQL["drop_run"], (key,))

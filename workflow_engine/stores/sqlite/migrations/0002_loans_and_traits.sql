@@ -114,3 +114,14 @@ CREATE TABLE results (
     text TEXT NOT NULL
 );
 CREATE INDEX results_by_until ON results (until);
+CREATE TABLE notices (
+    number INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    happened TEXT NOT NULL,
+    due INTEGER,
+    seal BLOB NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE UNIQUE INDEX notices_by_event ON notices (run, seq, happened);
+CREATE INDEX notices_by_due ON notices (due) WHERE due IS NOT NULL;
