@@ -90,7 +90,7 @@ async def _serve(
 
     from workflow_engine.cli.driving import let_info_through
     from workflow_engine.cli.exits import Exit
-    from workflow_engine.cli.opening import codec_of
+    from workflow_engine.cli.opening import channels_of, codec_of
     from workflow_engine.cli.stopping import Stopped, until_stopped
     from workflow_engine.cli.voice import AMBER, say
     from workflow_engine.cli.worker import one_model, refusal, resources_of
@@ -121,6 +121,8 @@ async def _serve(
         listeners=[tails],
         limits=settings.limits,
         codec=codec_of(settings),
+        channels=channels_of(settings),
+        page_url=settings.page_url,
     ) as engine:
         from workflow_engine.http.app import app_of
 
