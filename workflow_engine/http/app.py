@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from workflow_engine.http.desk import Desk
+from workflow_engine.http.drawings import drawings
 from workflow_engine.http.guard import Guard
 from workflow_engine.http.inbox import inbox
 from workflow_engine.http.problems import Problem, Refused, tell_problems, told
@@ -21,7 +22,7 @@ from workflow_engine.http.sessions import Role
 from workflow_engine.http.workflows import workflows
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS: tuple[APIRouter, ...] = (session, workflows, runs, inbox)
+ROUTERS: tuple[APIRouter, ...] = (session, workflows, runs, inbox, drawings)
 _ABOUT = "Runs of workflows: looked at, begun, answered, resumed, cancelled and forked. Errors are problem+json."
 
 

@@ -68,7 +68,7 @@ async def listed(
 )
 async def one(request: Request, run: RunName) -> dict[str, Any]:
     """A run as it stands."""
-    return run_document(await _view(request, run))
+    return run_document(await view_of(request, run))
 
 
 @runs.get(
@@ -135,7 +135,7 @@ async def fork(request: Request, run: RunName, given: ForkOrder) -> dict[str, An
     from workflow_engine.http.workflows import typed
 
     desk = desk_of(request)
-    view = await _view(request, run)
+    view = await view_of(request, run)
     workflow = desk.workflows.get(view.run.workflow)
     edits = given.state if workflow is None else typed(workflow, given.state)
     made = await begun(desk, lambda on: desk.engine.fork(view.id, edits, at=given.at, on_begun=on))
@@ -188,7 +188,8 @@ async def _named(desk: Desk, run: str) -> RunId:
     return found
 
 
-async def _view(request: Request, run: str) -> RunView[Any]:
+async def view_of(request: Request, run: str) -> RunView[Any]:
+    """The run of a route."""
     desk = desk_of(request)
     return await desk.engine.get(await _named(desk, run))
 
@@ -225,4 +226,4 @@ def _number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 16
 
 
-__all__ = ["listed_document", "run_document", "runs"]
+__all__ = ["listed_document", "run_document", "runs", "view_of"]
