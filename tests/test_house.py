@@ -18,8 +18,19 @@ HOUSE = Path(__file__).parent.parent
 PACKAGE = HOUSE / "workflow_engine"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 VAGUE = {"manager", "handler", "helper", "util", "utils", "helpers", "common", "base", "core", "misc", "wrapper"}
-FIELD_WORDS = {"base_url"}  # what every model endpoint calls its address
-HEAVY = ("langgraph", "langchain_core", "agents", "openai", "networkx", "graphviz", "pygraphviz", "rich.table")
+FIELD_WORDS = {"base_url", "get_route_handler"}  # what every model endpoint calls its address, and FastAPI a method
+HEAVY = (
+    "langgraph",
+    "langchain_core",
+    "agents",
+    "openai",
+    "networkx",
+    "graphviz",
+    "pygraphviz",
+    "rich.table",
+    "fastapi",
+    "uvicorn",
+)
 
 
 def named(module: Path) -> str:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workflow_engine.cli.figures import line, plain, value
-from workflow_engine.cli.steppage import find_step
 from workflow_engine.cli.voice import AMBER, BOLD, DIM, GREEN, RED, painted
 from workflow_engine.errors import UsageError
 from workflow_engine.record.difference import Change, differences
+from workflow_engine.runtime.steppage import find_step
 
 if TYPE_CHECKING:
     from workflow_engine.engine import Engine
@@ -83,7 +83,7 @@ def diff_document(before: Moment, after: Moment) -> dict[str, Any]:
         "run": after.run,
         "step": after.step,
         "other": {"run": before.run, "step": before.step},
-        "changes": [change_document(each) for each in differences(before.state, after.state)],
+        "changes": [each.document() for each in differences(before.state, after.state)],
     }
 
 
@@ -96,17 +96,6 @@ def diff_lines(before: Moment, after: Moment, *, full: bool = False) -> list[str
     if not changes:
         return [*lines, painted("  nothing differs", DIM, out)]
     return [*lines, *change_lines(changes, full=full)]
-
-
-def change_document(change: Change) -> dict[str, Any]:
-    """One change as JSON."""
-    return {
-        "field": change.field,
-        "path": list(change.path),
-        "change": change.kind,
-        "before": change.before,
-        "after": change.after,
-    }
 
 
 def change_lines(changes: Sequence[Change], *, full: bool = False) -> list[str]:

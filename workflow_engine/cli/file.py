@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -46,10 +46,11 @@ async def _file(
     from workflow_engine.cli.opening import reading
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import emit, emit_json, point, say
+    from workflow_engine.spec.file import files_in
 
     async with reading(store) as engine:
         view = await engine.get(run)
-        held = list(_files(view.values if at is None else await engine.state_at(view.id, at)))
+        held = list(files_in(view.values if at is None else await engine.state_at(view.id, at)))
         if field is None:
             if as_json:
                 emit_json([{"field": place, **each.model_dump()} for place, each in held])
@@ -69,25 +70,6 @@ async def _file(
         else:
             to = _to_path(engine, found, out)
             say(f"{to}  {size(found.size)}")
-
-
-def _files(value: Any, place: str = "") -> Iterator[tuple[str, File]]:
-    """Each file in plain JSON, with its place."""
-    from pydantic import ValidationError
-
-    from workflow_engine.spec.file import File
-
-    parts: Sequence[tuple[Any, Any]] = ()
-    if isinstance(value, Mapping):
-        if value.keys() == File.model_fields.keys():
-            with contextlib.suppress(ValidationError):
-                yield place, File.model_validate(value)
-                return
-        parts = list(value.items())
-    elif isinstance(value, list):
-        parts = list(enumerate(value))
-    for name, each in parts:
-        yield from _files(each, f"{place}.{name}" if place else str(name))
 
 
 def _listed(held: Sequence[tuple[str, File]]) -> list[str]:

@@ -113,7 +113,7 @@ class Teller:
                 yield Said(painted(f"{self._head(each, spoken)}  {text}", DIM, self._stream), {**about, "cut": cut})
             if each.rank < wanted.rank:
                 continue
-            yield Said(self._line(each, spoken), {**about, **_document(each)})
+            yield Said(self._line(each, spoken), {**about, **each.document()})
 
     def _line(self, line: LogLine, spoken: Spoken) -> str:
         rank = RANKS.get(line.level, 0)
@@ -131,14 +131,3 @@ class Teller:
         where += f" item {part.item}" if part.item is not None else ""
         where += f" try {part.attempt}" if part.attempt > 1 else ""
         return f"{line.at:%Y-%m-%d %H:%M:%S}.{line.at.microsecond // 1000:03}  {where.ljust(10)}"
-
-
-def _document(line: LogLine) -> dict[str, Any]:
-    return {
-        "line": line.number,
-        "at": line.at.isoformat(),
-        "source": line.source,
-        "level": line.level or None,
-        "logger": line.logger or None,
-        "text": line.text,
-    }

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workflow_engine.cli.diff import change_document, change_lines
+from workflow_engine.cli.diff import change_lines
 from workflow_engine.cli.figures import line, plain, several, value
 from workflow_engine.cli.page import state_lines
 from workflow_engine.cli.signs import sign
@@ -81,7 +81,7 @@ def moment_document(moment: Moment, changes: Sequence[Change]) -> dict[str, Any]
         "routes": [list(each) for each in moment.routes],
         "error": None if failure is None else failure.message,
         "migrations": list(getattr(moment.event, "applied", ())),
-        "changes": [change_document(each) for each in changes],
+        "changes": [each.document() for each in changes],
         "state": {name: each.json() for name, each in moment.state.items()},
         "due": list(frontier.due),
         "arrived": {key: list(each) for key, each in frontier.arrived.items()},
@@ -165,7 +165,7 @@ def _difference_document(found: Difference) -> dict[str, Any]:
         "what": found.what,
         "recorded": found.recorded,
         "now": found.now,
-        "changes": [change_document(each) for each in found.changes],
+        "changes": [each.document() for each in found.changes],
         "hint": found.hint,
     }
 

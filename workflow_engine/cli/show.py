@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workflow_engine.cli.diff import Moment
-    from workflow_engine.cli.steppage import StepPage
+    from workflow_engine.runtime.steppage import StepPage
     from workflow_engine.runtime.view import RunView
 
 
@@ -36,10 +36,11 @@ def show(
     Of a run its steps, its state and what it asks; of a step what it wrote; with --diff what it changed.
     """
     from workflow_engine.cli.page import run_lines
-    from workflow_engine.cli.steppage import step_document, step_lines
+    from workflow_engine.cli.steppage import step_lines
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.typed import typed, ways_on
     from workflow_engine.cli.voice import emit, emit_json, point
+    from workflow_engine.runtime.steppage import step_document
 
     if diff:
         _show_diff(run, step, other, full=full, store=store, as_json=json)
@@ -103,10 +104,6 @@ async def _read(run: str, store: Path | None) -> tuple[RunView[Any], dict[str, s
 
 async def _read_step(run: str, name: str, store: Path | None) -> StepPage:
     from workflow_engine.cli.opening import reading
-    from workflow_engine.cli.steppage import StepPage, find_step
 
     async with reading(store) as engine:
-        view = await engine.get(run)
-        step = find_step(view, name)
-        then = {} if step.step is None else await engine.state_at(view.id, step.step)
-        return StepPage(view, step, await engine.story(view.id), then)
+        return await engine.step(run, name)

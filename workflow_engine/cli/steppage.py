@@ -1,11 +1,10 @@
-"""The page of a step: one visit to one node, with its tries, its way on, and what it wrote."""
+"""The page of a step as lines: its tries, its way on, and what it wrote."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workflow_engine.cli.figures import cost, duration, line, plain, several, tokens
@@ -13,93 +12,16 @@ from workflow_engine.cli.page import state_lines
 from workflow_engine.cli.report import question_block
 from workflow_engine.cli.signs import sign
 from workflow_engine.cli.voice import BOLD, DIM, painted
-from workflow_engine.errors import UsageError
-from workflow_engine.record.events import AttemptFailed, ItemFailed, StepFinished
-from workflow_engine.record.story import StoryItem, story
+from workflow_engine.record.events import StepFinished
+from workflow_engine.runtime.steppage import StepPage, failed_items, story_of, tries
 
 if TYPE_CHECKING:
-    from workflow_engine.ports.ledger import Recorded
-    from workflow_engine.record.history import StepRecord
     from workflow_engine.record.inbox import Standing
-    from workflow_engine.runtime.view import RunView
+    from workflow_engine.record.story import StoryItem
 
 
 MOST_ITEMS = 12
 """Failed items that are shown unless all are asked for."""
-
-
-@dataclass(frozen=True)
-class StepPage:
-    """What the page shows: a step of a run, the run's journal, and the state `then`, as the step left it."""
-
-    view: RunView[Any]
-    step: StepRecord
-    journal: Sequence[Recorded]
-    then: Mapping[str, Any]
-
-    @property
-    def wrote(self) -> dict[str, Any]:
-        """The fields it wrote with the values it left in them."""
-        return {name: self.then[name] for name in _writes(self.step, self.journal) if name in self.then}
-
-
-def find_step(view: RunView[Any], name: str) -> StepRecord:
-    """The step of a number, of a node (its last visit) or of node:visit. Raises UsageError with what there is."""
-    steps = view.history.steps
-    node, _, visit = name.rpartition(":")
-    for each in reversed(steps):
-        names = {each.node, view.history.nodes.get(each.node, each.node)}  # that of then, and that of now
-        if name == str(each.step) or name in names or (node in names and visit == str(each.visit)):
-            return each
-    there = ", ".join(dict.fromkeys(each.node for each in steps)) or "none yet"
-    raise UsageError(
-        f"run {view.id} has no step {line(name, 60)!r}", f"its steps are numbered 1 to {view.run.steps}: {there}"
-    )
-
-
-def step_document(page: StepPage) -> dict[str, Any]:
-    """One step as JSON: its entry in `show --json`, and all that is known beside it."""
-    view, step, journal = page.view, page.step, page.journal
-    entry = next(each for each in view.document()["steps"] if (each["node"], each["visit"]) == (step.node, step.visit))
-    return {
-        **entry,
-        "run": view.id,
-        "outcome": step.outcome,
-        "routes": [list(each) for each in step.routes],
-        "via": list(step.via),
-        "words": step.words,
-        "writes": list(page.wrote),
-        "wrote": page.wrote,
-        "tries": [
-            {"attempt": each.attempt, "kind": each.failure.kind, "message": each.failure.message, "wait": each.wait}
-            for each in _tries(step, journal)
-        ],
-        "trace": None if step.failure is None else step.failure.trace,
-        "usage": None
-        if step.usage is None
-        else {
-            "requests": step.usage.requests,
-            "input_tokens": step.usage.input_tokens,
-            "output_tokens": step.usage.output_tokens,
-            "cost": step.usage.cost,
-        },
-        "answered_by": list(step.answered_by),
-        "question": step.question,
-        **({"story": [each.document() for each in told]} if (told := _story(step, journal)) else {}),
-        **({} if step.items is None else {"items": _items_document(step, journal)}),
-    }
-
-
-def _items_document(step: StepRecord, journal: Sequence[Recorded]) -> dict[str, Any]:
-    done, failed = step.items or (0, 0)
-    return {
-        "done": done,
-        "failed": failed,
-        "failures": [
-            {"item": each.item, "kind": each.failure.kind, "message": each.failure.message, "attempts": each.attempts}
-            for each in _failed_items(step, journal)
-        ],
-    }
 
 
 def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
@@ -127,10 +49,10 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
     if step.usage is not None and step.usage.requests:
         used = f"{tokens(step.usage.input_tokens)} in, {tokens(step.usage.output_tokens)} out, {cost(step.usage.cost)}"
         fact("used", f"{several(step.usage.requests, 'request')}, {used}")
-    for each in _tries(step, journal):
+    for each in tries(step, journal):
         of_item = "" if each.item is None else f"item {each.item}: "
         fact(f"try {each.attempt}", f"{of_item}{line(each.failure.message)}; waited {duration(each.wait)}")
-    failed = _failed_items(step, journal)
+    failed = failed_items(step, journal)
     for gone in failed if full else failed[:MOST_ITEMS]:
         fact(f"item {gone.item}", f"{gone.failure.kind}: {line(gone.failure.message)}")
     if len(failed) > MOST_ITEMS and not full:
@@ -138,7 +60,7 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
     if step.failure is not None:
         fact("error", f"{step.failure.kind}: {plain(step.failure.message)}")
         lines += [painted(f"    {each}", DIM, out) for each in plain(step.failure.trace).rstrip().splitlines()]
-    lines += _story_lines(_story(step, journal), full)
+    lines += _story_lines(story_of(step, journal), full)
     for standing in view.questions:
         if _about(page, standing.question.node, standing.question.visit):
             open_ = standing.status == "open" and standing.answer is None
@@ -171,15 +93,6 @@ def _settled(standing: Standing, full: bool) -> list[str]:
 
 def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _story(step: StepRecord, journal: Sequence[Recorded]) -> tuple[StoryItem, ...]:
-    """What an agent said and did in this visit."""
-    return story(
-        each.event
-        for each in journal
-        if (getattr(each.event, "node", None), getattr(each.event, "visit", None)) == (step.node, step.visit)
-    )
 
 
 _TOLD = {"prompt": "asked", "message": "said", "reasoning": "thought", "tool_call": "uses", "tool_result": "got"}
@@ -247,32 +160,3 @@ def _written(page: StepPage, full: bool) -> list[str]:
         if (node, visit) != (step.node, step.visit):
             lines.append(painted(f"  {name} was written again by {line(node)}, visit {visit}", DIM, out))
     return lines
-
-
-def _writes(step: StepRecord, journal: Sequence[Recorded]) -> tuple[str, ...]:
-    return next(
-        (
-            each.event.writes
-            for each in journal
-            if isinstance(each.event, StepFinished) and (each.event.node, each.event.visit) == (step.node, step.visit)
-        ),
-        (),
-    )
-
-
-def _failed_items(step: StepRecord, journal: Sequence[Recorded]) -> list[ItemFailed]:
-    """In the order of the items, whichever gave up first."""
-    failed = [
-        each.event
-        for each in journal
-        if isinstance(each.event, ItemFailed) and (each.event.node, each.event.visit) == (step.node, step.visit)
-    ]
-    return sorted(failed, key=lambda each: each.item)
-
-
-def _tries(step: StepRecord, journal: Sequence[Recorded]) -> list[AttemptFailed]:
-    return [
-        each.event
-        for each in journal
-        if isinstance(each.event, AttemptFailed) and (each.event.node, each.event.visit) == (step.node, step.visit)
-    ]

@@ -14,15 +14,17 @@ from workflow_engine.http.desk import Desk
 from workflow_engine.http.drawings import drawings
 from workflow_engine.http.guard import Guard
 from workflow_engine.http.inbox import inbox
+from workflow_engine.http.metrics import metrics
 from workflow_engine.http.problems import Problem, Refused, tell_problems, told
 from workflow_engine.http.routes import GuardedRoute, role, router
 from workflow_engine.http.runs import runs
 from workflow_engine.http.session import session
 from workflow_engine.http.sessions import Role
+from workflow_engine.http.steps import steps
 from workflow_engine.http.workflows import workflows
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS: tuple[APIRouter, ...] = (session, workflows, runs, inbox, drawings)
+ROUTERS: tuple[APIRouter, ...] = (session, workflows, runs, steps, inbox, drawings, metrics)
 _ABOUT = "Runs of workflows: looked at, begun, answered, resumed, cancelled and forked. Errors are problem+json."
 
 
@@ -54,6 +56,12 @@ def _pages() -> APIRouter:
     @pages.get("/chat", include_in_schema=False, openapi_extra=role(None))
     async def chat() -> Response:
         return _file("chat.html")
+
+    @pages.get("/page/drawing.css", include_in_schema=False, openapi_extra=role(None))
+    async def drawing() -> Response:
+        from workflow_engine.draw import stylesheet
+
+        return Response(stylesheet(), media_type="text/css", headers={"Cache-Control": "no-cache"})
 
     @pages.get("/favicon.ico", include_in_schema=False, openapi_extra=role(None))
     async def icon() -> Response:

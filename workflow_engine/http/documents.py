@@ -261,4 +261,110 @@ class SentDocument(Document):
     sent: bool
 
 
+class TryDocument(Document):
+    attempt: int
+    kind: str
+    message: str
+    wait: float
+
+
+class DifferenceDocument(Document):
+    """One thing that a step changed; `path` leads to it from its field."""
+
+    field: str
+    path: list[str | int]
+    change: Literal["added", "removed", "changed"]
+    before: Any
+    after: Any
+
+
+class StepDocument(StepEntry):
+    """A step with all that is known of it. `reads` are the fields its node reads as they were before it, `wrote` those
+    it wrote as it left them, `diff` what it changed; `does` is the run that did it, where it is a subflow.
+    """
+
+    run: str
+    does: str | None
+    outcome: str | None
+    routes: list[list[str]]
+    via: list[str]
+    words: str
+    writes: list[str]
+    reads: dict[str, Any]
+    wrote: dict[str, Any]
+    diff: list[DifferenceDocument]
+    tries: list[TryDocument]
+    trace: str | None
+    usage: UsageDocument | None
+    answered_by: list[str]
+    question: str | None
+    story: list[dict[str, Any]] = []
+    items: dict[str, Any] = {}
+
+
+class StateDocument(Document):
+    run: str
+    step: int
+    state: dict[str, Any]
+
+
+class TimelineTry(Document):
+    at: str
+    attempt: int
+    message: str
+
+
+class Bar(Document):
+    """A step on the timeline. One that waits or is under way has no `seconds` yet."""
+
+    step: int | None
+    node: str
+    kind: str
+    visit: int
+    status: Literal["finished", "failed", "waiting", "running"]
+    started: str | None
+    seconds: float | None
+    cost: float | None
+    words: str
+    tries: list[TimelineTry]
+
+
+class TimelineDocument(Document):
+    run: str
+    created: str
+    updated: str
+    bars: list[Bar]
+
+
+class LogEntry(Document):
+    run: str
+    node: str
+    visit: int
+    attempt: int
+    item: int | None
+    line: int
+    at: str
+    source: Literal["stdout", "stderr", "log", "step", "progress"]
+    level: str | None
+    logger: str | None
+    text: str
+
+
+class LogsDocument(Document):
+    run: str
+    lines: list[LogEntry]
+
+
+class MetricsDocument(Document):
+    """Figures of the whole store. `queue_age` is how many seconds the oldest run in the queue has stood there."""
+
+    runs: dict[str, int]
+    steps: int
+    cost: float
+    open_questions: int
+    queue_age: float | None
+    viewers: int
+    streams: int
+
+
 WorkflowDocument.model_rebuild()

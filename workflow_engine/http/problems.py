@@ -129,7 +129,8 @@ _SCHEMA = "GET /api/openapi.json tells every route"
 def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route answers with, for the OpenAPI document."""
     content = {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {each: {"description": _MEANING[each], "content": content} for each in (400, 401, 403, *statuses, 429)}
+    every = sorted({400, 401, 403, 422, 429, *statuses})
+    return {each: {"description": _MEANING[each], "content": content} for each in every}
 
 
 _MEANING = {

@@ -80,7 +80,7 @@ async def one(request: Request, run: RunName) -> dict[str, Any]:
 async def events(request: Request, run: RunName, after: Annotated[int, Query(ge=0, le=2**53)] = 0) -> Response:
     """What happens in the run, from the journal: as server-sent events."""
     desk = desk_of(request)
-    name = await _named(desk, run)
+    name = await named(desk, run)
     seen = request.headers.get("last-event-id", "")
     return stream(desk, lambda: desk.tails.of(name, int(seen) if _number(seen) else after))
 
@@ -102,7 +102,7 @@ async def changes(request: Request) -> Response:
 async def resume(request: Request, run: RunName, given: ResumeOrder | None = None) -> dict[str, Any]:
     """Go on with a failed, interrupted or answered run, in this process."""
     desk = desk_of(request)
-    name = await _named(desk, run)
+    name = await named(desk, run)
     accepts = given is not None and given.accept_changes
     await begun(desk, lambda on: desk.engine.resume(name, accept_changes=accepts, on_begun=on))
     return run_document(await desk.engine.get(name))
@@ -118,7 +118,7 @@ async def resume(request: Request, run: RunName, given: ResumeOrder | None = Non
 async def cancel(request: Request, run: RunName) -> dict[str, Any]:
     """End a run for good."""
     desk = desk_of(request)
-    name = await _named(desk, run)
+    name = await named(desk, run)
     return run_document(await desk.engine.cancel(name, by=caller_of(request).principal.name))
 
 
@@ -150,7 +150,7 @@ async def fork(request: Request, run: RunName, given: ForkOrder) -> dict[str, An
 async def signal(request: Request, run: RunName, given: SignalOrder) -> SentDocument:
     """Send a run a signal; `sent` is false where one of its id had come before."""
     desk = desk_of(request)
-    name = await _named(desk, run)
+    name = await named(desk, run)
     sent = await desk.engine.signal(name, given.name, given.payload, id=given.id, by=caller_of(request).principal.name)
     return SentDocument(sent=sent.new)
 
@@ -180,7 +180,7 @@ async def begun(
     return (await task).id
 
 
-async def _named(desk: Desk, run: str) -> RunId:
+async def named(desk: Desk, run: str) -> RunId:
     """The run of a whole id. A prefix, which people type, is none here: what it means may change."""
     found = await desk.engine.find(run)
     if run not in ("@last", found):
@@ -191,7 +191,7 @@ async def _named(desk: Desk, run: str) -> RunId:
 async def view_of(request: Request, run: str) -> RunView[Any]:
     """The run of a route."""
     desk = desk_of(request)
-    return await desk.engine.get(await _named(desk, run))
+    return await desk.engine.get(await named(desk, run))
 
 
 def run_document(view: RunView[Any]) -> dict[str, Any]:

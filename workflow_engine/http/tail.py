@@ -123,6 +123,11 @@ class Tails:
         if feed is not None and isinstance(event, Began | Said | Heard):
             feed.put(Line(snake(type(event).__name__), json.dumps(asdict(event), ensure_ascii=False)))
 
+    @property
+    def viewers(self) -> int:
+        """How many look at runs."""
+        return sum(feed.viewers for feed in self._feeds.values())
+
     def close(self) -> None:
         """End every stream."""
         self.closing.set()

@@ -24,6 +24,16 @@ class Change:
     def field(self) -> str:
         return str(self.path[0])
 
+    def document(self) -> dict[str, Any]:
+        """It as JSON."""
+        return {
+            "field": self.field,
+            "path": list(self.path),
+            "change": self.kind,
+            "before": self.before,
+            "after": self.after,
+        }
+
     @property
     def place(self) -> str:
         """The path as one word.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Source = Literal["stdout", "stderr", "log", "step", "progress"]
 
@@ -27,6 +27,17 @@ class LogLine(NamedTuple):
     text: str
     level: str = ""
     logger: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """It as JSON."""
+        return {
+            "line": self.number,
+            "at": self.at.isoformat(),
+            "source": self.source,
+            "level": self.level or None,
+            "logger": self.logger or None,
+            "text": self.text,
+        }
 
     @property
     def rank(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, BinaryIO, TypeVar, cast
 
 from pydantic import BaseModel
@@ -45,6 +46,7 @@ from workflow_engine.runtime.publish import Published
 from workflow_engine.runtime.replay import Replay
 from workflow_engine.runtime.schedules import Schedules
 from workflow_engine.runtime.signal import Sent
+from workflow_engine.runtime.steppage import StepPage, find_step
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
 from workflow_engine.spec.file import File
@@ -393,6 +395,10 @@ class Service:
         """The run that `recover` goes on with for one that was left; None where nobody needs to."""
         return await resume.to_recover(self._shop, run)
 
+    def now(self) -> datetime:
+        """The time, by this engine's clock."""
+        return self._shop.around.clock.now()
+
     async def find(self, prefix: str) -> RunId:
         """The run a unique prefix or "@last" means. Raises errors.RunNotFound, errors.AmbiguousRun."""
         return await look.find(self._shop.ledger, prefix)
@@ -411,6 +417,16 @@ class Service:
         Raises errors.UsageError for no such step, and for one of a parent that can no longer be read.
         """
         return await look.state_at(self._shop.ledger, run, step)
+
+    async def step(self, run: str, name: str) -> StepPage:
+        """One step of a run with all that is known of it, by its number, its node (the last visit) or node:visit.
+
+        Raises errors.UsageError for no such step.
+        """
+        view = await self.get(run)
+        step = find_step(view, name)
+        then = {} if step.step is None else await self.state_at(view.id, step.step)
+        return StepPage(view, step, await self.story(view.id), then)
 
     async def document(self, run: str) -> Mapping[str, Any]:
         """The workflow of a run as JSON, readable without its code."""

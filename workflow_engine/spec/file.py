@@ -8,6 +8,7 @@ wherever it is found, and it is checked to have it whenever it is read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -16,14 +17,14 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self, cast
 from weakref import WeakValueDictionary
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from workflow_engine.errors import FileMissing, StepError, UsageError
 
@@ -162,6 +163,21 @@ def _descriptors(value: Any) -> Iterator[Named]:
     elif isinstance(value, list):
         for each in value:
             yield from _descriptors(each)
+
+
+def files_in(value: Any, place: str = "") -> Iterator[tuple[str, File]]:
+    """Each file in plain JSON, with its place."""
+    parts: Sequence[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        if value.keys() == File.model_fields.keys():
+            with contextlib.suppress(ValidationError):
+                yield place, File.model_validate(value)
+                return
+        parts = list(value.items())
+    elif isinstance(value, list):
+        parts = list(enumerate(value))
+    for name, each in parts:
+        yield from files_in(each, f"{place}.{name}" if place else str(name))
 
 
 def shelf_of(file: File) -> Shelf:
