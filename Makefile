@@ -99,8 +99,9 @@ bench: $(INSTALLED) ## measure us and our peers side by side, and write bench/RE
 	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: docs
-docs: $(INSTALLED) ## write the generated pages of docs/ anew
+docs: $(INSTALLED) ## write docs/architecture.md anew, and build the site of docs/ into build/site
 	@$(BIN)/python docs/make_architecture.py
+	@$(BIN)/python -m docs.site
 
 .PHONY: clean
 clean: ## remove .venv, caches and builds; runs in checkpoints/ stay

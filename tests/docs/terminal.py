@@ -1,6 +1,6 @@
 """A terminal that types a page's commands: `workflow` in this process, with the little shell that pages use around it.
 
-Starting a process costs seconds of imports, so `VAR=word workflow ... > file 2> file | cat; echo "exit $?"` is done here.
+Starting a process costs seconds of imports, so `VAR=x workflow ... > file 2> file | cat; echo "exit $?"` is done here.
 What dies on purpose is written with `||`, and everything else that is no `workflow` is a real shell's.
 """
 
@@ -105,9 +105,11 @@ def _directed(line: Line, words: list[str]) -> bool:
 def _here(line: Line, home: Path) -> tuple[int, str]:
     bytes_ = io.BytesIO()
     shown = io.TextIOWrapper(bytes_, encoding="utf-8", write_through=True)  # a command may write bytes
-    with _surrounded(line.surroundings), _stream(line.out, shown, home) as out, _stream(line.err, shown, home) as err:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = call(line.arguments)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_surrounded(line.surroundings))
+        stack.enter_context(contextlib.redirect_stdout(stack.enter_context(_stream(line.out, shown, home))))
+        stack.enter_context(contextlib.redirect_stderr(stack.enter_context(_stream(line.err, shown, home))))
+        code = call(line.arguments)
     if line.tells:
         print(f"exit {code}", file=shown)
     return (0 if line.tells else code), bytes_.getvalue().decode()
