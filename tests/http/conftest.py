@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from workflow_engine.http.desk import Desk
 from workflow_engine.http.rates import Limits, Rates
 from workflow_engine.http.sessions import Role, Sessions
 from workflow_engine.http.tail import Tails
+from workflow_engine.spec.workflow import Workflow
 from workflow_engine.stores.memory import MemoryLedger
 
 HOST = "127.0.0.1:8765"
@@ -94,6 +95,11 @@ class Served:
         assert response.status_code == 201, response.text
         return str(response.json()["run"])
 
+    async def until(self, run: str, status: str) -> None:
+        """Wait until a run has this status: whoever drives it may be told of something later."""
+        while (await self.client.get(f"/api/runs/{run}")).json()["status"] != status:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
     async def rested(self, run: str) -> dict[str, Any]:
         """A run once it does not go on by itself."""
         while True:
@@ -111,11 +117,16 @@ def client_of(app: FastAPI, headers: dict[str, str]) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def serving(
-    *, drives: bool = True, read_only: bool = False, limits: Limits | None = None, **settings: Any
+    *,
+    drives: bool = True,
+    read_only: bool = False,
+    limits: Limits | None = None,
+    more: Sequence[Workflow[Any]] = (),
+    **settings: Any,
 ) -> AsyncIterator[Served]:
     tails = Tails()
     settings = {"ledger": MemoryLedger(), **settings}
-    async with Engine.connect(workflows=[order], listeners=[tails], **settings) as engine:
+    async with Engine.connect(workflows=[order, *more], listeners=[tails], **settings) as engine:
         tails.attach(engine)
         desk = Desk(
             engine,
@@ -139,9 +150,6 @@ async def serving(
                 engine.drain()
                 with suppress(asyncio.CancelledError):
                     await working
-
-
-Serving = Callable[..., Coroutine[Any, Any, Served]]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workflow_engine.http.desk import Desk
-from workflow_engine.http.problems import Refused
+from workflow_engine.http.problems import Refused, mistake
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -43,7 +43,11 @@ class Guard:
             return
         api = scope["path"].startswith("/api/")
 
+        begun = False
+
         async def answered(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _ALWAYS.items():
@@ -58,7 +62,13 @@ class Guard:
         except Refused as refused:
             await refused.response()(scope, receive, answered)
             return
-        await self._app(scope, coming, answered)
+        try:
+            await self._app(scope, coming, answered)
+        except Exception as error:  # ours, and no reason for a client to hear of its insides
+            wrong = mistake(f"{scope['method']} {scope['path']}", error)
+            if begun:  # half an answer must not look like a whole one
+                raise
+            await wrong(scope, receive, answered)
 
     def _look_at(self, scope: Scope) -> None:
         """Raises Refused for a request that is not from here, or not to here."""

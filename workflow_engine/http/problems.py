@@ -80,7 +80,7 @@ def of_error(error: errors.WorkflowError) -> Problem:
 
 
 def tell_problems(app: FastAPI) -> None:
-    """Let the app answer every error as a problem; a mistake of ours tells nothing of itself but to the log."""
+    """Let the app answer every error as a problem."""
 
     @app.exception_handler(errors.WorkflowError)
     async def of_the_engine(request: Request, error: errors.WorkflowError) -> Response:  # noqa: ARG001
@@ -110,17 +110,12 @@ def tell_problems(app: FastAPI) -> None:
         )
         return answer(problem, dict(error.headers or {}))
 
-    @app.exception_handler(Exception)
-    async def mistake(request: Request, error: Exception) -> Response:
-        log.error("%s %s broke off", request.method, request.url.path, exc_info=error)
-        return answer(
-            Problem(
-                type="mistake",
-                title="the server made a mistake of its own",
-                status=500,
-                detail="its log says which; no run was harmed",
-            )
-        )
+
+def mistake(place: str, error: Exception) -> Response:
+    """The response for a mistake of ours: it tells nothing of itself but to the log."""
+    log.error("%s broke off", place, exc_info=error)
+    what = "the server made a mistake of its own"
+    return answer(Problem(type="mistake", title=what, status=500, detail="its log says which; no run was harmed"))
 
 
 _SCHEMA = "GET /api/openapi.json tells every route"
