@@ -3,7 +3,7 @@ import { at, get, post } from "./api.js";
 import { Form } from "./form.js";
 import { Trouble, say } from "./parts.js";
 import { go, link } from "./route.js";
-import { asks, blank, complaints } from "./schema.js";
+import { blank, complaints } from "./schema.js";
 import { workflowOf } from "./store.js";
 import { html, useEffect, useRef, useState } from "./ui.js";
 import { gist } from "./values.js";
@@ -20,7 +20,7 @@ export function Fork({ doc, step, close }) {
     let here = true;
     show(null);
     edit({});
-    get(`${at("runs", doc.run, "state")}?at=${from}`).then((found) => here && show(found.state ?? found), (error) => here && complain(error));
+    get(`${at("runs", doc.run, "state")}?at=${from}`).then((found) => here && show(found.state), (error) => here && complain(error));
     return () => { here = false; };
   }, [from]);
   const schema = workflowOf(doc.workflow)?.state ?? { properties: Object.fromEntries(Object.keys(state ?? {}).map((name) => [name, {}])) };
@@ -52,11 +52,11 @@ export function Fork({ doc, step, close }) {
       <h3>State</h3>
       ${state ? html`<div class="folds">${Object.entries(schema.properties ?? {}).map(([name, field]) => {
         const edited = name in edits;
-        const now = edited ? edits[name] : name in state ? state[name] : undefined;
+        const now = edited ? edits[name] : name in state ? state[name] : blank(field, schema);
         const small = { $defs: schema.$defs, properties: { [name]: field }, type: "object", required: [name] };
         return html`<details key=${`${from} ${name}`}>
           <summary><code>${name}</code> ${edited ? html`<span class="badge">edited</span>` : ""} <span class="gist">${gist(now)}</span></summary>
-          <div class="unfolded"><${Form} schema=${small} value=${{ [name]: now === undefined ? (asks(field, schema).nullable ? null : blank(field, schema)) : now }} faults=${faults}
+          <div class="unfolded"><${Form} schema=${small} value=${{ [name]: now }} faults=${faults}
               set=${(whole) => edit((before) => ({ ...before, [name]: whole[name] === undefined ? null : whole[name] }))} />
             ${edited && html`<button type="button" class="small" onClick=${() => edit(({ [name]: _, ...rest }) => rest)}>as it was</button>`}</div>
         </details>`;

@@ -74,7 +74,10 @@ function Nullable(control) {
 }
 
 const focused = (wanted) => (wanted ? (element) => {
-  if (element && !element.dataset.met) { element.dataset.met = "yes"; element.focus({ preventScroll: true }); }
+  if (!element || element.dataset.met) return;
+  element.dataset.met = "yes";
+  // Whoever is somewhere already is not taken away from there.
+  if (document.activeElement === document.body || document.activeElement?.matches("main, a")) element.focus();
 } : undefined);
 
 function Control(control) {
@@ -130,7 +133,7 @@ function Text(control) {
     const example = schema.format === "duration" ? "PT1H30M" : undefined;
     return html`<input ...${shared} type="text" placeholder=${example} value=${value ?? ""} spellcheck=${false} onInput=${typed} />`;
   }
-  return html`<textarea ...${shared} rows="1" value=${value ?? ""} onInput=${typed}></textarea>`;
+  return html`<textarea ...${shared} class=${(value ?? "").includes("\n") ? "code" : undefined} rows="1" value=${value ?? ""} onInput=${typed}></textarea>`;
 }
 
 function local(value) {

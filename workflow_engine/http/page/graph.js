@@ -104,7 +104,7 @@ export function Graph({ run, workflow, marks, chosen, speaking, choose }) {
   useLayoutEffect(() => {
     if (state !== "drawn") return;
     const svg = drawn.current;
-    svg.style.width = zoom === 1 ? `min(100%, ${svg.dataset.wide * 1.12}px)` : `${svg.dataset.wide * 1.12 * zoom}px`;
+    svg.style.width = zoom === 1 ? `min(100%, ${svg.dataset.wide * 1.04}px)` : `${svg.dataset.wide * 1.04 * zoom}px`;
   }, [state, zoom]);
   return html`<div class="graph">
     <div class="zoom" role="group" aria-label="size of the graph">

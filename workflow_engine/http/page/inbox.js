@@ -15,7 +15,7 @@ export function Inbox() {
   const [again, look] = useState(0);
   useEffect(() => {
     let here = true;
-    get(`/api/inbox${mine ? "?mine=true" : ""}`).then((found) => { if (here) { show(found.items ?? found); complain(null); } }, (error) => here && complain(error));
+    get(`/api/inbox${mine ? "?mine=true" : ""}`).then((found) => { if (here) { show(found); complain(null); } }, (error) => here && complain(error));
     return () => { here = false; };
   }, [mine, moves.value, again]);
   const answered = () => { look(again + 1); go(link("inbox")); document.getElementById("heading")?.focus(); };

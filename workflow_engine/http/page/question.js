@@ -60,23 +60,23 @@ function Asked({ id, question, focus, linked, done }) {
       ["assigned to", to], ["candidates", (question.candidates ?? []).join(", ")],
       ["approved by", (question.approved ?? []).map((each) => each.by).join(", ")],
     ]} />
-    ${question.tried?.length > 0 && html`<h3>What was tried</h3><ol class="tried">${question.tried.map((each) => html`
-      <li><span>${each.node}</span> <span class="quiet">visit ${each.visit}</span> <span>${each.outcome}</span></li>`)}</ol>`}
-    ${question.evidence?.length > 0 && html`<h3>Evidence</h3><div class="evidence">${question.evidence.map((each) => html`<${Evidence} text=${each} />`)}</div>`}
-    ${open && may("answerer") && html`<form noValidate onSubmit=${send} onKeyDown=${keyed} aria-label="answer">
+    ${question.tried?.length > 0 && html`<details class="part"><summary><h3>What was tried</h3> <span class="quiet">${question.tried.length}</span></summary><ol class="tried">${question.tried.map((each) => html`
+      <li><span>${each.node}</span> <span class="quiet">visit ${each.visit}</span> <span>${each.outcome}</span></li>`)}</ol></details>`}
+    ${question.evidence?.length > 0 && html`<section class="part"><h3>Evidence</h3><div class="evidence">${question.evidence.map((each, index) => html`<${Evidence} text=${each} open=${index === question.evidence.length - 1} />`)}</div></section>`}
+    ${open && may("answerer") && question.mine && html`<form noValidate onSubmit=${send} onKeyDown=${keyed} aria-label="answer">
       <${Form} schema=${schema} value=${value} set=${set} faults=${problem ? complaints(problem, schema) : {}} focus=${focus} />
       <${Trouble} problem=${problem} />
       <div class="acts"><button class="primary" type="submit" disabled=${busy}>Send answer</button>
         ${to !== me.value?.name && html`<button type="button" disabled=${busy} onClick=${claim}>Claim</button>`}</div>
       <p class="hint"><kbd>Ctrl</kbd> <kbd>Enter</kbd> sends it.</p></form>`}
-    ${open && !may("answerer") && html`<p class="quiet">Viewers read; an answerer may answer.</p>`}
-    ${!open && html`<p class="quiet">This question was ${question.status}.</p>`}
+    ${open && !(may("answerer") && question.mine) && html`<p class="quiet">This is for others to answer.</p>`}
+    ${!open && html`<p class="quiet">This question was ${question.status}${question.answer ? ` by ${question.answer.by}` : ""}.</p>`}
   </article>`;
 }
 
 /** Evidence: its first line as a title that unfolds, where it has several. */
-function Evidence({ text }) {
+function Evidence({ text, open }) {
   const [first, ...rest] = String(text).split("\n");
   if (!rest.length) return html`<p class="words">${first}</p>`;
-  return html`<details open><summary>${first}</summary><${Words} text=${rest.join("\n")} /></details>`;
+  return html`<details open=${open}><summary>${first}</summary><${Words} text=${rest.join("\n")} /></details>`;
 }

@@ -39,7 +39,7 @@ function watched(id) {
   }, 150);
   const stop = follow(at("runs", id, "events"), [...KINDS, ...SPOKEN, "status", "rest"], (kind, event) => {
     if (SPOKEN.includes(kind)) return hear(told, kind, event);
-    if (kind !== "status" && kind !== "rest") { heap.push({ kind, ...event }); flush(); }
+    if (kind !== "status" && kind !== "rest") { heap.push({ ...event, happened: kind }); flush(); }
     if (kind === "step_finished" || kind === "step_failed") told.speaking.value = { ...told.speaking.value, [event.node]: "" };
     look();
   });
@@ -135,8 +135,6 @@ function Summary({ doc, speaking }) {
 
 function Journal({ events }) {
   if (!events.length) return html`<p class="empty">Nothing happened yet.</p>`;
-  return html`<ol class="journal" reversed>${[...events].reverse().map((event) => html`<li key=${`${event.at} ${event.kind} ${event.call ?? ""} ${event.item ?? ""}`}>
-    <time datetime=${event.at}>${new Date(event.at).toLocaleTimeString()}</time> <span class="kind">${inWords(event.kind)}</span>
-    <strong>${event.node ?? event.question?.node ?? event.waiting?.node ?? ""}</strong>
-    <span class="quiet">${[event.visit > 1 && `visit ${event.visit}`, event.outcome, event.verb, event.by, typeof event.name === "string" && event.name, event.failure?.message, event.seconds != null && duration(event.seconds), ...(event.routes ?? []).map((each) => each.join(": "))].filter(Boolean).join(" · ")}</span></li>`)}</ol>`;
+  return html`<ol class="journal" reversed>${[...events].reverse().map((event) => html`<li key=${`${event.at} ${event.happened} ${event.call ?? ""} ${event.item ?? ""}`}>
+    <time datetime=${event.at}>${new Date(event.at).toLocaleTimeString()}</time> <span class="kind">${inWords(event.happened)}</span> <strong>${event.node ?? event.question?.node ?? event.waiting?.node ?? ""}</strong> <span class="quiet">${[event.visit > 1 && `visit ${event.visit}`, event.outcome, event.verb, event.by, typeof event.name === "string" && event.name, event.failure?.message, event.seconds != null && duration(event.seconds), ...(event.routes ?? []).map((each) => each.join(": "))].filter(Boolean).join(" · ")}</span></li>`)}</ol>`;
 }

@@ -45,16 +45,16 @@ export function StepPanel({ run, name, doc, fork }) {
       ["status", html`<span class=${`status ${step.status}`}><span class="sign" aria-hidden="true">${SIGNS[step.status] ?? ""}</span> ${step.status}</span>`],
       ["began", step.started && html`<${Moment} at=${step.started} />`], ["took", duration(step.seconds)],
       ["attempts", step.attempts > 1 && step.attempts], ["outcome", step.outcome],
-      ["route", (step.routes ?? []).map((each) => (Array.isArray(each) ? each : [each.route, each.outcome]).join(": ")).join(", ")],
+      ["route", (step.routes ?? []).map((each) => each.join(": ")).join(", ")],
       ["used", used(step.usage).join(" · ")], ["answered by", (step.answered_by ?? []).join(", ")],
-      ["within", entry?.run && html`<a href=${link("runs", entry.run)}>${entry.run}</a>`],
+      ["done by run", step.does && html`<a href=${link("runs", step.does)}>${step.does}</a>`],
     ]} />
     ${step.words && html`<p class="last-word">${step.words}</p>`}
     ${step.error && html`<div class="trouble"><strong>${typeof step.error === "string" ? step.error : step.error.message}</strong>${step.trace && html`<details><summary>trace</summary><pre tabindex="0">${step.trace}</pre></details>`}</div>`}
-    ${step.items && html`<p>${step.items.done} items done, ${step.items.failed} failed</p>${step.items.failures?.length > 0 && html`<ul>${step.items.failures.map((each) => html`<li>item ${each.item}: ${each.message}</li>`)}</ul>`}`}
+    ${step.items?.done != null && html`<p>${step.items.done} items done, ${step.items.failed} failed</p>${step.items.failures?.length > 0 && html`<ul>${step.items.failures.map((each) => html`<li>item ${each.item}: ${each.message}</li>`)}</ul>`}`}
     ${step.tries?.length > 0 && html`<h3>Tries that failed</h3><ol class="tried">${step.tries.map((each) => html`<li>${each.kind}: ${each.message} <span class="quiet">waited ${duration(each.wait)}</span></li>`)}</ol>`}
     ${step.step && fork && may("operator") && html`<p><button type="button" onClick=${() => fork(step.step)}>Fork from here…</button></p>`}
-    ${step.diff && html`<details class="part" open><summary><h3>What it changed</h3></summary><${Changes} changes=${step.diff.changes ?? step.diff} /></details>`}
+    ${step.step && step.diff && html`<details class="part" open><summary><h3>What it changed</h3></summary><${Changes} changes=${step.diff} /></details>`}
     <${Story} story=${step.story} />
     ${step.reads && Object.keys(step.reads).length > 0 && html`<details class="part"><summary><h3>What it read</h3></summary><${Fields} state=${step.reads} /></details>`}
     ${step.wrote && Object.keys(step.wrote).length > 0 && html`<details class="part"><summary><h3>What it wrote</h3></summary><${Fields} state=${step.wrote} open=${true} /></details>`}

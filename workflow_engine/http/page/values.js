@@ -67,7 +67,7 @@ function LineDiff({ before, after }) {
   const [whole, show] = useState(false);
   const rows = folded(difference(before, after));
   const most = whole ? rows.length : 60;
-  return html`<pre class="diff" tabindex="0">${rows.slice(0, most).map(([mark, text]) => html`<span class=${MARKS[mark] ?? "gap"}><span class="mark">${mark}</span> ${text}${"\n"}</span>`)}</pre>
+  return html`<pre class="diff" tabindex="0">${rows.slice(0, most).map(([mark, text]) => html`<span class=${MARKS[mark] ?? "gap"}><span class="mark">${mark}</span> ${text || " "}</span>`)}</pre>
     ${rows.length > most && html`<button type="button" class="small" onClick=${() => show(true)}>show all ${rows.length} lines</button>`}`;
 }
 
