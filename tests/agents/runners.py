@@ -50,7 +50,9 @@ def _function(served: ScriptedEndpoint, limit: timedelta) -> AgentRunner:
             {"type": "function", "function": {"name": name, "parameters": dict(each.schema)}}
             for name, each in asking.offered.items()
         ]
-        body = {"model": "asked-for", "messages": asking.chat(asking.told), "tools": tools}
+        body: dict[str, Any] = {"model": "asked-for", "messages": asking.chat(asking.told), "tools": tools}
+        if asking.most is not None:
+            body["max_tokens"] = asking.most
         async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
             try:
                 reply = await client.post(f"{served.base_url}/chat/completions", json=body)
@@ -85,6 +87,7 @@ def _langchain(served: ScriptedEndpoint, limit: timedelta) -> AgentRunner:
         api_key=SecretStr("none"),
         max_retries=0,
         use_responses_api=False,
+        stream_usage=True,
         http_async_client=http,
     )
     return langchain_runner(model, limit, closing=http.aclose)

@@ -58,7 +58,8 @@ class Counting:
     def __call__(self, wire: Wire) -> Reply:
         body = self.served.requests[-1].body
         given = len(json.dumps(body.get("messages", body.get("input"))).encode()) // self.per_token
-        made = body.get("max_tokens", body.get("max_output_tokens"))
+        names = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+        made = next((body[name] for name in names if name in body), None)
         assert made is not None, "every call is limited"
         made = min(made, self.most)
         self.used.append(given + made)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from workflow_engine.agents.failover import Now, utc_now
 from workflow_engine.agents.function import function_runner
 from workflow_engine.agents.langchain import langchain_runner
+from workflow_engine.agents.loop import chained
 from workflow_engine.agents.models import (
     Chain,
     Endpoint,
@@ -43,6 +44,7 @@ __all__ = [
     "Said",
     "Sessions",
     "Use",
+    "chained",
     "choose_model",
     "endpoint_called",
     "function_runner",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from pydantic_core import to_json
 
 from workflow_engine.agents.loop import LoopRunner
+from workflow_engine.agents.models import Endpoint
 from workflow_engine.agents.speaker import Asking, Said
+
+MOST = Endpoint.most
 
 
 class FunctionSpeaker:
@@ -20,9 +24,12 @@ class FunctionSpeaker:
     It returns the answer in its own type, or text, or a `Said` where it wants tools used or tells what it cost.
     """
 
-    def __init__(self, answer: Callable[[Asking], Any], name: str | None = None) -> None:
+    def __init__(
+        self, answer: Callable[[Asking], Any], name: str | None = None, *, prices: str = "", most: int = MOST
+    ) -> None:
         self._answer = answer
         self._name = str(name or getattr(answer, "__name__", type(answer).__name__))
+        self.link = Endpoint(self._name, self._name, "chat", most=most, prices=prices)
 
     @property
     def name(self) -> str:
@@ -40,14 +47,22 @@ class FunctionSpeaker:
         else:
             given = await asyncio.to_thread(self._answer, asking)
         if isinstance(given, Said):
-            return given if given.model else Said(given.text, given.uses, given.usage, self._name, given.items)
+            return given if given.model else replace(given, model=self._name)
         return Said(given if isinstance(given, str) else to_json(given).decode(), model=self._name)
 
     async def close(self) -> None: ...
 
 
 def function_runner(
-    answer: Callable[[Asking], Any], *, name: str | None = None, call_limit: timedelta = timedelta(minutes=10)
+    answer: Callable[[Asking], Any],
+    *,
+    name: str | None = None,
+    call_limit: timedelta = timedelta(minutes=10),
+    prices: str = "",
+    most: int = MOST,
 ) -> LoopRunner:
-    """Agents that are answered by a function of what was said."""
-    return LoopRunner(FunctionSpeaker(answer, name), call_limit)
+    """Agents that are answered by a function of what was said.
+
+    `prices` names the price list of what it says it used, `most` the tokens of an answer that a budget reserves.
+    """
+    return LoopRunner(FunctionSpeaker(answer, name, prices=prices, most=most), call_limit=call_limit)

@@ -6,38 +6,71 @@ The same contract as the runner on openai-agents, for models that come from else
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from workflow_engine import errors
+from workflow_engine.agents.failover import Line, Now, Standing, utc_now
+from workflow_engine.agents.models import BREAKER, Endpoint
+from workflow_engine.agents.size import Size
 from workflow_engine.agents.speaker import Asking, Said, Speaker, Use
-from workflow_engine.agents.visit import Answering, Visit, current
-from workflow_engine.ports.agents import AgentAnswer, AgentTask, Held, ModelCall, ModelReply, Role, handing_over
+from workflow_engine.agents.visit import Visit
+from workflow_engine.ports.agents import AgentAnswer, AgentTask, Held, Role, handing_over
 from workflow_engine.record.usage import Usage
+from workflow_engine.spec.breaker import Breaker
 
 if TYPE_CHECKING:
     from workflow_engine.agents.shape import Shape
+    from workflow_engine.agents.telling import Telling
 
+_ELSEWHERE = frozenset({"rate_limit", "timeout", "infrastructure"})
 AGAIN = 2
 """How often an answer that does not fit is asked for again."""
 
 
 class LoopRunner:
-    """Implements ports.agents.AgentRunner on a speaker. `call_limit` bounds one question."""
+    """Implements ports.agents.AgentRunner on speakers: the next one answers where those before it cannot.
 
-    def __init__(self, speaker: Speaker, call_limit: timedelta = timedelta(minutes=10)) -> None:
-        self.speaker = speaker
-        self.call_limit = call_limit
+    `call_limit` bounds one question, `now` is the clock of the breakers. `named` finds the speakers of a model that a
+    node names itself; without it, every node asks the same. `secrets` are those of speakers that may be named.
+    """
+
+    def __init__(
+        self,
+        *speakers: Speaker,
+        call_limit: timedelta = timedelta(minutes=10),
+        breaker: Breaker = BREAKER,
+        now: Now = utc_now,
+        named: Callable[[str], Sequence[Speaker]] | None = None,
+        secrets: Sequence[str] = (),
+    ) -> None:
+        self._met, self._secrets = list(speakers), tuple(secrets)
+        self.speakers, self.call_limit = speakers, call_limit
+        self.standing = Standing(breaker, now)
+        self._named = named
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be kept or shown of what any of them says."""
+        return tuple(dict.fromkeys((*self._secrets, *(secret for each in self._met for secret in each.secrets))))
+
+    def asked(self, model: str | None) -> Sequence[Speaker]:
+        """Who is asked, in their order. Raises UsageError for a model that nobody knows."""
+        if model is None or self._named is None:
+            return self.speakers
+        found = self._named(model)
+        self._met += [each for each in found if each not in self._met]
+        return found
 
     async def run(self, task: AgentTask) -> AgentAnswer:
         # A second of imports, off the loop: other steps and heartbeats go on meanwhile.
         await asyncio.to_thread(import_module, "workflow_engine.agents.failures")
-        talk = _Talk(self, Visit(task, self.speaker.secrets))
+        talk = _Talk(self, Visit(task, self.secrets))
         try:
             return talk.visit.answer(await talk.answer())
         except Held:
@@ -50,7 +83,8 @@ class LoopRunner:
         raise failure
 
     async def close(self) -> None:
-        await self.speaker.close()
+        for each in self._met:
+            await each.close()
 
 
 @dataclass
@@ -60,6 +94,7 @@ class _Talk:
     runner: LoopRunner
     visit: Visit
     messages: list[dict[str, Any]] = field(default_factory=list)
+    sizes: defaultdict[str, Size] = field(default_factory=lambda: defaultdict(Size))
 
     async def answer(self) -> Any:
         from workflow_engine.agents.shape import Shape, Unfit
@@ -97,7 +132,11 @@ class _Talk:
         )
 
     async def _ask(self, role: Role, shape: Shape, roles: Mapping[str, Role]) -> Said:
-        visit, speaker = self.visit, self.runner.speaker
+        from workflow_engine.agents.question import Answered, Question
+        from workflow_engine.agents.telling import Telling
+
+        visit, hears = self.visit, self.visit.task.hear is not None
+        text, sized = json.dumps(self.messages, sort_keys=True, ensure_ascii=False), self.sizes[role.name]
         asking = Asking(
             instructions=role.instructions,
             messages=tuple(self.messages),
@@ -107,35 +146,36 @@ class _Talk:
             model=role.model,
             agent=role.name,
         )
+        around = (role.instructions, tuple(asking.offered.values()), shape)
+        try:
+            speakers = self.runner.asked(role.model)
+        except errors.UsageError as error:
+            raise errors.AgentFailed(error.what, error.cure, retryable=False) from None
 
-        async def make(key: str) -> ModelReply:
-            answering = Answering(visit, key, agent=role.name)
-            token = current.set(answering)
-            failure: Exception | None = None
-            said = Said()
-            try:
-                async with asyncio.timeout(self.runner.call_limit.total_seconds()):
-                    said = await speaker.say(asking)
-            except Exception as error:
-                failure = self.explained(error)
-            finally:
-                current.reset(token)
-            # Raised out here: an SDK's error is not chained to it.
-            if failure is not None:
-                visit.usage += Usage(1)  # its tokens, if it had any, nobody told
-                raise failure
-            visit.usage += said.usage
-            model = answering.model or visit.named(said.model)
-            if model not in visit.models:
-                visit.models.append(model)
-            return ModelReply(visit.without_secret(_written(said)), said.usage, model, model)
+        async def say(place: int, link: Endpoint, most: int | None, telling: Telling) -> Answered:
+            said = await speakers[place].say(replace(asking, most=most, tell=telling if hears else None))
+            if hears and not telling.began:
+                telling("message", said.text)
+            return Answered(_written(said, link.label), said.usage, said.cached, said.model)
 
-        visit.turns += 1
-        reply = await visit.task.ask(ModelCall(_gist(self.messages), make, visit.task.path))
-        said = _read(reply.text)
+        question = Question(
+            visit,
+            role.name,
+            Line([each.link for each in speakers], self.runner.standing),
+            self.runner.call_limit,
+            lambda link: sized.bound(link.label, text, *around),
+            say,
+            self.explained,
+        )
+        said, by = _read((await question.ask(text)).text)
+        sized.told(by, text, said.usage.input_tokens, *around)
+        if hears and not question.told:  # an answer of a receipt is told in one piece
+            again = Telling(visit, role.name)
+            again("message", said.text)
+            again.end()
         visit.said("message", said.text)
         visit.words |= {each.id: visit.plain(said.text) for each in said.uses}
-        self.messages.append(_message(said))
+        self.messages.append(_message(said, by))
         return said
 
     async def _use(self, said: Said, role: Role, roles: Mapping[str, Role]) -> Role:
@@ -170,19 +210,21 @@ class _Talk:
             return f"error: there is no tool {use.tool!r}; you have {', '.join(tools) or 'none'}"
         return await used(tool, self.visit, use.id, use.arguments)
 
-    def explained(self, error: Exception) -> Exception:
+    def explained(self, error: Exception, link: Endpoint | None = None) -> Exception:
         """The error as one of ours, without any key. An SDK's own that another one hides counts."""
         import openai
 
         from workflow_engine.agents.failures import explain
-        from workflow_engine.agents.models import Endpoint
 
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, openai.OpenAIError | errors.WorkflowError):
             cause = cause.__cause__ or cause.__context__
         found = cause if isinstance(cause, Exception) else error
-        failure = explain(found, Endpoint(self.runner.speaker.name, "", "chat"))
+        failure = explain(found, link or self.runner.speakers[0].link)
         if isinstance(failure, errors.AgentFailed):
+            # A speaker that fails in words of its own says by the kind whether another one may do better.
+            failure.theirs = failure.theirs or (link is not None and failure.kind in _ELSEWHERE)
+            failure.model = failure.model or ("" if link is None else link.label)
             failure.what = self.visit.plain(failure.what)
             failure.cure = failure.cure and self.visit.plain(failure.cure)
             failure.args = (failure.what,)
@@ -199,37 +241,50 @@ def _handing(role: Role) -> Any:
     return Tool(handing_over(role.name), f"Hand the talk over to {role.name}. {role.description}", schema, nothing)
 
 
-def _message(said: Said) -> dict[str, Any]:
+def _message(said: Said, by: str) -> dict[str, Any]:
     calls = [
         {"id": each.id, "type": "function", "function": {"name": each.tool, "arguments": each.arguments}}
         for each in said.uses
     ]
     message: dict[str, Any] = {"role": "assistant", "content": said.text or None if calls else said.text}
-    return message | ({"tool_calls": calls} if calls else {}) | ({"_items": said.items} if said.items else {})
+    return (
+        message | ({"tool_calls": calls} if calls else {}) | ({"_items": said.items, "_by": by} if said.items else {})
+    )
 
 
-def _gist(messages: list[dict[str, Any]]) -> str:
-    text = json.dumps(messages, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-
-
-def _written(said: Said) -> str:
+def _written(said: Said, by: str) -> str:
     seen: dict[str, int] = {}
     uses = []
     for each in said.uses:  # no two uses of tools in one answer under one id
         seen[each.id] = seen.get(each.id, 0) + 1
         uses.append([each.tool, each.arguments, each.id if seen[each.id] == 1 else f"{each.id}#{seen[each.id]}"])
-    return json.dumps({"text": said.text, "uses": uses, "items": said.items}, ensure_ascii=False)
+    told = {"uses": uses, "items": said.items, "given": said.usage.input_tokens, "by": by}
+    return json.dumps({"output": _output(said), **told}, ensure_ascii=False)
 
 
-def _read(text: str) -> Said:
+def _output(said: Said) -> list[Any]:
+    """What people are told of it, in the form of ports.agents.ModelReply."""
+    part = {"type": "output_text", "text": said.text}
+    return [{"type": "message", "role": "assistant", "content": [part]}] if said.text else []
+
+
+def _read(text: str) -> tuple[Said, str]:
+    """An answer that was kept, and who of the chain gave it."""
     try:
         told = json.loads(text)
         uses = tuple(Use(*each) for each in told["uses"])
-        return Said(told["text"], uses, Usage(), items=told["items"])
+        text = "".join(each["content"][0]["text"] for each in told["output"])
+        return Said(text, uses, Usage(1, told["given"]), items=told["items"]), told["by"]
     except (ValueError, KeyError, TypeError) as error:
         raise errors.AgentFailed(
             f"an answer that was kept cannot be read any more: {type(error).__name__}",
             "fork the run before this step: workflow fork",
             retryable=False,
         ) from None
+
+
+def chained(*runners: LoopRunner, breaker: Breaker = BREAKER, now: Now = utc_now) -> LoopRunner:
+    """One runner of several: a question goes to the first whose model may be asked, and if that cannot, to the next."""
+    speakers = [each for runner in runners for each in runner.speakers]
+    limit = max(each.call_limit for each in runners)
+    return LoopRunner(*speakers, call_limit=limit, breaker=breaker, now=now)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable
-from functools import partial
+from collections.abc import AsyncIterator
 from typing import Any
 
 from agents import Model, ModelResponse, ModelSettings, Usage
@@ -17,11 +14,10 @@ from pydantic import BaseModel, TypeAdapter
 from workflow_engine import errors
 from workflow_engine.agents.asked import Asked, portable
 from workflow_engine.agents.models import Endpoint
-from workflow_engine.agents.prices import price_of
+from workflow_engine.agents.question import Answered, Question
 from workflow_engine.agents.size import Size
-from workflow_engine.agents.streams import Telling, streamed
-from workflow_engine.agents.visit import Answering, current
-from workflow_engine.ports.agents import ModelCall, ModelReply, Need
+from workflow_engine.agents.streams import streamed
+from workflow_engine.agents.telling import Telling
 from workflow_engine.record import usage as record
 
 _OUTPUT: TypeAdapter[list[Any]] = TypeAdapter(list[ResponseOutputItem])
@@ -41,83 +37,36 @@ class RecordedModel(Model):
     async def get_response(
         self, system_instructions: Any, input: Any, model_settings: ModelSettings, *given: Any, **named: Any
     ) -> ModelResponse:
-        visiting, asked = self._visit, self._asked
-        line = asked.line()
-        next_up: list[tuple[int, Endpoint]] = []
-        bound: list[int] = []
-        told: list[bool] = []
+        asked, text = self._asked, _text(input)
 
-        def need() -> Need:
-            if not next_up:
-                next_up.append(line.next())
-            _, link = next_up[0]
-            tokens = self._size.bound(link.label, text, system_instructions, *given)
-            bound.clear()
-            return Need(tokens, link.most, partial(price_of, link, link.model), bound.append)
-
-        async def make(key: str) -> ModelReply:
-            place, link = next_up.pop() if next_up else line.next()
-            streams = visiting.task.hear is not None
-            asking = Answering(visiting, f"{key}.{place}" if key and place else key, agent=self._agent, streams=streams)
-            settings = asked.settings(link, model_settings, bound[0] if bound else None)
+        async def say(_: int, link: Endpoint, most: int | None, telling: Telling) -> Answered:
+            settings = asked.settings(link, model_settings, most)
             said = portable(input, self._authors, link)
-            telling = Telling(visiting, self._agent)
-            told.append(True)
-            if streams:
+            if self._visit.task.hear is None:
+                response = await asked.model(link).get_response(system_instructions, said, settings, *given, **named)
+            else:
                 settings = settings.resolve(ModelSettings(include_usage=True))
                 question = (system_instructions, said, settings, *given)
-                coming = streamed(asked.model(link), link, telling, question, named)
-            else:
-                coming = asked.model(link).get_response(system_instructions, said, settings, *given, **named)
-            try:
-                response = await self._answered(asking, coming, link)
-            except BaseException:
-                line.stopped(link)
-                raise
-            # Raised out here: the SDK's error, which holds the request and its key, is not chained to it.
-            if isinstance(response, Exception):
-                failure = line.failed(link, response)
-                visiting.hear({"item": "broken_off", "agent": self._agent})
-                # Its tokens, if it had any, nobody told.
-                visiting.usage += record.Usage(1, cost=getattr(failure, "cost", None))
-                raise failure
-            telling.end()
-            line.answered(link)
-            model = asking.model or "unnamed"
-            used = _used(response, link, model, free=asked.is_free)
-            visiting.usage += used
-            if bound and response.usage.output_tokens >= bound[0]:
-                raise _cut_short(visiting.task.node, link, bound[0], used)
-            if model not in visiting.models:
-                visiting.models.append(model)
-            return ModelReply(visiting.without_secret(_written(response, link)), used, model, link.label)
+                response = await streamed(asked.model(link), link, telling, question, named)
+            used = response.usage
+            cached = getattr(used.input_tokens_details, "cached_tokens", 0) or 0
+            return Answered(_written(response, link), record.Usage(1, used.input_tokens, used.output_tokens), cached)
 
-        visiting.turns += 1
-        text = _text(input)
-        call = ModelCall(_digest(text), make, visiting.task.path, None if asked.is_free else need)
-        reply = await visiting.task.ask(call)
-        response, author = _read(reply.text)
+        def size(link: Endpoint) -> int:
+            return self._size.bound(link.label, text, system_instructions, *given)
+
+        question = Question(
+            *(self._visit, self._agent, asked.line(), asked.limit, size, say, asked.explained), free=asked.is_free
+        )
+        response, author = _read((await question.ask(text)).text)
         self._size.told(author, text, response.usage.input_tokens, system_instructions, *given)
-        if not told and visiting.task.hear is not None:
-            _tell_again(Telling(visiting, self._agent), response)
+        if not question.told and self._visit.task.hear is not None:
+            _tell_again(Telling(self._visit, self._agent), response)
         for each in response.output:
             if isinstance(name := getattr(each, "id", None), str):
                 self._authors[name] = author
         self._note_words(response)
         return response
-
-    async def _answered(
-        self, asking: Answering, coming: Awaitable[ModelResponse], link: Endpoint
-    ) -> ModelResponse | Exception:
-        token = current.set(asking)
-        try:
-            # Silence is bounded by the connection; an endpoint that drips would never meet that.
-            async with asyncio.timeout(self._asked.limit.total_seconds()):
-                return await coming
-        except Exception as error:
-            return self._asked.explained(error, link)
-        finally:
-            current.reset(token)
 
     def stream_response(self, *given: Any, **named: Any) -> AsyncIterator[TResponseStreamEvent]:
         raise NotImplementedError("a turn asks for whole answers")
@@ -143,36 +92,8 @@ def _tell_again(telling: Telling, response: ModelResponse) -> None:
     telling.end()
 
 
-def _used(response: ModelResponse, link: Endpoint, model: str, *, free: bool) -> record.Usage:
-    """What an answer took, at the price of the model that gave it."""
-    usage = response.usage
-    given, made = usage.input_tokens, usage.output_tokens
-    cached = getattr(usage.input_tokens_details, "cached_tokens", 0) or 0
-    cost = 0.0 if free else price_of(link, link.model if model == "unnamed" else model, given, made, cached)
-    return record.Usage(1, given, made, cost)
-
-
-def _cut_short(node: str, link: Endpoint, most: int, used: record.Usage) -> errors.StepError:
-    """The error of an answer that came to its limit: half of one is none."""
-    what = f"{node}'s answer was cut at {most:,} tokens"
-    error: errors.BudgetSpent | errors.AgentFailed
-    if most < link.most:
-        error = errors.BudgetSpent(f"{what}, which is all that a budget left", "resume the run under a higher one")
-    else:
-        cure = f"raise max_output_tokens of endpoint {link.name}" if link.name else "name the endpoint in workflow.toml"
-        what = f"{what}, the most that one may have where a budget counts it"
-        error = errors.AgentFailed(what, cure, kind="limit", retryable=False)
-    error.used = used
-    return error
-
-
 def _text(said: Any) -> str:
     return json.dumps(said, sort_keys=True, ensure_ascii=False, default=_plain)
-
-
-def _digest(text: str) -> str:
-    """Of what was said so far. Instructions are left out: whoever edits them means the rest of the talk."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def _plain(value: Any) -> Any:

@@ -52,7 +52,10 @@ def _tool(tool: Any) -> int:
     """A tool or a handoff: the names differ, and they are told alike."""
     told = [
         getattr(tool, each, "")
-        for each in ("name", "description", "params_json_schema", "tool_name", "tool_description", "input_json_schema")
+        for each in (
+            *("name", "description", "params_json_schema", "tool_name", "tool_description", "input_json_schema"),
+            "schema",
+        )
     ]
     return _bytes(json.dumps(told, default=str)) + AROUND
 

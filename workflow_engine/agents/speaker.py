@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from workflow_engine.agents.models import Endpoint
 from workflow_engine.ports.agents import Tool
 from workflow_engine.record.usage import Usage
 
@@ -17,7 +18,8 @@ class Asking:
 
     `schema` is the JSON Schema of the answer that is wanted in the end, None where any text will do. `offered` are
     the tools by name; whoever answers may ask for them, but does not use them. `model` is the model the node names, if
-    it names one.
+    it names one. `most` are the tokens that the answer may have, where a budget counts them. `tell`, where there is
+    one, is told the answer while it is made: "message" or "reasoning", and some more of its words.
     """
 
     instructions: str
@@ -27,6 +29,8 @@ class Asking:
     strict: bool = False
     model: str | None = None
     agent: str = ""
+    most: int | None = None
+    tell: Callable[[str, str], None] | None = None
 
     @property
     def prompt(self) -> str:
@@ -68,7 +72,8 @@ class Use:
 class Said:
     """What was answered: a text, or tools to use, with what it cost and who said it.
 
-    `items` is what the speaker itself wants to find in the message later, as JSON.
+    `items` is what the speaker itself wants to find in the message later, as JSON. `cached` of the tokens given came
+    cheaper. A cost that is not in `usage` is looked up in the price list of the speaker's link.
     """
 
     text: str = ""
@@ -76,6 +81,7 @@ class Said:
     usage: Usage = field(default_factory=lambda: Usage(1))
     model: str = ""
     items: Any = None
+    cached: int = 0
 
 
 Closing: TypeAlias = Callable[[], Awaitable[object]]
@@ -87,6 +93,11 @@ class Speaker(Protocol):
     @property
     def name(self) -> str:
         """Who it is, for people."""
+        ...
+
+    @property
+    def link(self) -> Endpoint:
+        """What it is in a chain: how it is called there, whose price list holds, and how long its answer may be."""
         ...
 
     @property

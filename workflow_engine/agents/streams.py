@@ -13,9 +13,9 @@ from openai.types.responses import ResponseCompletedEvent, ResponseIncompleteEve
 
 from workflow_engine import errors
 from workflow_engine.agents.models import Endpoint
-from workflow_engine.agents.visit import Answering, Visit
+from workflow_engine.agents.visit import Answering
 
-_DELTAS = {
+DELTAS = {
     "response.output_text.delta": "message",
     "response.reasoning_text.delta": "reasoning",
     "response.reasoning_summary_text.delta": "reasoning",
@@ -68,42 +68,16 @@ def broken_off(endpoint: Endpoint) -> errors.AgentFailed:
     return failure
 
 
-class Telling:
-    """Tells of an answer piece by piece. A secret is not told, though it come in two pieces."""
-
-    def __init__(self, visit: Visit, agent: str) -> None:
-        self._visit, self._agent = visit, agent
-        self._kept: dict[str, str] = {}
-        self._back = max((len(each) - 1 for each in visit.secrets if len(each) >= 8), default=0)
-
-    def __call__(self, of: str, text: str) -> None:
-        text = self._visit.without_secret(self._kept.get(of, "") + text)
-        at = len(text) - self._back
-        self._kept[of] = text[max(at, 0) :]
-        self._tell(of, text[: max(at, 0)])
-
-    def end(self) -> None:
-        """All of it came."""
-        for of, text in self._kept.items():
-            self._tell(of, text)
-        self._kept = {}
-
-    def _tell(self, of: str, text: str) -> None:
-        if text:
-            piece = {"item": "delta", "of": of, "text": self._visit.plain(text), "agent": self._agent}
-            self._visit.hear(piece)
-
-
 async def streamed(
     model: Model, link: Endpoint, tell: Callable[[str, str], None], given: tuple[Any, ...], named: Mapping[str, Any]
 ) -> ModelResponse:
     """The whole answer of a model that is asked to stream it. Raises AgentFailed where it ends before its time."""
     async with aclosing(_events(model, given, named)) as events:
         async for event in events:
-            of = _DELTAS.get(event.type)
+            of = DELTAS.get(event.type)
             if of is not None:
                 tell(of, event.delta)
-            if isinstance(event, ResponseCompletedEvent) or _is_cut(event):
+            if isinstance(event, ResponseCompletedEvent) or is_cut(event):
                 return _whole(event.response, link)
     raise broken_off(link)
 
@@ -113,7 +87,7 @@ async def _events(model: Model, given: tuple[Any, ...], named: Mapping[str, Any]
         yield event
 
 
-def _is_cut(event: Any) -> bool:
+def is_cut(event: Any) -> bool:
     """An answer that came to its own limit is whole as far as it goes: whoever set the limit deals with it."""
     if not isinstance(event, ResponseIncompleteEvent):
         return False
