@@ -104,7 +104,8 @@ async def plain(
 async def test_the_next_model_goes_on_with_a_talk_that_the_first_began(wire: Wire, heard: bool) -> None:
     first, second = [call(("look", {"path": "a"})), status(500)], [say(GOOD, model="second-1")]
     other: Wire = "responses" if wire == "chat" else "chat"
-    for wires in ((wire, wire), (wire, other)):
+    pairs: tuple[tuple[Wire, Wire], ...] = ((wire, wire), (wire, other))
+    for wires in pairs:
         async with plain([*first], [*second], wires) as (runner, one, two):
             hear = {"hear": lambda _: None} if heard else {}
             answer = await runner.run(task(tools=(tool("look", "text"),), **cast("Any", hear)))
