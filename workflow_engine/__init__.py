@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from workflow_engine.systems import refuse_others
@@ -59,6 +60,12 @@ _LATER = {
     "langgraph_node": "workflow_engine.langgraph.node",
     "to_langgraph": "workflow_engine.langgraph.export",
 }
+
+
+if "IPython" in sys.modules:  # in a notebook, workflows and runs are shown as pictures
+    from workflow_engine.notebook.registering import register
+
+    register()
 
 
 def __getattr__(name: str) -> Any:

@@ -61,7 +61,7 @@ async def _view(shop: Workshop, kept: Whole, behind: Sequence[Recorded]) -> RunV
         questions=(*(_under_its_name(each, kept.run) for each in kept.questions), *asked),
         owned=kept.run.status not in FINAL and await ledger.owned(run),  # nobody drives what is over
         letters=bool(kept.letters) or letters,
-        model=None if workflow is None else workflow.state,
+        workflow=workflow,
         signalled=bool(kept.letters) and all(each.kind == "signal" for each in kept.letters),
         expects=await _expects(ledger, kept.run),
     )

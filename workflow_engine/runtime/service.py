@@ -292,6 +292,11 @@ class Service:
 
     # Looking
 
+    @property
+    def driven(self) -> tuple[RunId, ...]:
+        """The runs that this engine drives at this moment."""
+        return tuple(self._shop.lives)
+
     async def get(self, run: str) -> RunView[Any]:
         """The run at this moment. Raises errors.RunNotFound, errors.StoreDamaged."""
         return await look.get(self._shop, run)

@@ -19,6 +19,7 @@ from workflow_engine.record.run import Run
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import Waiting
 from workflow_engine.runtime.footing import Footing
+from workflow_engine.spec.workflow import Workflow
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -30,6 +31,7 @@ class RunView(Generic[S]):
     `owned` says whether a living process drives it, `letters` whether an answer or a signal waits to be taken,
     `signalled` that signals alone do. `expects` has the schema of what each signal carries that it waits for. `behind`
     are the facts that led here; a fork's begin with its parent's, while its usage and who answered are its own.
+    `workflow` is the code that is here for it, if any, be its shape the run's or another by now.
     """
 
     run: Run
@@ -40,7 +42,12 @@ class RunView(Generic[S]):
     letters: bool = False
     signalled: bool = False
     expects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    model: type[S] | None = field(default=None, repr=False)
+    workflow: Workflow[S] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def model(self) -> type[S] | None:
+        """The state's own class, where the workflow's code is here."""
+        return None if self.workflow is None else self.workflow.state
 
     @cached_property
     def history(self) -> History:
