@@ -52,7 +52,8 @@ async def test_a_run_is_followed_while_it_is_driven_here(capsys: pytest.CaptureF
         assert len(engine.driven) == 1
         gate.set()
         view = await watching
-        assert (view.status, engine.driven) == ("succeeded", ())
+        assert view.status == "succeeded"
+        assert not engine.driven
     assert f"run {view.id} of doors: succeeded after 2 steps\n" in capsys.readouterr().err
 
 
@@ -80,7 +81,7 @@ async def test_who_interrupts_the_cell_stops_a_run_that_can_be_resumed(capsys: p
         watching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await watching
-        assert engine.driven == ()
+        assert not engine.driven
         gate.set()
         assert (await live(engine, engine.resume("@last"))).status == "succeeded"
 

@@ -131,9 +131,10 @@ class _Display:
             return
         if bundle == before:
             return
-        from IPython.display import display
+        from IPython import display
 
+        put: Any = display.display  # it has no types
         if self._shown is None:
-            self._shown = display(bundle, raw=True, display_id=True)
+            self._shown = put(bundle, raw=True, display_id=True)
         else:
             self._shown.update(bundle, raw=True)
