@@ -14,6 +14,7 @@ from workflow_engine.ports.sandbox import Completed, Limits, Sandbox
 from workflow_engine.record.people import Principal
 from workflow_engine.spec.breaker import Breaker
 from workflow_engine.spec.budget import Budget
+from workflow_engine.spec.chat import Chat
 from workflow_engine.spec.decorators import agent, function, human, route
 from workflow_engine.spec.document import from_document, to_document
 from workflow_engine.spec.each import Result, each
@@ -82,6 +83,7 @@ __all__ = [
     "START",
     "Breaker",
     "Budget",
+    "Chat",
     "Completed",
     "Edge",
     "Engine",

@@ -108,7 +108,7 @@ async def test_a_question_is_sent_signed_with_its_link_and_the_command_that_answ
     assert (data["run"], data["question"], data["to"]) == (run.id, f"{run.id}.q1", "ana")
     assert data["choices"] == ["yes", "no"]
     assert data["due"].startswith("2026-01-03")
-    assert data["link"] == f"https://flows.example.org/#/questions/{run.id}.q1"
+    assert data["link"] == f"https://flows.example.org/#/inbox/{run.id}.q1"
     assert data["command"] == f"workflow answer {run.id}.q1 yes"
     assert "\x1b" not in data["message"]
 

@@ -17,6 +17,7 @@ from workflow_engine import (
     START,
     Breaker,
     Budget,
+    Chat,
     Edge,
     Failure,
     File,
@@ -1102,6 +1103,43 @@ def a_result_of_nothing() -> Rows:
     async def mute(topic: str) -> None: ...
 
     return (START >> mute >> END,)
+
+
+@broken("W539", "article")
+def a_chat_that_answers_with_no_field() -> Workflow[Any]:
+    return workflow("article", state=Article, edges=[START >> write >> END], chat=Chat("topic", reply="answre"))
+
+
+@broken("W539", "article")
+def a_chat_that_nobody_answers() -> Workflow[Any]:
+    return workflow("article", state=Article, edges=[START >> write >> END], chat=Chat("topic", reply="topic"))
+
+
+@broken("W539", "article")
+def a_chat_whose_message_is_no_text() -> Workflow[Any]:
+    class Order(State):
+        number: int
+        draft: str = ""
+
+    @function(writes="draft")
+    async def answer(number: int) -> str:
+        return str(number)
+
+    return workflow("article", state=Order, edges=[START >> answer >> END], chat=Chat("number", reply="draft"))
+
+
+@broken("W539", "article")
+def a_chat_that_needs_more_than_a_message() -> Workflow[Any]:
+    class Order(State):
+        question: str
+        customer: str
+        draft: str = ""
+
+    @function(writes="draft")
+    async def answer(question: str, customer: str) -> str:
+        return question
+
+    return workflow("article", state=Order, edges=[START >> answer >> END], chat=Chat("question", reply="draft"))
 
 
 @broken("W522", "article")

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from workflow_engine.http.chat import chat
 from workflow_engine.http.desk import Desk
 from workflow_engine.http.drawings import drawings
 from workflow_engine.http.guard import Guard
@@ -24,7 +25,7 @@ from workflow_engine.http.steps import steps
 from workflow_engine.http.workflows import workflows
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS: tuple[APIRouter, ...] = (session, workflows, runs, steps, inbox, drawings, metrics)
+ROUTERS: tuple[APIRouter, ...] = (session, workflows, runs, steps, inbox, drawings, metrics, chat)
 _ABOUT = "Runs of workflows: looked at, begun, answered, resumed, cancelled and forked. Errors are problem+json."
 
 

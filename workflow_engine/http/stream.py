@@ -55,4 +55,5 @@ class _Stream(StreamingResponse):
 
 def encoded(line: Line) -> bytes:
     """A line as bytes."""
-    return format_sse_event(data_str=line.data, event=line.event, id=None if line.seq is None else str(line.seq))
+    number = None if line.seq is None else str(line.seq)
+    return format_sse_event(data_str=line.data or None, event=line.event or None, id=line.name or number)

@@ -40,11 +40,14 @@ RING = 1_000
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a stream: an event's name and JSON, and its number if it is a fact."""
+    """One line of a stream: an event's name and JSON, and its number if it is a fact; `name` takes its number's place
+    where a stream is of more than one run.
+    """
 
     event: str
     data: str
     seq: int | None = None
+    name: str | None = None
 
 
 @cache

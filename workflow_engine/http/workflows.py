@@ -67,7 +67,7 @@ def workflow_document(workflow: Workflow[Any], *, drives: bool) -> WorkflowDocum
         nodes=[
             NodeDocument(name=name, kind=node.kind, writes=list(node.writes)) for name, node in workflow.nodes.items()
         ],
-        chat=False,
+        chat=workflow.chat is not None,
         drives=drives,
     )
 

@@ -79,7 +79,7 @@ def _failure(notice: Notice, run: Run, page_url: str | None) -> Message:
 def _question(notice: Notice, run: Run, standing: Standing, page_url: str | None) -> Message:
     question = standing.question
     to = askable(question, standing.to)
-    link = address(page_url, "questions", question.id)
+    link = address(page_url, "inbox", question.id)
     command = answering(question)
     due = None if question.due is None else question.due.isoformat(timespec="seconds")
     expired = notice.happened == "question.expired"

@@ -24,6 +24,7 @@ from workflow_engine.runtime import (
     batch,
     begin,
     cancel,
+    chat,
     code,
     fork,
     logs,
@@ -108,6 +109,25 @@ class Service:
         Raises errors.InvalidWorkflow and errors.InputError before anything is stored.
         """
         return await begin.started(self._shop, workflow, {**(inputs or {}), **fields}, label)
+
+    async def say(
+        self,
+        workflow: Workflow[Any],
+        words: str,
+        label: str | None = None,
+        /,
+        *,
+        session: str,
+        message: str | None = None,
+        by: str = "unknown",
+    ) -> RunId:
+        """Say something to a workflow that is a chat, and leave the run that answers it to a worker.
+
+        Sent again under the same name of the message, in the same session and by the same person, it is the same run.
+        Raises errors.UsageError for a workflow that is no chat, errors.InputError, errors.Conflict for other words.
+        """
+        name = message or self._shop.around.mint.run_id()
+        return await chat.say(self._shop, workflow, words, session, name, by, label)
 
     async def work(
         self,

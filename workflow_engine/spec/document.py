@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerati
 
 from workflow_engine.errors import DeclarationError, UsageError
 from workflow_engine.spec.budget import Budget
+from workflow_engine.spec.chat import Chat
 from workflow_engine.spec.each import Each, inputs_of
 from workflow_engine.spec.edges import Edge, Source
 from workflow_engine.spec.foreign import Foreign, Sketch
@@ -53,6 +54,7 @@ def to_document(workflow: Workflow[Any]) -> dict[str, Any]:
             "instructions": _instructions(workflow),
             # Not in the shape: where a run stands does not depend on them, so it goes on under others.
             **({"policies": policies} if (policies := _policies(workflow)) else {}),
+            **({"chat": asdict(workflow.chat)} if workflow.chat is not None else {}),
             **({"graphs": graphs} if (graphs := _graphs(workflow)) else {}),
             **({"migrations": [str(each) for each in workflow.migrations]} if workflow.migrations else {}),
         },
@@ -113,6 +115,7 @@ def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes:
         fields: dict[str, Any] = {
             name: (Any, ... if each["required"] else None) for name, each in shape["fields"].items()
         }
+        chat = Chat(**notes["chat"]) if notes.get("chat") else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"the workflow document is incomplete: {type(error).__name__} {error}") from error
     workflow = Workflow(
@@ -120,6 +123,7 @@ def from_document(document: Any, *, state: type[BaseModel] | None = None, nodes:
         state=state or create_model("State", **fields),
         edges=edges,
         nodes=MappingProxyType(found),
+        chat=chat,
     )
     within[workflow.name] = workflow
     if state is None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from workflow_engine.errors import DeclarationError
 from workflow_engine.spec.breaker import Breaker
 from workflow_engine.spec.budget import Budget
+from workflow_engine.spec.chat import Chat
 from workflow_engine.spec.each import Each
 from workflow_engine.spec.edges import Chained, Edge, Path, Source, shown
 from workflow_engine.spec.loop import body_of
@@ -61,6 +62,7 @@ class Workflow(Generic[S]):
     where: str | None = None
     migrations: tuple[Migration, ...] = ()
     starts_on: Mapping[str, str | None] = field(default_factory=dict)
+    chat: Chat | None = None
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
@@ -188,6 +190,7 @@ def workflow(
     breakers: Mapping[str, Breaker] | None = None,
     migrations: Sequence[Migration] = (),
     starts_on: Mapping[str, str | None] | None = None,
+    chat: Chat | None = None,
 ) -> Workflow[S]:
     """Put a state and a table of edges together.
 
@@ -198,13 +201,16 @@ def workflow(
     what their nodes name by `uses=`, `breakers` when what is named so is left alone for a while. `migrations` say what
     earlier versions called otherwise, in the order in which that changed: `rename_node("deploy", "release")`, so that
     their runs can go on. `starts_on` subscribes to topics: what is published to one begins a run, {"orders": "order"}
-    with it in that input, {"orders": None} with each of its fields in the input of that name.
+    with it in that input, {"orders": None} with each of its fields in the input of that name. `chat` says how it is
+    talked to: each message is a run.
     """
     given: Any = state  # annotations do not stop anybody at run time
     if not (isinstance(given, type) and issubclass(given, BaseModel)):
         raise DeclarationError(f"state={shown(state)} is no state", "write class Change(State): ... and pass the class")
     if not name or not isinstance(name, str):
         raise DeclarationError(f"{shown(name)} is no name for a workflow", 'workflow("ship", state=..., edges=[...])')
+    if chat is not None and not isinstance(chat, Chat):
+        raise DeclarationError(f"chat={shown(chat)} is no chat", 'chat=Chat("question", reply="answer")')
     flat: list[Edge] = []
     for row in _listed("edges", edges, "[START >> first >> END]"):
         if isinstance(row, Path):
@@ -240,6 +246,7 @@ def workflow(
         where=f"{caller.f_code.co_filename}:{caller.f_lineno}",
         starts_on=MappingProxyType(dict(starts_on or {})),
         migrations=listed(migrations),
+        chat=chat,
     )
 
 

@@ -13,6 +13,7 @@ from workflow_engine.verify.agents import agents
 from workflow_engine.verify.arms import Arms, arms
 from workflow_engine.verify.budgets import budgets
 from workflow_engine.verify.caching import caching
+from workflow_engine.verify.chat import chat
 from workflow_engine.verify.course import STATES, Course
 from workflow_engine.verify.dataflow import dataflow, state_fields
 from workflow_engine.verify.finding import Finding, broken
@@ -89,6 +90,7 @@ def _findings(workflow: Workflow[Any], states: int) -> tuple[Finding, ...]:
         trial.hold(partial(subflows, graph))
         trial.hold(partial(foreign, graph))
         trial.hold(partial(agents, graph))
+        trial.hold(partial(chat, graph))
         trial.hold(partial(dataflow, course, lie))
         if workflow.migrations:
             trial.hold(partial(migrations, graph))
