@@ -57,7 +57,7 @@ class _Shown:
             parts += [self._prose(text[end : fence.start()], source, name), fence[0]]
             end = fence.end()
         parts.append(self._prose(text[end:], source, name))
-        return _NAMED_FENCE.sub(r'```\1 title="\2"', "".join(parts))
+        return _NAMED_FENCE.sub(_titled, "".join(parts))
 
     def _prose(self, text: str, source: Path, name: str) -> str:
         bare = _BARS.sub(lambda code: code[0].replace("\\|", "|"), text)
@@ -99,6 +99,12 @@ class _Shown:
             else:
                 _write(PAGES / place, _listing(target, path) if target.is_dir() else _code(target, path))
         return place
+
+
+def _titled(fence: re.Match[str]) -> str:
+    """A block with its file's name above it. Code of others, which no test can run, is `text` on the page."""
+    language = "python" if fence[2].endswith(".py") else fence[1]
+    return f'```{language} title="{fence[2]}"'
 
 
 def _code(file: Path, path: str) -> str:

@@ -186,6 +186,13 @@ def test_no_block_has_a_language_that_nobody_checks(name: str) -> None:
     assert {block.language for block in Page(name).blocks} <= known
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if "/coming/" in name])
+def test_code_of_other_engines_is_python(name: str) -> None:
+    for block in Page(name).of("text"):
+        if block.file is not None:
+            compile(block.text, f"{name}:{block.line}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
 @pytest.mark.parametrize(
     "name", [each.relative_to(HOUSE / "docs").as_posix() for each in (HOUSE / "docs").rglob("*.png")]
 )
