@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -51,9 +53,19 @@ def flow() -> Workflow[Any]:
     return workflow("reading", state=Ticket, edges=[START >> work >> END], resources={Town: opening(Town())})
 
 
-@pytest.mark.parametrize("at", [0, 1, 2])
-@pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("chained", [True, False], ids=["chain", "alone"])
+def _places() -> Iterator[Any]:
+    """Each fault at each call. Those that take seconds to be given up are seen at every call by `make crash`."""
+    for chained, name, at in product((True, False), FAULTS, range(3)):
+        slow = name in SLOW and (name, at, chained) not in SOME
+        marks = [pytest.mark.crash] if slow else []
+        yield pytest.param(name, at, chained, id=f"{'chain' if chained else 'alone'}-{name}-{at}", marks=marks)
+
+
+SLOW = ("hang", "drip")
+SOME = (("hang", 0, True), ("drip", 2, True), ("drip", 1, False))
+
+
+@pytest.mark.parametrize(("name", "at", "chained"), [*_places()])
 async def test_a_fault_at_any_call_costs_that_call_and_nothing_else(
     name: str, at: int, chained: bool, opened: Open, ledger: Any
 ) -> None:
@@ -62,7 +74,7 @@ async def test_a_fault_at_any_call_costs_that_call_and_nothing_else(
     listeners = [Ear()] if name == "stopped" else []
     first = [*TURN[:at], broken, *(TURN[at + 1 :] if chained else TURN[at:])]
     second = [TURN[at]] if chained else [status(500)] * 9
-    limit = 2 if name in ("hang", "drip") else 60
+    limit = 2 if name in SLOW else 60
     # Alone: the model beside it is of no use, and is asked as well.
     async with (
         two(first, second, limit=limit) as (runner, one, other),

@@ -56,7 +56,8 @@ def killed(folder: Path, variant: Variant, *more: Death) -> None:
     assert len(keys) - len(set(keys)) <= len(more), named
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+# What the others hold in part, two at once or in pieces on another wire, is killed everywhere by `make crash`.
+@pytest.mark.parametrize("name", ["two", "nested", "streamed responses", "probe", "rerun"])
 def test_killed_at_a_few_places_it_pays_once_and_acts_once(tmp_path: Path, name: str) -> None:
     variant = VARIANTS[name]
     every = list(deaths(variant))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,12 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
+
+from workflow_engine import Engine
+from workflow_engine.mcp.ear import Ear
+from workflow_engine.mcp.offer import Offer
+from workflow_engine.mcp.serve import server_of
+from workflow_engine.targets import load
 
 FLOW = '''
 """Order things, with a person's word for dear ones."""
@@ -59,7 +64,8 @@ HOUSE = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "order.py").write_text(FLOW)
     (tmp_path / "other.py").write_text(FLOW.replace('workflow("order"', 'workflow("other"'))
     return tmp_path
@@ -79,6 +85,18 @@ async def client(place: Path, *words: str) -> AsyncIterator[Client]:
             yield client
 
 
+@asynccontextmanager
+async def offered(place: Path, answer_as: str | None = None) -> AsyncIterator[Client]:
+    """The same within this process: what is offered is the same whatever carries it."""
+    flow, ear = load("order.py").workflow, Ear()
+    async with Engine.connect(place / "runs.sqlite", workflows=[flow], listeners=[ear]) as engine:
+        working = asyncio.create_task(engine.work())
+        async with Client(server_of(Offer(engine, [flow], ear, answer_as=answer_as)), cache=None) as client:
+            yield client
+        engine.drain()
+        await working
+
+
 async def use(client: Client, name: str, **arguments: Any) -> Any:
     result = await client.call_tool(name, arguments, progress_callback=arguments.pop("progress", None))
     [content] = result.content
@@ -87,7 +105,7 @@ async def use(client: Client, name: str, **arguments: Any) -> Any:
 
 
 async def test_a_workflow_is_started_waited_for_and_told(place: Path) -> None:
-    async with client(place) as asked:
+    async with offered(place) as asked:
         tools = {each.name: each for each in (await asked.list_tools()).tools}
         assert set(tools) == {"start_order", "run_result", "list_runs", "cancel_run"}
         schema = tools["start_order"].input_schema
@@ -105,7 +123,7 @@ async def test_a_workflow_is_started_waited_for_and_told(place: Path) -> None:
 
 
 async def test_wrong_calls_are_told_and_harm_nothing(place: Path) -> None:
-    async with client(place) as asked:
+    async with offered(place) as asked:
         for name, given in (
             ("start_order", {}),
             ("start_order", {**TEA, "times": "many"}),
@@ -123,13 +141,13 @@ async def test_wrong_calls_are_told_and_harm_nothing(place: Path) -> None:
 
 
 async def test_a_run_outlives_the_server_and_a_question_is_not_a_callers_to_answer(place: Path) -> None:
-    async with client(place) as asked:
+    async with offered(place) as asked:
         run = (await use(asked, "start_order", **CAR))["run"]
         result = await use(asked, "run_result", run=run)
         assert (result["status"], [each["message"] for each in result["questions"]]) == ("waiting", ["Buy car?"])
         question = result["questions"][0]["question"]
         assert str(await use(asked, "answer_question", question=question, answer="buy")).startswith("error: ")
-    async with client(place, "--answer-as", "desk") as asked:
+    async with offered(place, "desk") as asked:
         refused = await use(asked, "answer_question", question=question, answer="steal")
         assert refused.startswith("error: ")
         await use(asked, "answer_question", question=question, answer="buy")
@@ -139,12 +157,10 @@ async def test_a_run_outlives_the_server_and_a_question_is_not_a_callers_to_answ
 
 
 async def test_runs_of_other_workflows_are_not_shown(place: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": str(HOUSE)}
-    inputs = json.dumps(CAR)
-    words = command("start", "other.py", "-i", inputs)
-    process = await asyncio.create_subprocess_exec(*words, cwd=place, env=env, stdout=subprocess.PIPE)
-    run = (await process.communicate())[0].decode().strip()
-    async with client(place) as asked:
+    other = load("other.py").workflow
+    async with Engine.connect(place / "runs.sqlite", workflows=[other]) as engine:
+        run = await engine.start(other, CAR)
+    async with offered(place) as asked:
         assert await use(asked, "run_result", run=run) == f"error: there is no run {run}\n  list_runs tells them"
         assert str(await use(asked, "cancel_run", run=run)).startswith("error: ")
         assert await use(asked, "list_runs") == []
