@@ -162,7 +162,8 @@ def install_dot(tmp_path: Path) -> None:
         outputs = [sys.argv[at + 1] for at, each in enumerate(sys.argv) if each == "-o"]
         dpi = next((each[6:] for each in sys.argv if each.startswith("-Gdpi=")), "0")
         child = {str(Path(__file__).parents[2] / "workflow_engine/draw/child.py")!r}
-        asked = [os.path.dirname(outputs[0]), dpi, *[each[2:] for each in given]]
+        layout = next((each[2:] for each in sys.argv if each.startswith("-K")), "dot")
+        asked = [os.path.dirname(outputs[0]), dpi, layout, *[each[2:] for each in given]]
         sys.exit(subprocess.run([{sys.executable!r}, child, *asked]).returncode)
     """
     (tmp_path / "bin" / "dot").write_text(dedent(script))

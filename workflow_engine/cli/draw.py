@@ -40,18 +40,55 @@ def draw(
     fold: Annotated[
         list[str] | None, typer.Option("--fold", metavar="NODE", help="unfold all but this one (bill, bill/charge)")
     ] = None,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="of a run: when each node worked, failed and waited, and what it cost")
+    ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="of a run: an SVG that plays it on its workflow, and ends as it stands")
+    ] = False,
+    focus: Annotated[str | None, typer.Option("--focus", metavar="NODE", help="only what is around this node")] = None,
+    around: Annotated[int, typer.Option("--around", min=0, help="how many arrows away from it is shown")] = 1,
+    fold_loops: Annotated[bool, typer.Option("--fold-loops", help="each loop is one card")] = False,
+    fold_loop: Annotated[
+        list[str] | None, typer.Option("--fold-loop", metavar="NODE", help="the loop around this node is one card")
+    ] = None,
+    text: Annotated[bool, typer.Option("--text", help="say in words what the picture shows, on stdout")] = False,
     store: Store = None,
 ) -> None:
     """Draw a workflow, or a run on its workflow."""
     from workflow_engine.cli.drawing import format_of, save
     from workflow_engine.cli.stopping import run_loop
     from workflow_engine.cli.voice import emit, say
+    from workflow_engine.errors import UsageError
 
     theme = "dark" if dark else theme
     if out is not None:
         format_of(out)
+    if timeline or replay:
+        from workflow_engine.cli.drawruns import play, tell_time
+
+        if not _is_run(what):
+            raise UsageError(f"{what} is a workflow: nothing has happened in it", "name a run, such as @last")
+        if timeline:
+            tell_time(what, out, theme, store, text=text)
+        else:
+            play(what, out, theme, direction, store)
+        return
     folded = frozenset(fold or ()) if unfold or fold else None
     diagram = run_loop(_of_run(what, store, folded)) if _is_run(what) else _of_target(what, folded)
+    if fold_loops or fold_loop:
+        from workflow_engine.draw.focus import loops_folded
+
+        diagram = loops_folded(diagram, fold_loop or ())
+    if focus is not None:
+        from workflow_engine.draw.focus import focused
+
+        diagram = focused(diagram, focus, around)
+    if text:
+        from workflow_engine.draw.words import in_words
+
+        emit(in_words(diagram).rstrip())
+        return
     if out is None:
         from workflow_engine.draw import picture
 

@@ -12,7 +12,8 @@ from workflow_engine.errors import DrawingError, UsageError
 from workflow_engine.settings import read_settings
 
 if TYPE_CHECKING:
-    from workflow_engine.draw import Diagram, Direction, Format, Theme
+    from workflow_engine.draw import Diagram, Direction, Format, Picture, Theme
+    from workflow_engine.draw.drawing import Drawable
     from workflow_engine.runtime.view import RunView
     from workflow_engine.spec.workflow import Workflow
 
@@ -33,6 +34,15 @@ def format_of(path: Path) -> Format:
     if found is None:
         raise UsageError(f"{path} has no suffix of a picture", f"end it in one of {', '.join(SUFFIXES)}")
     return found
+
+
+def drawable(path: Path) -> Drawable:
+    """The format of a suffix, for pictures that are no graphs. Raises UsageError for one they cannot be drawn in."""
+    match format_of(path):
+        case "svg" | "png" | "pdf" as found:
+            return found
+        case _:
+            raise UsageError(f"{path}: this picture is no graph", "end it in .svg, .png or .pdf")
 
 
 def run_diagram(workflow: Workflow[Any], view: RunView[Any]) -> Diagram:
@@ -97,12 +107,17 @@ def save(diagram: Diagram, path: Path, *, theme: Theme = "light", direction: Dir
 
     wanted = format_of(path)
     made = picture(diagram, wanted, theme=theme, direction=direction)
-    for note in made.notes:
-        say(note, AMBER)
     if made.format != wanted:
+        _tell(made)
         raise DrawingError(
             f"{path} was not drawn: no engine here draws {wanted}", f"take {path.with_suffix('.mmd')}, which needs none"
         )
+    write(made, path)
+
+
+def write(made: Picture, path: Path) -> None:
+    """A picture into its file, all of it or nothing. Raises UsageError where the file cannot be written."""
+    _tell(made)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.part")
@@ -110,3 +125,8 @@ def save(diagram: Diagram, path: Path, *, theme: Theme = "light", direction: Dir
         draft.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}", "name another file with -o") from None
+
+
+def _tell(made: Picture) -> None:
+    for note in made.notes:
+        say(note, AMBER)

@@ -4,14 +4,14 @@ Run as a child process, because the layout holds Python's global lock for second
 in native code must not take a run down. It imports nothing of ours, so it works wherever the package was imported from.
 Exit code 3: pygraphviz is not installed or does not load.
 
-    python child.py FOLDER DPI FORMAT...   < graph.dot
+    python child.py FOLDER DPI LAYOUT FORMAT...   < graph.dot
 """
 
 import sys
 from pathlib import Path
 
 
-def main(folder: str, dpi: str, *formats: str) -> int:
+def main(folder: str, dpi: str, layout: str, *formats: str) -> int:
     try:
         from pygraphviz import AGraph
         from pygraphviz import graphviz as native  # AGraph.draw would lay out anew for every format
@@ -22,7 +22,7 @@ def main(folder: str, dpi: str, *formats: str) -> int:
     if dpi != "0":
         graph.graph_attr["dpi"] = dpi
     context = native.gvContextWithBuiltins()
-    if native.gvLayout(context, graph.handle, b"dot") != 0:
+    if native.gvLayout(context, graph.handle, layout.encode()) != 0:
         sys.stderr.write("Error: no layout\n")
         return 1
     for each in formats:

@@ -22,6 +22,8 @@ Kind: TypeAlias = Literal[
     "fail",
     "fork",
     "join",
+    "loop",
+    "more",
     "unknown",
 ]
 Status: TypeAlias = Literal[
@@ -45,7 +47,7 @@ class Card:
     """One place of the picture. `status` is None where only the workflow is drawn.
 
     `lines` are details, one line each. The kinds start, end, fork and join are signs without text; their name is
-    read by screen readers and shown as a tooltip.
+    read by screen readers and shown as a tooltip. A loop is a box drawn as one card; "more" stands for cards not shown.
     """
 
     id: str

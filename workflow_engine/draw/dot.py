@@ -138,7 +138,7 @@ class _Page:
             case "fork" | "join":
                 long, thin = ("width", "height") if self.direction == "down" else ("height", "width")
                 look = self._mark(card, shape="box", **{long: "0.9", thin: "0.075"})
-            case "route" | "fail":
+            case "route" | "fail" | "more":
                 size = {"margin": "0.13,0.045", "height": "0.3", "width": "0.3"}
                 look = _border(card, tone) | size | {"label": pill_label(card, self.palette)}
             case _:
@@ -195,7 +195,7 @@ def _class(what: str, arrow: Arrow) -> dict[str, str]:
 
 def _border(card: Card, tone: Tone) -> dict[str, str]:
     heavy = card.status in ("waiting", "failed", "interrupted")
-    dashed = card.status == "not reached" or (card.status is None and card.kind == "fail")
+    dashed = card.status == "not reached" or (card.status is None and card.kind in ("fail", "more"))
     return {
         "style": "rounded,filled,dashed" if dashed else "rounded,filled",
         "fillcolor": tone.fill,

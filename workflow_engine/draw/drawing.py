@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 from xml.etree import ElementTree
 
+from workflow_engine.draw.canvas import Canvas, Words
 from workflow_engine.draw.diagram import Diagram, Direction
 from workflow_engine.draw.dot import LARGE, dot_with, to_dot
 from workflow_engine.draw.engine import Drawn, EngineName, NotDrawn, draw
@@ -20,6 +21,7 @@ from workflow_engine.draw.theme import Theme, coded, decode, palette_of, style
 from workflow_engine.errors import DrawingError
 
 Format: TypeAlias = Literal["svg", "png", "pdf", "dot", "mermaid"]
+Drawable: TypeAlias = Literal["svg", "png", "pdf"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 # Twice the dots of a screen, for sharp words; large graphs would exceed what one image can hold.
@@ -106,9 +108,7 @@ def laid_out(
     return replace(made, notes=(*notes, *made.notes))
 
 
-def _drawn(
-    diagram: Diagram, format: Literal["svg", "png", "pdf"], theme: Theme, direction: Direction, seconds: float
-) -> Picture:
+def _drawn(diagram: Diagram, format: Drawable, theme: Theme, direction: Direction, seconds: float) -> Picture:
     both = format == "svg" and theme in ("auto", "page")
     made = laid_out(
         diagram,
@@ -131,6 +131,28 @@ def _drawn(
     elif format == "pdf":
         data = _PDF_DATE.sub(b"/CreationDate (D:19800101000000", data)
     return Picture(data, format, made.engine, made.notes)
+
+
+def drawn_canvas(canvas: Canvas, format: Drawable, *, theme: Theme = "light", seconds: float = 60) -> Picture:
+    """A canvas as a picture. Its SVG needs no engine; raises DrawingError where none makes a PNG or PDF."""
+    if format == "svg":
+        return Picture(canvas.svg(theme), "svg")
+    foreign = uncovered("".join(each.text for each in canvas.shapes if isinstance(each, Words)))
+    made = draw(
+        canvas.dot(theme),
+        (format,),
+        dpi=PNG_DPI if format == "png" else 0,
+        machine_fonts=bool(foreign),
+        layout="nop2",
+        seconds=seconds,
+    )
+    if isinstance(made, NotDrawn):
+        why = "; ".join(made.reasons) or "none was found"
+        raise DrawingError(f"no drawing engine makes a {format} here: {why}", "take the format svg, which needs none")
+    data = made.files[format]
+    if format == "pdf":
+        data = _PDF_DATE.sub(b"/CreationDate (D:19800101000000", data)
+    return Picture(data, format, made.engine, (*_font_notes(foreign), *made.notes))
 
 
 def _font_notes(foreign: str) -> Iterator[str]:

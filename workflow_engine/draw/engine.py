@@ -16,6 +16,7 @@ from workflow_engine.draw.fonts import environment
 from workflow_engine.errors import DrawingError
 
 EngineName: TypeAlias = Literal["pygraphviz", "dot"]
+Layout: TypeAlias = Literal["dot", "nop2"]
 
 NOT_INSTALLED = 3
 _CHILD = Path(__file__).with_name("child.py")
@@ -44,16 +45,23 @@ class NotDrawn:
 
 
 def draw(
-    dot: str, formats: Sequence[str], *, dpi: int = 0, machine_fonts: bool = False, seconds: float = 60
+    dot: str,
+    formats: Sequence[str],
+    *,
+    dpi: int = 0,
+    machine_fonts: bool = False,
+    layout: Layout = "dot",
+    seconds: float = 60,
 ) -> Drawn | NotDrawn:
     """Lay `dot` out and give it in each of Graphviz's `formats`: by pygraphviz, else by a `dot` on the PATH.
 
-    `dpi` 0 leaves the resolution to the format. Raises DrawingError where Graphviz took offence at the text.
+    `dpi` 0 leaves the resolution to the format; the layout nop2 leaves everything where the text says it is. Raises
+    DrawingError where Graphviz took offence at the text.
     """
     reasons: list[str] = []
     with tempfile.TemporaryDirectory(prefix="workflow-draw-") as folder:
         surroundings = environment(Path(folder), machine=machine_fonts)
-        for engine, command in _commands(Path(folder), formats, dpi):
+        for engine, command in _commands(Path(folder), formats, dpi, layout):
             try:
                 ended = subprocess.run(
                     command, input=dot.encode(), env=surroundings, capture_output=True, timeout=seconds, check=False
@@ -81,12 +89,12 @@ def draw(
     return NotDrawn(tuple(reasons))
 
 
-def _commands(folder: Path, formats: Sequence[str], dpi: int) -> Iterator[tuple[EngineName, list[str]]]:
+def _commands(folder: Path, formats: Sequence[str], dpi: int, layout: Layout) -> Iterator[tuple[EngineName, list[str]]]:
     if sys.executable:
-        yield "pygraphviz", [sys.executable, "-P", str(_CHILD), str(folder), str(dpi), *formats]
+        yield "pygraphviz", [sys.executable, "-P", str(_CHILD), str(folder), str(dpi), layout, *formats]
     if system := shutil.which("dot"):
         outputs = [part for each in formats for part in (f"-T{each}", "-o", str(folder / each))]
-        yield "dot", [system, *([f"-Gdpi={dpi}"] if dpi else []), *outputs]
+        yield "dot", [system, f"-K{layout}", *([f"-Gdpi={dpi}"] if dpi else []), *outputs]
 
 
 def _raise_complaints(said: str) -> None:

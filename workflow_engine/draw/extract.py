@@ -44,7 +44,7 @@ def diagram_of_run(workflow: Workflow[Any], run: Run, history: History, *, inter
     gone = dict.fromkeys(each.node for each in history.steps if each.node not in drawn)
     cards += [Card(node, node, "unknown", "done", ("no longer in the workflow",)) for node in gone]
     arrows = tuple(_arrow(way, run, traffic) for way in made.ways)
-    return Diagram(_header(workflow, run, interrupted), tuple(cards), arrows, made.groups)
+    return Diagram(header_of(workflow, run, interrupted), tuple(cards), arrows, made.groups)
 
 
 def _bound(way: Way) -> str:
@@ -184,7 +184,8 @@ def _asked(node: str, run: Run, latest: StepRecord | None) -> Iterator[str]:
         yield f"due {moment(question.due)}"
 
 
-def _header(workflow: Workflow[Any], run: Run, interrupted: bool) -> Header:
+def header_of(workflow: Workflow[Any], run: Run, interrupted: bool) -> Header:
+    """What stands above a picture of a run: how it stands, how long it took, what it used."""
     status, word = _standing(run, interrupted)
     facts = [
         word,

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from workflow_engine.draw.diagram import Arrow, Card, Decision, Diagram, Direction, Header, Meaning, Status
 from workflow_engine.draw.dot import dot_with
 from workflow_engine.draw.drawing import Picture, laid_out
-from workflow_engine.draw.engine import NotDrawn
+from workflow_engine.draw.engine import Drawn, NotDrawn
 from workflow_engine.draw.labels import DETAIL_COLUMNS
 from workflow_engine.draw.lettering import fold, plain, width
 from workflow_engine.draw.palette import KIND_SIGNS, LIGHT, SIGNS, Palette, Stroke, Tone
@@ -57,6 +57,15 @@ def live(
     Its layout depends on the workflow alone. Blocks for the time of a child process; in an event loop use `live_async`.
     Raises DrawingError where no engine draws here.
     """
+    made, root = spread_out(diagram, direction, seconds)
+    told = marks(now or diagram)
+    for group in root.iter("g"):
+        dress(group, diagram, told)
+    return Picture(written(root), "svg", made.engine, made.notes)
+
+
+def spread_out(diagram: Diagram, direction: Direction, seconds: float) -> tuple[Drawn, ElementTree.Element]:
+    """The live drawing before anything is marked on it: every part still has to be dressed."""
     made = laid_out(diagram, dot_with(_roomy(diagram), _CODED, direction, MANY), ("svg", "json"), seconds=seconds)
     if isinstance(made, NotDrawn):
         why = "; ".join(made.reasons) or "none was found"
@@ -71,16 +80,18 @@ def live(
         }
     )
     _arrows_as_one(root)
-    told = marks(now or diagram)
-    for group in root.iter("g"):
-        _dress_ground(group)
-        if (number := group.get("data-card")) is not None:
-            card = diagram.cards[int(number)]
-            _dress_card(group, card, told["cards"].get(card.id) or _mark(card))
-        elif (number := group.get("data-arrow")) is not None:
-            arrow = diagram.arrows[int(number)]
-            _dress_arrow(group, arrow, next((each for each in told["arrows"] if _same(each, arrow)), {}))
-    return Picture(written(root), "svg", made.engine, made.notes)
+    return made, root
+
+
+def dress(group: ElementTree.Element, diagram: Diagram, told: Mapping[str, Any]) -> None:
+    """Give one group of the drawing its classes, and the words of its mark."""
+    _dress_ground(group)
+    if (number := group.get("data-card")) is not None:
+        card = diagram.cards[int(number)]
+        _dress_card(group, card, told["cards"].get(card.id) or _mark(card))
+    elif (number := group.get("data-arrow")) is not None:
+        arrow = diagram.arrows[int(number)]
+        _dress_arrow(group, arrow, next((each for each in told["arrows"] if _same(each, arrow)), {}))
 
 
 async def live_async(

@@ -56,7 +56,7 @@ def _inside(diagram: Diagram, group: Group | None, names: dict[str, str], margin
 def _shape(card: Card) -> str:
     sign = KIND_SIGNS.get(card.kind, "") if card.status is None else SIGNS[card.status]
     words = [f"{sign} {_text(card.name)}".strip()]
-    if card.kind not in ("start", "end", "fork", "join", "route", "fail"):
+    if card.kind not in ("start", "end", "fork", "join", "route", "fail", "more"):
         words[0] += f" · {card.kind}"
     words += [_text(line) for line in card.lines]
     if card.decision is not None:
@@ -68,7 +68,7 @@ def _shape(card: Card) -> str:
             return f"(({label}))"
         case "route":
             return f"{{{label}}}"
-        case "fork" | "join" | "fail":
+        case "fork" | "join" | "fail" | "more":
             return f"([{label}])"
         case _:
             return f"({label})"

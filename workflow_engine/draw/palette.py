@@ -78,6 +78,8 @@ KIND_SIGNS: Mapping[Kind, str] = MappingProxyType(
         "graph": "⬡",
         "wait": "◷",
         "fail": "✖",
+        "loop": "↻",
+        "more": "⋯",
         "unknown": "?",
     }
 )

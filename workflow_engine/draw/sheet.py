@@ -39,15 +39,21 @@ _DASHED = {"solid": "none", "dashed": "6 4", "dotted": "1.5 4"}
 
 
 @cache
-def stylesheet() -> str:
-    """The text of the style sheet. It styles drawings of `live` and of the themes auto and page, and nothing else."""
-    return "".join(f"{line}\n" for line in _lines())
+def stylesheet(theme: Theme = "page") -> str:
+    """The text of the style sheet of a page. It styles drawings of `live` and of the theme page, and nothing else.
+
+    For another theme it is the one that stands in such a drawing itself.
+    """
+    return "".join(f"{line}\n" for line in _lines(theme))
 
 
-def _lines() -> Iterator[str]:
-    yield f".diagram{{{_variables('light')}}}"
-    yield f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]) .diagram{{{_variables('dark')}}}}}"
-    yield f":root[data-theme=dark] .diagram{{{_variables('dark')}}}"
+def _lines(theme: Theme) -> Iterator[str]:
+    yield f".diagram{{{_variables('dark' if theme == 'dark' else 'light')}}}"
+    if theme == "auto":
+        yield f"@media (prefers-color-scheme:dark){{.diagram{{{_variables('dark')}}}}}"
+    elif theme == "page":
+        yield f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]) .diagram{{{_variables('dark')}}}}}"
+        yield f":root[data-theme=dark] .diagram{{{_variables('dark')}}}"
     for part in colours("light"):
         for paint, letter in PAINTS.items():
             yield f".{letter}-{part}{{{paint}:var(--{part})}}"
