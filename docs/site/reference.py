@@ -125,6 +125,11 @@ def chapters() -> dict[str, Chapter]:
             "Questions and failures told to people.",
             _all_of("notify"),
         ),
+        "notebook": Chapter(
+            "Notebooks",
+            "What shows workflows and runs in a cell, and a run that is watched from one.",
+            _all_of("notebook"),
+        ),
         "draw": Chapter(
             "Pictures",
             "Diagrams of workflows and runs as plain values, and their pictures.",

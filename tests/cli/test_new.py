@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.flows import ASK
 from tests.cli.terminal import Cli, Write
 from workflow_engine.cli.new import Template
 
@@ -162,6 +163,21 @@ def test_the_settings_say_where_each_run_is_drawn(folder: Path, cli: Cli, monkey
     assert Path("named.mmd").exists()
     assert cli("run", "fruit.py", "--json").json["status"] == "succeeded"  # a program looks at no picture
     assert len(list(Path("drawn").iterdir())) == 1
+
+
+def test_a_run_that_goes_on_or_is_forked_is_drawn_anew(write: Write, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("draft.py", ASK)
+    monkeypatch.setenv("WORKFLOW_PICTURE", "{run}.mmd")
+    cli("run", "draft.py", "text=x")
+    (drawn,) = Path.cwd().glob("*.mmd")
+    drawn.unlink()
+    assert cli("resume", "@last").code == 3  # nobody answered
+    assert drawn.exists()
+    assert cli("fork", "@last", "text=y").code == 3
+    assert len(list(Path.cwd().glob("*.mmd"))) == 2
+    monkeypatch.setenv("WORKFLOW_PICTURE", "draft.jpeg")
+    told = cli("answer", "@last", "retry")  # the answer counts, whatever is wrong with the picture
+    assert "no picture: draft.jpeg has no suffix of a picture" in told.err
 
 
 def test_a_picture_nobody_can_draw_is_told_before_the_run(
