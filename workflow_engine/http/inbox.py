@@ -103,7 +103,8 @@ async def _asked(request: Request, question: str) -> Standing:
 
 
 async def _told(request: Request, standing: Standing) -> dict[str, Any]:
-    view = await desk_of(request).engine.get(standing.question.run)
+    engine = desk_of(request).engine
+    view = await engine.get(standing.question.run)
     given = standing.answer
     question = standing.question
     return {
@@ -119,7 +120,7 @@ async def _told(request: Request, standing: Standing) -> dict[str, Any]:
             "through": given.through,
             "authenticated": given.authenticated,
         },
-        "then": None,
+        "then": await engine.then(standing),
         "mine": may_answer(question, standing.to, caller_of(request).principal),
         "state": dict(view.values),
     }

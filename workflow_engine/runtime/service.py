@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from pydantic import BaseModel
 
-from workflow_engine.errors import UsageError, WorkflowError
+from workflow_engine.errors import StoreError, UsageError, WorkflowError
 from workflow_engine.ports.files import KeepsFiles
 from workflow_engine.ports.ledger import Listed, Page, Recorded
 from workflow_engine.ports.notices import KeepsNotices
@@ -48,6 +48,7 @@ from workflow_engine.runtime.replay import Replay
 from workflow_engine.runtime.schedules import Schedules
 from workflow_engine.runtime.signal import Sent
 from workflow_engine.runtime.steppage import StepPage, find_step
+from workflow_engine.runtime.then import then_of
 from workflow_engine.runtime.view import RunView
 from workflow_engine.runtime.workshop import Executor, Verb, Workshop
 from workflow_engine.spec.file import File
@@ -401,6 +402,14 @@ class Service:
         now = self._shop.around.clock.now()
         due = [each for each in asked if not overdue or (each.question.due is not None and each.question.due <= now)]
         return [each for each in due if node in (None, each.question.node)]
+
+    async def then(self, standing: Standing) -> str | None:
+        """What happens to a question that nobody answers in time, in words; None where it has all the time."""
+        if standing.question.due is None:
+            return None
+        with suppress(StoreError):
+            return then_of(standing.question, await self._shop.ledger.document(standing.question.run))
+        return None
 
     async def expects(self, run: str) -> Mapping[str, Mapping[str, Any]]:
         """The signals that nodes of a run's workflow wait for, each with the JSON Schema of what it carries."""
