@@ -18,11 +18,11 @@ from tests.cli.flows import FLAKY, HEAD
 from tests.cli.terminal import Write
 from workflow_engine.cli.board import Board
 from workflow_engine.cli.figures import width
-from workflow_engine.cli.following import Lines
+from workflow_engine.cli.following import Lines, Table
 from workflow_engine.cli.table import board_lines
 from workflow_engine.errors import Failure
 from workflow_engine.ports.ledger import Recorded
-from workflow_engine.ports.listener import Began, Said
+from workflow_engine.ports.listener import Began, Heard, Said
 from workflow_engine.record import events as e
 from workflow_engine.record.frontier import Move
 from workflow_engine.record.ids import QuestionId, RunId
@@ -92,6 +92,31 @@ def test_a_try_that_failed_is_told_and_counted(board: Board) -> None:
     board.hear(Said("fetch", 1, "half way"))
     row = board.row("fetch")
     assert (row.standing, row.attempt, row.words) == ("running", 2, "half way")
+
+
+def test_an_agents_words_and_tools_are_shown_as_they_come(board: Board) -> None:
+    def hear(**piece: Any) -> str:
+        board.hear(Heard("write", 1, piece))
+        return board.row("write").words
+
+    board.hear(Began("write", "agent", 1, 1))
+    assert hear(item="tool_call", tool="read", arguments={"path": "a.txt"}) == "uses read path=a.txt"
+    assert hear(item="tool_result", tool="read", text="x" * 9000) == "uses read path=a.txt"
+    assert hear(item="delta", of="message", text="Ten \x1b[31mlines") == "Ten \ufffd[31mlines"
+    long = hear(item="delta", of="message", text=" and more" * 1000 + " at the end")
+    assert long.startswith("…")
+    assert long.endswith("at the end")
+    assert len(long) <= 60
+    assert hear(item="broken_off") == ""
+    assert hear(item="delta", of="message", text="Anew") == "Anew"
+    assert hear(item="handoff", agent="write", to="editor") == "hands over to editor"
+    board.hear(finished("write", kind="agent", words="ten lines"))
+    assert board.row("write").words == "ten lines"
+
+
+def test_only_a_live_table_has_models_stream() -> None:
+    assert Table.deltas
+    assert not getattr(Lines, "deltas", False)
 
 
 def test_tokens_and_known_costs_add_up(board: Board) -> None:

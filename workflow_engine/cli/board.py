@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from workflow_engine.cli.figures import duration, line
-from workflow_engine.ports.listener import Began, Said
+from workflow_engine.ports.listener import Began, Heard, Said
 from workflow_engine.record import events as e
 from workflow_engine.record.usage import Usage
 from workflow_engine.record.waiting import words_of
+
+TAIL = 60
+"""Letters of what an agent says that are kept to be shown: the end of it."""
 
 Standing = Literal[
     "not reached", "running", "done", "looping", "retrying", "waiting", "failed", "interrupted", "cancelled"
@@ -33,6 +36,25 @@ class Row:
     usage: Usage = field(default_factory=Usage)
     words: str = ""
     since: float | None = None
+    said: str = ""
+
+    def hear(self, piece: Mapping[str, Any]) -> None:
+        """What an agent says or does just now is its last word: the end of what it says, or the tool it uses."""
+        match piece.get("item"):
+            case "delta":
+                said = f"{self.said}{piece.get('text', '')}"
+                self.said = said if len(said) <= TAIL else f"…{said[1 - TAIL :]}"
+                self.words = line(self.said)
+            case "tool_call":
+                self.said, self.words = "", line(f"uses {piece.get('tool', '')} {_plain(piece.get('arguments'))}")
+            case "tool_result" | "message" | "reasoning":
+                self.said = ""  # what comes next is said anew
+            case "broken_off":
+                self.said = self.words = ""
+            case "handoff":
+                self.said, self.words = "", line(f"hands over to {piece.get('to', '')}")
+            case _:
+                pass
 
     def elapsed(self, now: float) -> float | None:
         """Seconds so far, those of the step under way included; None where nothing has taken time yet."""
@@ -66,6 +88,9 @@ class Board:
             case Said():
                 row = self.row(event.node)
                 row.words = event.words
+            case Heard():
+                row = self.row(event.node)
+                row.hear(event.piece)
             case e.AttemptFailed():
                 row = self._at(event.node, event.visit, event.attempt)
                 row.standing = "retrying"
@@ -182,3 +207,10 @@ def finished_words(event: e.StepFinished) -> str:
     way = f"→ {', '.join(decided)}" if decided else ""
     withdrew = f"(withdrew {', '.join(event.move.dropped)})" if event.move.dropped else ""
     return line(" ".join(part for part in (event.words, way, withdrew) if part))
+
+
+def _plain(arguments: Any) -> str:
+    """The arguments of a tool, in a few words."""
+    if isinstance(arguments, Mapping):
+        return ", ".join(f"{name}={value}" for name, value in arguments.items())
+    return str(arguments or "")

@@ -106,7 +106,9 @@ class Lines(Following):
 
 
 class Table(Following):
-    """A live table, drawn anew several times a second by a thread of its own."""
+    """A live table, drawn anew several times a second by a thread of its own. It hears agents while they speak."""
+
+    deltas = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         from rich.text import Text

@@ -101,14 +101,13 @@ def _seen(last: str) -> tuple[RunId | None, int]:
 
 @dataclass(eq=False)
 class _Talk:
-    """What one stream tells of a run. `begun` and `ended` are the uses of tools that were told."""
+    """What one stream tells of a run. `begun` are the uses of tools that were told."""
 
     desk: Desk
     workflow: Workflow[Any]
     run: RunId
     session: str
     begun: set[str] = field(default_factory=set)
-    ended: set[str] = field(default_factory=set)
 
     async def lines(self, after: int) -> AsyncIterator[Line | None]:
         yield self._line("run_started", {"run": self.run, "session": self.session}, after)
@@ -135,12 +134,11 @@ class _Talk:
             case "call_finished" if data["what"] == "tool":
                 call = _call(data, data["call"])
                 yield from self._uses(call, data["name"], data["asked"])
-                yield from self._used(call, data["name"], {"result": _cut(data["text"])})
+                yield "tool_completed", {"tool": data["name"], "call": call, "result": _cut(data["text"])}
             case "call_failed" if data["what"] == "tool":
                 call = _call(data, data["call"])
-                yield from self._used(call, data["name"], {"error": _cut(data["why"])})
+                yield "tool_completed", {"tool": data["name"], "call": call, "error": _cut(data["why"])}
                 self.begun.discard(call)  # it may be tried again
-                self.ended.discard(call)
             case "question_asked":
                 question = data["question"]
                 yield (
@@ -159,7 +157,10 @@ class _Talk:
                 pass
 
     def _spoken(self, data: Mapping[str, Any]) -> Iterator[Said]:
-        """What is heard before it is a fact: tools, and the words of who writes the answer; others talk among them."""
+        """What is heard before it is a fact: that a tool is used, and the words of who writes the answer.
+
+        What came of a tool is told once it is a fact: heard is, too, that a person has to be asked first.
+        """
         piece = data["piece"]
         node, chat = self.workflow.nodes.get(data["node"]), self.workflow.chat
         answers = chat is not None and node is not None and chat.reply in node.writes
@@ -167,8 +168,6 @@ class _Talk:
             case "tool_call":
                 arguments = json.dumps(piece["arguments"], ensure_ascii=False, default=str)
                 yield from self._uses(_call(data, piece["call"]), piece["tool"], arguments)
-            case "tool_result":
-                yield from self._used(_call(data, piece["call"]), piece["tool"], {"result": _cut(piece["text"])})
             case "broken_off" if answers:
                 yield "text_dropped", {}
             case "delta" if answers and piece.get("of") == "message":
@@ -183,13 +182,6 @@ class _Talk:
             return
         self.begun.add(call)
         yield "tool_started", {"tool": tool, "call": call, "arguments": _cut(arguments)}
-
-    def _used(self, call: str, tool: str, came: Mapping[str, str]) -> Iterator[Said]:
-        if call in self.ended:
-            yield SEEN
-            return
-        self.ended.add(call)
-        yield "tool_completed", {"tool": tool, "call": call, **came}
 
     def _end(self, view: RunView[Any]) -> Line:
         run = view.run
