@@ -51,6 +51,7 @@ def chapters() -> dict[str, Chapter]:
                     "total",
                     "union",
                     "File",
+                    "Chat",
                     "START",
                     "END",
                     "FAIL",

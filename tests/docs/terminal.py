@@ -149,8 +149,13 @@ def _shell(command: str, home: Path) -> tuple[int, str]:
     done = subprocess.run(
         ["sh", "-c", command],
         cwd=home,
-        # `workflow` is the one under test.
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        # `workflow` is the one under test; a page's own tests need none of the plugins that lie about here.
+        env={
+            **os.environ,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_PLUGINS": "pytest_asyncio.plugin",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        },
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
