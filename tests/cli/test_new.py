@@ -108,6 +108,15 @@ def test_a_link_to_nowhere_is_not_followed(folder: Path, cli: Cli, tmp_path_fact
     assert not elsewhere.exists()
 
 
+def test_somebody_who_was_faster_keeps_their_file(folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("test_greet.py").write_text("mine")
+    monkeypatch.setattr(Path, "exists", lambda self: False)  # as it was a moment ago
+    refused = cli("new", "greet")
+    assert (refused.code, listed(folder)) == (2, ["test_greet.py"])
+    assert Path("test_greet.py").read_text() == "mine"
+    assert "there is already: test_greet.py" in refused.err
+
+
 @pytest.mark.parametrize(
     ("name", "why", "cure"),
     [

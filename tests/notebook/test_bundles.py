@@ -127,8 +127,11 @@ def test_findings_are_a_table_with_their_cures(notebook: SimpleNamespace) -> Non
 
 
 @pytest.mark.parametrize("value", [(), [], [1, 2], (page, 1), {"a": page}, "text", None])
-def test_what_is_not_ours_is_left_alone(notebook: SimpleNamespace, value: Any) -> None:
+def test_what_is_not_ours_is_left_alone(
+    notebook: SimpleNamespace, value: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "text/html" not in shown(notebook, value)
+    assert capsys.readouterr() == ("", "")  # where IPython tells of a formatter that fails
 
 
 def test_somebody_elses_lists_stay_theirs() -> None:
