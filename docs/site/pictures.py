@@ -20,6 +20,7 @@ from workflow_engine.cli.app import call
 TYPED: tuple[tuple[str, str, str], ...] = (
     ("ship.png", "", "draw graphs/ship.py"),
     ("run.png", "run graphs/ship.py --model offline --allow-unsandboxed -i @graphs/ship.json", "draw @last"),
+    ("timeline.png", "", "draw @last --timeline"),
     ("content.png", "run graphs/content.py", "draw @last"),
     ("research.png", "run graphs/research.py request='what do bees do?'", "draw @last"),
     ("unfolded.png", "", "draw graphs/research.py --unfold"),

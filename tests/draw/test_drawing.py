@@ -92,7 +92,7 @@ def test_hostile_words_are_words_and_nothing_else() -> None:
     ):
         assert words in said
     assert {element.tag.rpartition("}")[2] for element in root.iter()} <= {
-        "svg", "g", "title", "text", "path", "polygon", "polyline", "ellipse"
+        "svg", "desc", "g", "title", "text", "path", "polygon", "polyline", "ellipse"
     }  # fmt: skip
 
 

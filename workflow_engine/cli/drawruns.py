@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,9 @@ def tell_time(run: str, out: Path | None, theme: Theme, store: Path | None, *, t
     from workflow_engine.draw import timeline_in_words, timeline_of, timeline_picture
 
     wanted = None if out is None else drawable(out)
-    workflow, view = run_loop(_read(run, store))
+    workflow, view, now = run_loop(_read(run, store))
     events = [each.event for each in view.behind]
-    made = timeline_of(workflow, view.run, events, now=datetime.now(UTC), interrupted=view.interrupted)
+    made = timeline_of(workflow, view.run, events, now=now, interrupted=view.interrupted)
     if text or out is None or wanted is None:
         emit(timeline_in_words(made).rstrip())
         return
@@ -39,16 +39,16 @@ def play(run: str, out: Path | None, theme: Theme, direction: Direction, store: 
 
     if out is None or format_of(out) != "svg":
         raise UsageError("a replay is an animated SVG", "name its file: -o run.svg")
-    workflow, view = run_loop(_read(run, store))
+    workflow, view, _ = run_loop(_read(run, store))
     events = [each.event for each in view.behind]
     write(replay(workflow, events, interrupted=view.interrupted, theme=theme, direction=direction), out)
     say(f"drawn: {out}")
 
 
-async def _read(run: str, store: Path | None) -> tuple[Workflow[Any], RunView[Any]]:
+async def _read(run: str, store: Path | None) -> tuple[Workflow[Any], RunView[Any], datetime]:
     """Without its code: a store keeps the workflow of each run as JSON."""
     from workflow_engine.spec.document import from_document
 
     async with reading(store) as engine:
         view = await engine.get(run)
-        return from_document(dict(await engine.document(view.id))), view
+        return from_document(dict(await engine.document(view.id))), view, engine.now()

@@ -24,7 +24,10 @@ _CHILD = Path(__file__).with_name("child.py")
 # What Graphviz says only to stderr while it exits with 0: a broken label among it, which would be drawn as nothing.
 _COMPLAINT = re.compile(r"^\W*(error|warning):?\s", re.IGNORECASE)
 TOO_LARGE = "too large for one image at full size, so it was scaled down; an SVG shows every detail"
-_HARMLESS = re.compile(r"scaling by|no hard-coded metrics|using fallback|may take a long time", re.IGNORECASE)
+# The last is said of a line in a crowded graph, which is drawn all the same.
+_HARMLESS = re.compile(
+    r"scaling by|no hard-coded metrics|using fallback|may take a long time|unable to reclaim box space", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

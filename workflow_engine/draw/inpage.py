@@ -79,6 +79,8 @@ def spread_out(diagram: Diagram, direction: Direction, seconds: float) -> tuple[
             "data-signs": json.dumps(dict(SIGNS), ensure_ascii=False, separators=(",", ":")),
         }
     )
+    for description in root.findall("desc"):
+        root.remove(description)  # what it says changes; each card says itself
     _arrows_as_one(root)
     return made, root
 
@@ -91,7 +93,9 @@ def dress(group: ElementTree.Element, diagram: Diagram, told: Mapping[str, Any])
         _dress_card(group, card, told["cards"].get(card.id) or _mark(card))
     elif (number := group.get("data-arrow")) is not None:
         arrow = diagram.arrows[int(number)]
-        _dress_arrow(group, arrow, next((each for each in told["arrows"] if _same(each, arrow)), {}))
+        # Most marks stand where their arrows do; a workflow that changed since has others.
+        here = told["arrows"][int(number) : int(number) + 1]
+        _dress_arrow(group, arrow, next((each for each in (*here, *told["arrows"]) if _same(each, arrow)), {}))
 
 
 async def live_async(

@@ -14,6 +14,10 @@ from xml.etree import ElementTree
 from workflow_engine.draw.diagram import Arrow, Diagram
 from workflow_engine.draw.labels import SIGN_FACE, TEXT_FACE
 from workflow_engine.draw.lettering import plain
+from workflow_engine.draw.words import in_words
+
+# Beyond that, a description would only be a second file within the file.
+MOST_TOLD = 120
 
 SVG = "http://www.w3.org/2000/svg"
 
@@ -52,6 +56,10 @@ def finished(svg: bytes, layout: bytes, diagram: Diagram) -> ElementTree.Element
             "font-family": TEXT_FAMILY,
         }
     )
+    if len(diagram.cards) <= MOST_TOLD:
+        description = ElementTree.Element("desc")
+        description.text = in_words(diagram)
+        root.insert(0, description)
     return root
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Path, Query, Request
@@ -86,12 +87,14 @@ async def of_workflow(
 async def of_run(
     request: Request,
     run: Name,
-    kind: Annotated[Literal["graph", "live"], Query(description="`live` is laid out once, for marks")] = "graph",
+    kind: Annotated[
+        Literal["graph", "live", "timeline", "replay"], Query(description="`live` is laid out once, for marks")
+    ] = "graph",
     theme: ThemeName = "auto",
     direction: DirectionName = "down",
 ) -> Response:
-    """A run on its workflow; `live` without any style, for a page that marks it."""
-    from workflow_engine.draw import diagram_of, live_async
+    """A run on its workflow; `live` without any style, for a page that marks it. Its timeline, or a replay of it."""
+    from workflow_engine.draw import diagram_of, live_async, replay
 
     view = await view_of(request, run)
     workflow = await _workflow(request, view)
@@ -100,6 +103,17 @@ async def of_run(
 
         async def draw() -> bytes:
             return (await live_async(diagram_of(workflow), direction=direction)).data
+    elif kind == "timeline":
+        return _svg(await asyncio.to_thread(_timeline, workflow, view, theme, desk_of(request).engine.now()))
+    elif kind == "replay":
+        key = ("replay", view.id, view.run.seq, view.interrupted, workflow.shape, theme, direction)
+
+        async def draw() -> bytes:
+            events = [each.event for each in view.behind]
+            made = await asyncio.to_thread(
+                replay, workflow, events, interrupted=view.interrupted, theme=theme, direction=direction
+            )
+            return made.data
     else:
         key = ("run", view.id, view.run.seq, view.interrupted, workflow.shape, theme, direction, "svg")
 
@@ -155,6 +169,14 @@ async def _workflow(request: Request, view: RunView[Any]) -> Workflow[Any]:
     from workflow_engine.spec.document import from_document
 
     return from_document(dict(await desk.engine.document(view.id)))
+
+
+def _timeline(workflow: Workflow[Any], view: RunView[Any], theme: Theme, now: datetime) -> bytes:
+    from workflow_engine.draw import timeline_of, timeline_picture
+
+    events = [each.event for each in view.behind]
+    made = timeline_of(workflow, view.run, events, now=now, interrupted=view.interrupted)
+    return timeline_picture(made, "svg", theme=theme).data
 
 
 def _diagram(workflow: Workflow[Any], view: RunView[Any]) -> Diagram:
