@@ -32,6 +32,9 @@ async def test_a_picture_is_drawn_once_and_serves_light_and_dark(served: Served)
     assert (drawn.status_code, drawn.headers["content-type"]) == (200, "image/svg+xml")
     live = await served.client.get(f"/api/runs/{run}/picture.svg", params={"kind": "live"})
     assert b'data-node="buy"' in live.content
+    for kind, says in (("timeline", b"timeline"), ("replay", b"@keyframes")):
+        made = await served.client.get(f"/api/runs/{run}/picture.svg", params={"kind": kind})
+        assert says in made.content
     marks = (await served.client.get(f"/api/runs/{run}/marks")).json()
     assert marks["cards"]
 
