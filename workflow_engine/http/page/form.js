@@ -1,6 +1,6 @@
 // A form made from a JSON Schema: every field a labelled control, nested as the schema is. The server judges what is typed.
 import { classes, html, useId, useState } from "./ui.js";
-import { asks, blank, fits } from "./schema.js";
+import { asks, blank, fits, resolve } from "./schema.js";
 import { spoken } from "./words.js";
 
 const BUTTONS = 5; // choices beyond these are a menu
@@ -17,7 +17,9 @@ export function Form({ schema, value, set, faults = {}, focus = false }) {
 function Fields({ asked, root, value, set, path, faults, focus }) {
   const required = new Set(asked.schema.required ?? []);
   const held = value && typeof value === "object" ? value : {};
-  return Object.entries(asked.fields).map(([name, field], index) => html`
+  // What can be one thing only is sent as it is, and asked of nobody.
+  const open = Object.entries(asked.fields).filter(([, field]) => !("const" in resolve(field, root)));
+  return open.map(([name, field], index) => html`
     <${Field} key=${name} given=${field} root=${root} name=${name} path=${path ? `${path}.${name}` : name}
       value=${held[name]} required=${required.has(name)} faults=${faults} focus=${focus && index === 0}
       set=${(part) => {

@@ -16,11 +16,9 @@ async function drawing(path) {
 }
 
 function prepare(svg, choose) {
-  const [, , width] = svg.getAttribute("viewBox").split(/[ ,]+/).map(Number);
   svg.removeAttribute("width");
   svg.removeAttribute("height");
   svg.setAttribute("role", "group");
-  svg.dataset.wide = width;
   for (const card of svg.querySelectorAll("g[data-node]")) {
     if (card.matches(".start, .end, .fail, .fork, .join, .route")) continue;
     card.setAttribute("role", "button");
@@ -31,6 +29,14 @@ function prepare(svg, choose) {
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(name); }
     });
   }
+}
+
+/** Without the margins that a picture of its own has. */
+function crop(svg) {
+  const { x, y, width, height } = svg.getBBox();
+  const around = 10;
+  svg.setAttribute("viewBox", [x - around, y - around, width + 2 * around, height + 2 * around].map((each) => each.toFixed(1)).join(" "));
+  svg.dataset.wide = width + 2 * around;
 }
 
 const STATUS_CLASSES = ["done", "looping", "running", "waiting", "failed", "interrupted", "cancelled", "not-reached"];
@@ -94,6 +100,7 @@ export function Graph({ run, workflow, marks, chosen, speaking, choose }) {
       prepare(svg, (name) => picked.current(name));
       drawn.current = svg;
       box.current.replaceChildren(svg);
+      crop(svg);
       become("drawn");
     })();
     return () => { here = false; };

@@ -117,18 +117,15 @@ export function fits(value, given, root) {
 /** The complaints of a server, by the field they name: "package: 'X' does not match; files.0.path: …". */
 export function complaints(problem, schema) {
   const found = {};
-  const names = new Set(Object.keys(asks(schema, schema).fields ?? {}));
-  for (const part of `${problem.title}; ${problem.detail ?? ""}`.split(/; |\n/)) {
-    for (const match of part.matchAll(/(?:^|[ :])`?'?([\w-]+(?:\.[\w-]+|\[\d+\])*)'?`?: (.+)$/g)) {
-      const path = match[1].replaceAll("[", ".").replaceAll("]", "");
-      if (names.has(path.split(".")[0])) found[path] ??= match[2];
-    }
-    const missing = part.match(/'([\w-]+)' is a required property/);
-    if (missing) {
-      const place = part.match(/(?:^|: )([\w.-]+): '[\w-]+' is a required/)?.[1];
-      const path = place && names.has(place.split(".")[0]) ? `${place}.${missing[1]}` : missing[1];
-      if (names.has(path.split(".")[0])) { found[path] ??= "is needed"; if (place) delete found[place]; }
-    }
+  const names = Object.keys(asks(schema, schema).fields ?? {}).map((name) => name.replace(/[^\w]/g, "\\$&"));
+  if (!names.length) return found;
+  const place = new RegExp(`(?:^|[\\s:;,])((?:${names.join("|")})(?:[.\\[][\\w.\\[\\]-]*)?): (.+)$`);
+  for (const part of [problem.message, problem.detail].join("; ").split(/; |\n/)) {
+    const [, path, words] = place.exec(part) ?? [];
+    const missing = /'([\w-]+)' is a required property/.exec(part)?.[1];
+    const at = path?.replaceAll("[", ".").replaceAll("]", "");
+    if (missing) found[at ? `${at}.${missing}` : missing] ??= "is needed";
+    else if (at) found[at] ??= words;
   }
   return found;
 }
