@@ -52,7 +52,7 @@ function Page() {
   }
   return html`<a class="skip" href="#view" onClick=${(event) => { event.preventDefault(); document.getElementById("view").focus(); }}>Skip to the view</a>
     <${Side} /><main id="view" tabindex="-1">${!reached.value && html`<p class="away" role="status">The server cannot be reached; the page goes on as soon as it is back.</p>`}<${View} /></main>
-    <p class="unseen" role="status" aria-live="polite">${said.value}</p><${Focus} />`;
+    <div class="unseen" role="status" aria-live="polite" aria-atomic="false">${said.value.map(([number, words]) => html`<p key=${number}>${words}</p>`)}</div><${Focus} />`;
 }
 
 addEventListener("keydown", (event) => {

@@ -2,9 +2,10 @@
 import { classes, html, signal, useEffect } from "./ui.js";
 import { SIGNS, clock, since, status } from "./words.js";
 
-/** What screen readers are told next: a live region of the page reads it. */
-export const said = signal("");
-export const say = (words) => { said.value = words; };
+/** What screen readers were told last: a live region of the page reads what is added. */
+export const said = signal([]);
+let count = 0;
+export const say = (words) => { said.value = [...said.value, [count++, words]].slice(-3); };
 
 /** Ticks every second while somebody looks, for "3 s ago". */
 const tick = signal(0);
