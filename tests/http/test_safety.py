@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -163,7 +163,7 @@ async def test_only_json_of_a_bearable_size_is_read() -> None:
         large = await served.client.post(path, json={"inputs": {"item": "x" * 2000}})
         assert (large.status_code, large.json()["type"]) == (413, "too-large")
 
-        async def chunks() -> Any:
+        async def chunks() -> AsyncIterator[bytes]:
             for _ in range(100):
                 yield b" " * 100
 

@@ -13,6 +13,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi
 
 from tests.http.conftest import CAR, HERE, TEA, Served, serving
@@ -21,7 +22,7 @@ from workflow_engine.http.rates import Limits
 
 BOUNDLESS = Limits(reads=1e9, writes=1e9, entries=1e9)
 CHECKS = [
-    schemathesis.checks.not_a_server_error,
+    not_a_server_error,
     openapi.status_code_conformance,
     openapi.content_type_conformance,
     openapi.response_schema_conformance,
@@ -94,7 +95,7 @@ def check(stage: Stage, operation: Any, mode: Any, seen: dict[int, int]) -> None
     @settings(
         max_examples=EXAMPLES,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         deadline=None,
         derandomize=True,
         database=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,18 @@ async def test_the_end_of_the_server_ends_every_stream(served: Served) -> None:
         served.desk.tails.close()
         assert [each async for each in one] == []
         assert [each async for each in lists] == []
+
+
+async def test_a_run_that_cannot_be_read_is_told_as_an_error_and_no_stream(tmp_path: Path) -> None:
+    store = tmp_path / "runs.sqlite"
+    async with serving(drives=False, ledger=None, store=store) as served:
+        waiting = await served.engine.run(order, CAR)
+        async with reading(served.app, f"/api/runs/{waiting.id}/events") as stream:
+            await stream.until("status")
+            with sqlite3.connect(store) as db:
+                db.execute("UPDATE runs SET text = replace(text, 'order', 'odder')")
+            db.close()
+            for path in (f"/api/runs/{waiting.id}/events", f"/api/runs/{waiting.id}"):
+                refused = await served.client.get(path)
+                assert (refused.status_code, refused.json()["type"]) == (503, "store-damaged")
+            assert (await served.client.get("/api/runs")).json()["items"][0]["status"] == "damaged"

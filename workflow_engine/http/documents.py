@@ -93,7 +93,7 @@ class ErrorDocument(Document):
     node: str
 
 
-class StepEntry(Document):
+class StepFacts(Document):
     step: int | None
     node: str
     kind: str
@@ -103,6 +103,11 @@ class StepEntry(Document):
     started: str | None
     seconds: float | None
     error: str | None
+
+
+class StepEntry(StepFacts):
+    """A step of a run; `run` is the one that does it, where it is a subflow."""
+
     run: str | None = None
 
 
@@ -278,7 +283,7 @@ class DifferenceDocument(Document):
     after: Any
 
 
-class StepDocument(StepEntry):
+class StepDocument(StepFacts):
     """A step with all that is known of it. `reads` are the fields its node reads as they were before it, `wrote` those
     it wrote as it left them, `diff` what it changed; `does` is the run that did it, where it is a subflow.
     """

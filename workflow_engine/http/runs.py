@@ -81,6 +81,7 @@ async def events(request: Request, run: RunName, after: Annotated[int, Query(ge=
     """What happens in the run, from the journal: as server-sent events."""
     desk = desk_of(request)
     name = await named(desk, run)
+    await desk.engine.footing(name)  # a run that cannot be read is an error, not a stream
     seen = request.headers.get("last-event-id", "")
     return stream(desk, lambda: desk.tails.of(name, int(seen) if _number(seen) else after))
 

@@ -9,7 +9,9 @@ from typing import Any
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import StreamingResponse
 
+from workflow_engine.errors import WorkflowError
 from workflow_engine.http.desk import Desk
+from workflow_engine.http.problems import of_error
 from workflow_engine.http.tail import Line
 
 RETRY = 1_000
@@ -30,9 +32,12 @@ def stream(desk: Desk, lines: Callable[[], AsyncIterator[Line | None]]) -> Strea
     async def told() -> AsyncIterator[bytes]:
         yield f"retry: {RETRY}\n\n".encode()
         coming: Any = lines()
-        async with aclosing(coming):
-            async for line in coming:
-                yield KEEPALIVE_COMMENT if line is None else encoded(line)
+        try:
+            async with aclosing(coming):
+                async for line in coming:
+                    yield KEEPALIVE_COMMENT if line is None else encoded(line)
+        except WorkflowError as error:  # the response has begun: it cannot be an error any more
+            yield encoded(Line("problem", of_error(error).model_dump_json()))
 
     return _Stream(told(), lambda: place.__exit__(None, None, None))
 

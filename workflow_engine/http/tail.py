@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -28,6 +29,7 @@ from workflow_engine.record.ids import RunId
 from workflow_engine.record.run import FINAL
 from workflow_engine.runtime.footing import Footing
 
+log = logging.getLogger("workflow_engine")
 LOOK = 0.1
 """Seconds between two looks at the store's number."""
 LISTS = 0.4
@@ -236,8 +238,13 @@ class Tails:
 
     async def _tail(self) -> None:
         while self._feeds or self._lists:
-            with suppress(WorkflowError):  # a store that is locked for a moment is looked at again
+            try:
                 await self._look()
+            except WorkflowError:  # a store that is locked for a moment is looked at again
+                self._number = -1
+            except Exception:  # nobody awaits this task, and its viewers wait for it
+                log.exception("the tail of the journal broke off")
+                self._number = -1
             await asyncio.sleep(LOOK)
 
     async def _look(self) -> None:
