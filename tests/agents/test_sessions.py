@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from tests.agents.runners import EVERY, Kind
 from tests.engine.conftest import KeptLedger, Open, clock, ledger, opened
 from workflow_engine import END, START, State, Workflow, agent, verify, workflow
 from workflow_engine.agents import Asking, Sessions, function_runner, open_sessions
+from workflow_engine.errors import Infrastructure, UsageError
 from workflow_engine.testing import Crashed, crash_after
 
 __all__ = ["clock", "ledger", "opened"]
@@ -60,6 +65,62 @@ async def test_each_key_is_a_conversation_of_its_own_and_outlives_the_process(op
             view = await engine.run(flow, customer="ann", says="c")
             assert view.state.reply == "a | a | c"
         assert (b"content" in (folder / "talks.sqlite").read_bytes()) == (key is None)
+
+
+@pytest.fixture(params=["sqlalchemy", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where conversations are kept: a database behind SQLAlchemy, or what speaks as Redis does."""
+    if request.param == "sqlalchemy":
+        yield f"sqlite+aiosqlite:///{tmp_path}/talks.sqlite"
+        return
+    from fakeredis import TcpFakeServer
+
+    server = TcpFakeServer(("127.0.0.1", 0))
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+SAID = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "good day"}]
+
+
+@pytest.mark.parametrize("key", [None, SecretStr("a long and secret word")], ids=["plain", "encrypted"])
+async def test_by_url_a_turn_is_kept_once_and_read_in_another_process(url: str, key: SecretStr | None) -> None:
+    async with open_sessions(url, key=key)() as sessions:
+        await asyncio.gather(*(sessions.keep("ann", "run/1", SAID) for _ in range(3)))
+        await sessions.keep("bob", "run/1", SAID[:1])
+        assert await sessions.read("ann", "run/1") == [], "a turn does not hear itself"
+    async with open_sessions(url, key=key)() as sessions:
+        await sessions.keep("ann", "run/1", SAID)
+        await sessions.keep("ann", "run/2", SAID)
+        assert await sessions.read("ann", "run/3") == SAID * 2
+        assert await sessions.read("ann", "run/2") == SAID
+
+
+async def test_what_another_key_encrypted_is_an_error_and_not_nothing(url: str) -> None:
+    async with open_sessions(url, key=SecretStr("a long and secret word"))() as sessions:
+        await sessions.keep("ann", "run/1", SAID)
+    for other in (SecretStr("another word, as long"), None):
+        async with open_sessions(url, key=other)() as sessions:
+            for asked in (sessions.read("ann", "run/2"), sessions.keep("ann", "run/2", SAID)):
+                with pytest.raises(Infrastructure, match="was encrypted") as raised:
+                    await asked
+                assert not raised.value.retryable
+
+
+@pytest.mark.parametrize(
+    "nowhere",
+    ["redis://:canary-pw@127.0.0.1:9/0", "sqlite+aiosqlite:////proc/no/talks", "nosuch+thing://x", "postgresql://x"],
+)
+async def test_sessions_that_cannot_be_reached_are_said_without_their_password(nowhere: str) -> None:
+    async with open_sessions(nowhere)() as sessions:
+        with pytest.raises((Infrastructure, UsageError), match="sessions at") as raised:
+            await sessions.read("ann", "run/1")
+    assert "canary-pw" not in "".join(format_exception(raised.value))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
-from workflow_engine.errors import Infrastructure, UsageError
+from workflow_engine.errors import Infrastructure, UsageError, WorkflowError
 from workflow_engine.ports.sessions import Message, Sessions
 
 _SQLITE = "sqlite:///"
@@ -25,7 +25,8 @@ def open_sessions(
     """What opens sessions at a URL, for `workflow(..., resources={Sessions: open_sessions(...)})`.
 
     `sqlite:///PATH` is a file. `redis://...` needs the package redis, any other URL is SQLAlchemy's (async), and needs
-    that; `key` encrypts what is said, and needs cryptography. Raises errors.UsageError where it is missing.
+    that and a driver; `key` encrypts what is said, and needs cryptography. Where one is missing, or nobody answers at
+    the URL, a step fails with errors.UsageError or errors.Infrastructure.
     """
 
     @asynccontextmanager
@@ -48,15 +49,44 @@ class _Kept:
         self._busy: dict[str, asyncio.Lock] = {}
 
     async def read(self, key: str, turn: str) -> Sequence[Message]:
-        items = await (await self._session(key)).get_items()
+        with self._reached():
+            items = await self._items(await self._session(key))
         return [{"role": each["role"], "content": each["content"]} for each in items if each.get(_TURN) != turn]
 
     async def keep(self, key: str, turn: str, said: Sequence[Message]) -> None:
         async with self._busy.setdefault(key, asyncio.Lock()):
-            session = await self._session(key)
-            if any(each.get(_TURN) == turn for each in await session.get_items()):
-                return
+            with self._reached():
+                await self._keep(key, turn, said)
+
+    async def _keep(self, key: str, turn: str, said: Sequence[Message]) -> None:
+        session = await self._session(key)
+        if not any(each.get(_TURN) == turn for each in await self._items(session)):
             await session.add_items([{**each, _TURN: turn} for each in said])
+
+    async def _items(self, session: Any) -> list[Any]:
+        """What was said. The SDK leaves out silently what another key encrypted."""
+        items: list[Any] = await session.get_items()
+        kept = items if self._key is None else await session.underlying_session.get_items()
+        if len(items) != len(kept) or any("role" not in each for each in items):
+            raise Infrastructure(
+                "what was said in these sessions was encrypted, and not under the key that was given",
+                "give that key: open_sessions(url, key=...)",
+                retryable=False,
+            )
+        return items
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except WorkflowError:
+            raise
+        except Exception as error:
+            # Of its words only the first line: further ones of a database quote what was to be stored.
+            said = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
+        else:
+            return
+        raise Infrastructure(f"the sessions at {self._url.partition(':')[0]} cannot be reached: {said}") from None
 
     async def close(self) -> None:
         sessions, self._open = self._open, {}
@@ -65,6 +95,8 @@ class _Kept:
             ended = inner.close() if hasattr(inner, "close") else None
             if ended is not None:
                 await ended
+            if hasattr(inner, "engine"):  # SQLAlchemy's, with its connections
+                await inner.engine.dispose()
 
     async def _session(self, key: str) -> Any:
         if key not in self._open:
@@ -74,10 +106,8 @@ class _Kept:
             except ImportError as error:
                 raise UsageError(
                     f"sessions at {self._url.partition(':')[0]} need a package that is not installed: {error.name}",
-                    "pip install 'openai-agents[sqlalchemy]', [redis] or [encrypt]",
+                    "pip install 'workflow-proof[sessions]', and a driver for the database, such as asyncpg",
                 ) from None
-            except OSError as error:
-                raise Infrastructure(f"the sessions cannot be opened: {error}") from None
             self._open[key] = made
         return self._open[key]
 
