@@ -20,9 +20,11 @@ import pytest
 from tests.notify.flows import asking, failing
 from tests.notify.receiver import Got, Receiver
 from workflow_engine import Engine
+from workflow_engine.cli.opening import channels_of
 from workflow_engine.errors import UsageError
 from workflow_engine.notify import Courier, Filter, Message, Services, Undelivered, Webhook, new_secret, verify
 from workflow_engine.notify.courier import LEASE
+from workflow_engine.settings import read_settings
 from workflow_engine.stores.memory import MemoryLedger
 from workflow_engine.testing.clock import FakeClock
 
@@ -363,3 +365,60 @@ async def test_apprise_is_told_and_led_nowhere_else(clock: FakeClock, caplog: py
     told: Sequence[Any] = await ledger.notices.newest()
     assert [each.told["team"].status for each in told] == ["waiting", "sent"]
     assert repr(team) == "Services('team', json://•••)"
+
+
+async def test_a_process_that_ends_at_once_has_told_what_it_asked(tmp_path: Path) -> None:
+    for number in range(5):
+        mailbox = Mailbox()
+        async with Engine.connect(tmp_path / f"{number}.sqlite", workflows=[asking], channels=[mailbox]) as engine:
+            await engine.run(asking, n=number)
+        assert len(mailbox.sent) == 1
+
+
+async def test_no_secret_of_a_channel_is_anywhere_but_on_the_wire(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.DEBUG)
+    secret, key = new_secret(), "canary-of-the-service"
+    monkeypatch.setenv("OPS_SECRET", secret)
+    store = tmp_path / "store" / "runs.sqlite"
+    async with Receiver([500, 500]) as receiver:
+        team = receiver.url.replace("http://", "json://").partition("?")[0] + f"/{key}"
+        (tmp_path / "workflow.toml").write_text(
+            f'[channels.ops]\nwebhook = "{receiver.url}"\nsecret_env = "OPS_SECRET"\n'
+            f'[channels.team]\napprise = "{team}"\n'
+        )
+        settings = read_settings()
+        channels = channels_of(settings)
+        async with Engine.connect(store, workflows=[asking], channels=channels) as engine:
+            await engine.run(asking)
+            notices = await engine.notices()
+        assert {got.headers.get("webhook-id") is not None for got in receiver.got} == {True, False}
+        assert any(key in got.path for got in receiver.got)
+    kept = b"".join(each.read_bytes() for each in store.parent.rglob("*") if each.is_file()).decode("utf-8", "replace")
+    shown = [kept, repr(settings), repr(channels), repr(notices), caplog.text, *capfd.readouterr()]
+    for canary in (secret, secret.removeprefix("whsec_"), key, "canary-of-the-url"):
+        assert [text for text in shown if canary in text] == [], canary
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('webhook = "https://x.example"', "has no secret"),
+        ('secret = "whsec_x"', "neither a webhook"),
+        ('webhook = "https://x.example"\nsecret_env = "NOBODY_SET_IT"', "NOBODY_SET_IT is not set"),
+        ('webhook = "https://canary.example"\nurl = "https://canary.example"', "cannot be used"),
+    ],
+)
+def test_a_channel_that_is_set_wrongly_is_one_clear_error(
+    text: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "workflow.toml").write_text(f"[channels.ops]\n{text}\n")
+    with pytest.raises(UsageError, match=what) as raised:
+        channels_of(read_settings())
+    assert "canary" not in str(raised.value)

@@ -67,6 +67,7 @@ class Courier:
         self._number = 0
         self._next: datetime | None = None
         self._silent = False
+        self._closing = False
 
     def hear(self, run: RunId, event: Any) -> None:  # noqa: ARG002 (the port's signature)
         """Look sooner."""
@@ -83,9 +84,11 @@ class Courier:
         return self._ledger.notices if isinstance(self._ledger, KeepsNotices) else None
 
     async def _work(self) -> None:
-        while True:
+        while not self._closing:
             self._bell.clear()
             await self._looked()
+            if self._closing:
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL):
                     await self._bell.wait()
@@ -183,11 +186,12 @@ class Courier:
     async def close(self) -> None:
         """Tell what is due, for a few seconds at most; what is left is told by whoever opens the store next."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            # Not cancelled in the middle of a look: a notice that it just took would be nobody's for a while.
+            self._closing = True
+            self._bell.set()
             with suppress(TimeoutError, StoreError):
                 async with asyncio.timeout(PARTING):
+                    await self._task
                     await self.tell_due()
                     await asyncio.gather(*self._flights)
         for flight in list(self._flights):

@@ -9,6 +9,7 @@ from typing import Any
 
 from workflow_engine.errors import UsageError
 from workflow_engine.notify.channel import ALL, HIDDEN, Filter
+from workflow_engine.notify.hiding import hide
 from workflow_engine.ports.channels import Message, Undelivered
 
 PATIENCE = 20.0
@@ -71,6 +72,7 @@ def _opened(name: str, urls: Sequence[str]) -> Any:
     asset.app_id = asset.app_desc = "workflow"
     found = apprise.Apprise(asset=asset)
     for place, url in enumerate(urls, start=1):
+        hide(f"{url.partition('://')[0]}:///{url.partition('://')[2]}")  # its host may be a key, too
         with warnings.catch_warnings():  # it imports all of its services here, some of which are behind the times
             warnings.simplefilter("ignore", DeprecationWarning)
             read = found.add(url)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_engine.errors import UsageError
 from workflow_engine.notify.channel import ALL, HIDDEN, Filter
+from workflow_engine.notify.hiding import hide
 from workflow_engine.notify.signing import key_of, sign
 from workflow_engine.ports.channels import Message, Undelivered
 from workflow_engine.ports.clock import Clock
@@ -49,6 +50,7 @@ class Webhook:
             raise _no_url(name) from None
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise _no_url(name)
+        hide(url)
         self._filter = filter
         self._clock = clock
         self._patience = patience

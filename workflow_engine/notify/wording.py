@@ -90,6 +90,7 @@ def _question(notice: Notice, run: Run, standing: Standing, page_url: str | None
         "question.expired": "was not answered in time",
     }[notice.happened]
     said = question.message or question.title
+    about = said if question.title == question.node else question.title or said  # a node's name tells nobody anything
     whom = f" {' or '.join(to)}" if to and not expired else ""
     lines = [
         *([f"due:     {due}"] if due else []),
@@ -103,7 +104,7 @@ def _question(notice: Notice, run: Run, standing: Standing, page_url: str | None
         notice.at,
         run.id,
         run.workflow,
-        _line(f"{run.workflow} {begins}{whom}: {question.title or question.message}"),
+        _line(f"{run.workflow} {begins}{whom}: {about}"),
         f"{_clean(said, LONGEST)}\n\n" + "\n".join(lines),
         typed("show", run.id) if expired else command,
         link,
