@@ -84,7 +84,7 @@ class Courier:
         return self._ledger.notices if isinstance(self._ledger, KeepsNotices) else None
 
     async def _work(self) -> None:
-        while not self._closing:
+        while True:
             self._bell.clear()
             await self._looked()
             if self._closing:
