@@ -17,7 +17,9 @@ def main() -> int:
     """Build the site; 0, or 1 where a link leads nowhere or something would be fetched from another host."""
     pages = stage()
     zensical = Path(sys.executable).with_name("zensical")
-    if subprocess.run([zensical, "build", "--strict"], cwd=STAGE, check=False).returncode:
+    done = subprocess.run([zensical, "build", "--strict"], cwd=STAGE, stderr=subprocess.PIPE, text=True, check=False)
+    print(done.stderr.partition("Traceback")[0], end="", file=sys.stderr)  # its refusal ends in a trace of its own
+    if done.returncode:
         print("the site was not built: see above, every line names a page of docs/ and its line", file=sys.stderr)
         return 1
     shutil.rmtree(BUILT, ignore_errors=True)
