@@ -60,6 +60,12 @@ def test_nothing_moves_when_a_run_is_marked(bare: ElementTree.Element, marked: E
     assert places(bare) == places(marked)
 
 
+def test_each_sign_has_the_room_of_the_widest(bare: ElementTree.Element) -> None:
+    rooms = {float(each.attrib["data-room"]) for each in bare.iter(f"{SVG}text") if each.get("class") == "sign"}
+    assert min(rooms) > 12  # of a small card, such as that of a failure
+    assert max(rooms) > 20
+
+
 def test_a_run_is_marked_by_classes_signs_and_words(marked: ElementTree.Element) -> None:
     cards = {each.attrib["data-node"]: each for each in groups(marked, "data-node")}
     assert cards["review"].attrib["class"] == "card human waiting"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from workflow_engine.draw.extract import diagram_of, diagram_of_run
     from workflow_engine.draw.film import replay
     from workflow_engine.draw.focus import focused, loops_folded
-    from workflow_engine.draw.inpage import live, live_async, marks
+    from workflow_engine.draw.inpage import live, live_async
+    from workflow_engine.draw.marking import marks
     from workflow_engine.draw.mermaid import to_mermaid
     from workflow_engine.draw.sheet import stylesheet
     from workflow_engine.draw.theme import Theme
@@ -31,7 +32,8 @@ _ROOMS = {
     "extract": ("diagram_of", "diagram_of_run"),
     "film": ("replay",),
     "focus": ("focused", "loops_folded"),
-    "inpage": ("live", "live_async", "marks"),
+    "inpage": ("live", "live_async"),
+    "marking": ("marks",),
     "sheet": ("stylesheet",),
     "mermaid": ("to_mermaid",),
     "theme": ("Theme",),

@@ -16,8 +16,9 @@ from xml.etree import ElementTree
 from workflow_engine.draw.diagram import Diagram, Direction
 from workflow_engine.draw.drawing import Picture
 from workflow_engine.draw.extract import diagram_of, diagram_of_run
-from workflow_engine.draw.inpage import dress, marks, spread_out
+from workflow_engine.draw.inpage import dress, spread_out
 from workflow_engine.draw.lettering import fold, plain
+from workflow_engine.draw.marking import marks
 from workflow_engine.draw.palette import LIGHT, SIGNS
 from workflow_engine.draw.scale import Scale
 from workflow_engine.draw.sheet import stylesheet

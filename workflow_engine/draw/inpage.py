@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, get_args
@@ -18,16 +18,14 @@ from workflow_engine.draw.diagram import Arrow, Card, Decision, Diagram, Directi
 from workflow_engine.draw.dot import dot_with
 from workflow_engine.draw.drawing import Picture, laid_out
 from workflow_engine.draw.engine import Drawn, NotDrawn
-from workflow_engine.draw.labels import DETAIL_COLUMNS
-from workflow_engine.draw.lettering import fold, plain, width
-from workflow_engine.draw.palette import KIND_SIGNS, LIGHT, SIGNS, Palette, Stroke, Tone
+from workflow_engine.draw.lettering import plain, width
+from workflow_engine.draw.marking import mark_of, marks
+from workflow_engine.draw.palette import LIGHT, SIGNS, Palette, Stroke, Tone
 from workflow_engine.draw.svg import AS_TEXT, finished, written
 from workflow_engine.errors import DrawingError
 
 ROOM = "3 visits · 18 m 40 s · 48.2k tokens · $0.48"
 """A line as long as any that is told on a card; longer ones are cut."""
-MOST = 38
-"""How many columns of a line are told: the page may have a wider font than the one it was measured with."""
 MANY = "×88"
 SIGNLESS = frozenset({"start", "end", "fork", "join"})
 
@@ -90,7 +88,7 @@ def dress(group: ElementTree.Element, diagram: Diagram, told: Mapping[str, Any])
     _dress_ground(group)
     if (number := group.get("data-card")) is not None:
         card = diagram.cards[int(number)]
-        _dress_card(group, card, told["cards"].get(card.id) or _mark(card))
+        _dress_card(group, card, told["cards"].get(card.id) or mark_of(card))
     elif (number := group.get("data-arrow")) is not None:
         arrow = diagram.arrows[int(number)]
         # Most marks stand where their arrows do; a workflow that changed since has others.
@@ -103,61 +101,6 @@ async def live_async(
 ) -> Picture:
     """`live`, while the event loop goes on."""
     return await asyncio.to_thread(live, diagram, now, direction=direction, seconds=seconds)
-
-
-def marks(diagram: Diagram) -> dict[str, Any]:
-    """What a page marks on the live drawing, as JSON: `{"header", "cards": {id: …}, "arrows": […]}`.
-
-    A card has `status`, `sign`, `line`, `decision` and what a screen reader says of it (`said`); an arrow `from`, `to`,
-    `edge`, `meaning`, `taken` and `count`. Status and taken are null on the picture of a workflow that no run is on.
-    """
-    header = diagram.header
-    return {
-        "header": {"status": header.status, "facts": [plain(each) for each in header.facts]},
-        "cards": {card.id: _mark(card) for card in diagram.cards},
-        "arrows": [
-            {
-                "from": arrow.tail,
-                "to": arrow.head,
-                "edge": arrow.edge,
-                "meaning": arrow.meaning,
-                "taken": arrow.taken,
-                "count": plain(arrow.count),
-            }
-            for arrow in diagram.arrows
-        ],
-    }
-
-
-def _mark(card: Card) -> dict[str, Any]:
-    lines = card.lines if card.status != "waiting" else card.lines[::-1]  # what is waited for, before what it took
-    line = _first(lines) if card.status else ""
-    decision = "" if card.decision is None else _decided(card.decision)
-    if card.kind == "route" and card.status:
-        line, decision = "", line
-    return {
-        "status": card.status,
-        "sign": KIND_SIGNS.get(card.kind, "") if card.status is None else SIGNS[card.status],
-        "line": line,
-        "decision": decision,
-        "said": plain(", ".join(part for part in (card.name, card.kind, card.status, *card.lines, decision) if part)),
-    }
-
-
-def _first(lines: Sequence[str]) -> str:
-    """As many facts of them as there is room for, the first one cut if need be."""
-    told = ""
-    for fact in " · ".join(lines).split(" · "):
-        longer = f"{told} · {fact}" if told else fact
-        if told and width(longer) > MOST:
-            break
-        told = longer
-    return next(iter(fold(told, MOST, 1)), "")
-
-
-def _decided(decision: Decision) -> str:
-    word = "" if decision.outcome is None else f" → {decision.outcome}"
-    return next(iter(fold(f"◇ {decision.route}{word}", DETAIL_COLUMNS, 1)), "")
 
 
 def _roomy(diagram: Diagram) -> Diagram:
