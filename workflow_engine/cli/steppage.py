@@ -12,11 +12,11 @@ from workflow_engine.cli.page import state_lines
 from workflow_engine.cli.report import question_block
 from workflow_engine.cli.signs import sign
 from workflow_engine.cli.voice import BOLD, DIM, painted
-from workflow_engine.record.events import StepFinished
+from workflow_engine.record.events import QuestionAnswered, StepFinished
 from workflow_engine.runtime.steppage import StepPage, failed_items, story_of, tries
 
 if TYPE_CHECKING:
-    from workflow_engine.record.inbox import Standing
+    from workflow_engine.record.inbox import Answer, Standing
     from workflow_engine.record.story import StoryItem
 
 
@@ -65,6 +65,12 @@ def step_lines(page: StepPage, *, full: bool = False) -> list[str]:
         if _about(page, standing.question.node, standing.question.visit):
             open_ = standing.status == "open" and standing.answer is None
             lines += ["", *(_open(standing, full) if open_ else _settled(standing, full))]
+    here = {standing.question.id for standing in view.questions}
+    for recorded in journal:
+        match recorded.event:
+            case QuestionAnswered(question=asked, node=node, visit=visit, answer=answer) if asked not in here:
+                # It stands with the run that this was forked from.
+                lines += ["", _told(answer, full)] if _about(page, node, visit) else []
     lines += _written(page, full)
     return lines
 
@@ -83,12 +89,16 @@ def _settled(standing: Standing, full: bool) -> list[str]:
         lines += [f"      {each}" for each in plain(piece).splitlines()]
     if answer is None:
         return [*lines, f"    {painted(standing.status, DIM, out)}"]
+    return [*lines, _told(answer, full)]
+
+
+def _told(answer: Answer, full: bool) -> str:
     said = answer.value
     if isinstance(said, Mapping) and "choice" in said:
         more = "".join(f", {name} {_value(value)}" for name, value in said.items() if name != "choice" and value)
         said = f"{said['choice']}{more}"
     told_by = f"{_value(said)} by {answer.by} through {answer.through}"
-    return [*lines, f"    {painted('answer'.ljust(8), DIM, out)}  {told_by if full else line(told_by, 100)}"]
+    return f"    {painted('answer'.ljust(8), DIM, sys.stdout)}  {told_by if full else line(told_by, 100)}"
 
 
 def _value(value: Any) -> str:

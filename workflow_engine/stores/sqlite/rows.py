@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,8 +22,6 @@ from workflow_engine.stores.texts import run_of_text, run_text
 T = TypeVar("T")
 _quoted = lru_cache(maxsize=4096)(json.dumps)
 Row = tuple[Any, ...]
-# Within a text of JSON a quote is escaped, so this is never a part of one.
-_USAGE = re.compile(r'"usage":\{"requests":(\d+),"input_tokens":\d+,"output_tokens":\d+,"cost":([^}]+)\}')
 
 _CURE = "nothing was loaded; restore the store from a backup, or leave this run alone: the others are readable"
 
@@ -137,12 +134,10 @@ class RunRow:
         return run
 
     def _cost(self) -> float | None:
-        """What its model calls cost, read off the text: decoding every run of a list takes most of its time."""
-        found = _USAGE.search(self.text)
-        if found is None:  # never, of a text that an engine wrote
-            return self.run.usage.cost
-        requests, cost = found.groups()
-        return 0.0 if requests == "0" else None if cost == "null" else float(cost)
+        """What its model calls cost. Only runs that made some are decoded: it would take most of a list's time."""
+        if '"usage":' not in self.text:
+            return 0.0
+        return self.run.usage.cost if self.run.usage.requests else 0.0
 
     def listed(self, letters: bool) -> Listed:
         """The run in a list."""
