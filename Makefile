@@ -99,8 +99,9 @@ bench: $(INSTALLED) ## measure us and our peers side by side, and write bench/RE
 	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: docs
-docs: $(INSTALLED) ## write docs/architecture.md anew, and build the site of docs/ into build/site
+docs: $(INSTALLED) ## run every block of docs/, write docs/architecture.md anew, and build the site into build/site
 	@$(BIN)/python docs/make_architecture.py
+	@$(PYTEST) -n 2 --dist loadfile -q tests/docs
 	@$(BIN)/python -m docs.site
 
 .PHONY: clean

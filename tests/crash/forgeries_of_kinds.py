@@ -12,6 +12,7 @@ from tests.crash.forging import (
     event,
     event_with,
     filed,
+    notice,
     publication,
     redocumented,
     result,
@@ -318,6 +319,16 @@ KEPT: dict[str, Forge] = {
     ),
     "a publication of a name that is no text": beneath(
         "INSERT INTO publications (name, at, seal, text) VALUES (x'ff', 'x', x'00', '{}')"
+    ),
+    "a notice that commands the terminal": notice(
+        FAILED, question=SCREEN, told={SCREEN: {"status": "waiting", "tries": 1, "why": SCREEN}}
+    ),
+    "a notice of what cannot happen": notice(FAILED, happened="run.eaten"),
+    "a notice tried without end": notice(FAILED, told={"ops": {"status": "waiting", "tries": 2**70}}),
+    "a notice of no moment": notice(FAILED, at="yesterday"),
+    "a notice of another run": notice(FAILED, run=WAITER),
+    "a notice that is no text": beneath(
+        "INSERT INTO notices (run, seq, happened, due, seal, text) VALUES (1, 99, 'run.failed', 1, x'00', x'ff')"
     ),
 }
 

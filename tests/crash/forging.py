@@ -232,6 +232,21 @@ def said(text: str | None = None, take: int = 1 << 32, part: int = 1, **members:
     return forge
 
 
+def notice(run: str, /, **members: Any) -> Forge:
+    """A notice about a run, properly sealed, with these members."""
+
+    def forge(db: sqlite3.Connection) -> None:
+        (key,) = db.execute("SELECT key FROM runs WHERE id = ?", (run,)).fetchone()
+        at = "2026-01-01T00:00:00Z"
+        told = {"run": run, "seq": 99, "happened": "run.failed", "at": at, "question": None, "due": at, "told": {}}
+        told |= members
+        text, place = json.dumps(told), (told["seq"], told["happened"])
+        row = (key, *place, 1_767_225_600_000_000, seal(text, run, "notice", *place), text)
+        db.execute("INSERT INTO notices (run, seq, happened, due, seal, text) VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    return forge
+
+
 def publication(text: str | None = None, topic: str = "bank", id: str = "forged", **members: Any) -> Forge:
     """Something that was published and may not have reached everybody, with a proper seal."""
 

@@ -188,6 +188,8 @@ class Doors:
             ["show", VICTIM, "1"],
             ["show", VICTIM, "5", "--diff"],
             ["watch", VICTIM, "--jsonl"],
+            ["notify"],
+            ["notify", "--json"],
             ["schedule", "list"],
             ["schedule", "list", "--json"],
             ["store", "check"],

@@ -9,13 +9,13 @@ from tests.differential.agreement import all_agree
 
 @pytest.mark.slow
 def test_both_executors_end_alike_on_forks_that_are_left_whatever_crashes_between() -> None:
-    tally = all_agree(range(150), "leaving")
-    assert tally.kills > 150
-    assert tally.drains > 100
-    assert tally.resumes > 400
+    tally = all_agree(range(50), "leaving")
+    assert tally.kills > 45
+    assert tally.drains > 28
+    assert tally.resumes > 110
 
 
 @pytest.mark.crash
 @pytest.mark.timeout(3600)
 def test_both_executors_end_alike_on_two_thousand_more_that_are_left() -> None:
-    all_agree(range(150, 2150), "leaving")
+    all_agree(range(50, 2150), "leaving")

@@ -9,13 +9,13 @@ from tests.differential.agreement import all_agree
 
 @pytest.mark.slow
 def test_both_executors_end_alike_on_people_whatever_crashes_between() -> None:
-    tally = all_agree(range(200), "people")
-    assert tally.kills > 180
-    assert tally.drains > 18
-    assert tally.resumes > 300
+    tally = all_agree(range(60), "people")
+    assert tally.kills > 45
+    assert tally.drains > 4
+    assert tally.resumes > 80
 
 
 @pytest.mark.crash
 @pytest.mark.timeout(3600)
 def test_both_executors_end_alike_on_two_thousand_more_with_people() -> None:
-    all_agree(range(200, 2200), "people")
+    all_agree(range(60, 2200), "people")
