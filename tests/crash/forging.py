@@ -238,7 +238,15 @@ def notice(run: str, /, **members: Any) -> Forge:
     def forge(db: sqlite3.Connection) -> None:
         (key,) = db.execute("SELECT key FROM runs WHERE id = ?", (run,)).fetchone()
         at = "2026-01-01T00:00:00Z"
-        told = {"run": run, "seq": 99, "happened": "run.failed", "at": at, "question": None, "due": at, "told": {}}
+        told: dict[str, Any] = {
+            "run": run,
+            "seq": 99,
+            "happened": "run.failed",
+            "at": at,
+            "question": None,
+            "due": at,
+            "told": {},
+        }
         told |= members
         text, place = json.dumps(told), (told["seq"], told["happened"])
         row = (key, *place, 1_767_225_600_000_000, seal(text, run, "notice", *place), text)
