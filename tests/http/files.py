@@ -6,7 +6,10 @@ import io
 
 from workflow_engine import END, START, File, State, function, workflow
 
-page = File.of(io.BytesIO(b"<script>alert(1)</script>"), name='evil".html', media_type="text/html")
+
+def page_of_a_stranger() -> File:
+    """Made anew each time: what no run holds is forgotten when a test clears what was made outside of any."""
+    return File.of(io.BytesIO(b"<script>alert(1)</script>"), name='evil".html', media_type="text/html")
 
 
 class Paged(State):

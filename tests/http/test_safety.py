@@ -255,10 +255,10 @@ async def test_a_mistake_of_ours_tells_nothing_of_itself(served: Served, monkeyp
 
 
 async def test_a_file_comes_as_an_attachment_that_no_browser_runs() -> None:
-    from tests.http.files import page, paged
+    from tests.http.files import page_of_a_stranger, paged
 
     async with serving(drives=False, more=[paged]) as served:
-        view = await served.engine.run(paged, {"page": page})
+        view = await served.engine.run(paged, {"page": page_of_a_stranger()})
         told = await served.client.get(f"/api/runs/{view.id}/files/page")
         assert told.content == b"<script>alert(1)</script>"
         assert told.headers["content-type"] == "application/octet-stream"
