@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from tests.loopback import Heard, Loopback
 from workflow_engine.agents.models import Endpoint, Wire
 from workflow_engine.agents.wire import response_events
 
@@ -68,51 +69,23 @@ class Request:
 
 
 @dataclass
-class ScriptedEndpoint:
-    """Use as `async with`; `requests` is what came in."""
+class ScriptedEndpoint(Loopback):
+    """`requests` is what came in."""
 
     script: list[Script]
     wire: Wire = "chat"
     requests: list[Request] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def __aenter__(self) -> ScriptedEndpoint:
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
 
     def endpoint(self, **given: Any) -> Endpoint:
         return Endpoint(self.base_url, given.pop("model", "asked-for"), self.wire, **given)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            while await self._answer(reader, writer):
-                pass
-        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        first, *lines = head.strip().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-        self.requests.append(Request(first.split()[1], headers, json.loads(body or b"null")))
+    async def reply(self, heard: Heard, writer: asyncio.StreamWriter) -> bool:
+        self.requests.append(Request(heard.path, heard.headers, json.loads(heard.body or b"null")))
         self.asked.set()
         over = status(500, {"error": {"message": "the script is over"}})
         reply = (self.script.pop(0) if self.script else over)(self.wire)

@@ -16,28 +16,6 @@ from workflow_engine.cli.app import call
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Files of a working directory of its own, and what imports do to the interpreter undone."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    before = dict(sys.modules)
-
-    def write(path: str, text: str) -> Path:
-        file = tmp_path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        return file
-
-    yield write
-    for name in set(sys.modules) - set(before):
-        module = sys.modules[name]
-        # A folder without __init__.py is a module too, which has no file.
-        places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-        if any(str(each).startswith(str(tmp_path)) for each in places):
-            del sys.modules[name]
-
-
-@pytest.fixture
 def cli(write: Write, capsys: pytest.CaptureFixture[str]) -> Cli:
     """`cli("run", "ship.py")` types a command line in this process."""
 

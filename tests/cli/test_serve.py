@@ -14,7 +14,9 @@ import httpx2
 import pytest
 
 from workflow_engine.cli.serve import must_be_installed
-from workflow_engine.errors import UsageError
+from workflow_engine.cli.voice import trouble
+from workflow_engine.errors import StoreError, UsageError
+from workflow_engine.record.ids import RunId
 
 HOUSE = Path(__file__).parents[2]
 TOKEN = "drawn-at-random-for-this-test"
@@ -62,3 +64,10 @@ def test_a_missing_extra_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UsageError) as caught:
         must_be_installed()
     assert caught.value.cure == "pip install 'workflow-proof[serve]'"
+
+
+def test_what_went_wrong_with_a_run_is_told_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    trouble(RunId("r1"), StoreError("the file says \x1b[31mred\x1b[0m", "look"))
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert said.startswith("run r1: the file says")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,22 +9,8 @@ import pytest
 
 from graphs.ship import Analysis, Design, Module, Patch, TestFile
 from workflow_engine import Step
-from workflow_engine.sandbox import Bubblewrap, probe
 
 MakeStep = Callable[..., Step]
-
-
-@pytest.fixture(scope="session")
-def proven() -> str | None:
-    found = asyncio.run(probe())
-    return None if found.isolated else found.why
-
-
-@pytest.fixture
-def sandbox(proven: str | None) -> Bubblewrap:
-    if proven is not None:
-        pytest.skip(f"no sandbox here: {proven}")
-    return Bubblewrap()
 
 
 @pytest.fixture

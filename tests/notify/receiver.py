@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.loopback import Heard, Loopback
+
 
 @dataclass
 class Got:
@@ -22,7 +24,7 @@ class Got:
 
 
 @dataclass
-class Receiver:
+class Receiver(Loopback):
     """Answers with the next of `answers`: a status, "hang", "flood" (50 MB), or the URL it redirects to; then 204."""
 
     answers: list[int | str] = field(default_factory=list)
@@ -30,40 +32,12 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     flooded: int = 0
 
-    async def __aenter__(self) -> Receiver:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1")
-        self._port = self._server.sockets[0].getsockname()[1]
-        self._tasks: set[asyncio.Task[Any]] = set()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/hook?token=canary-of-the-url"
+        return f"http://127.0.0.1:{self.port}/hook?token=canary-of-the-url"
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            while await self._once(reader, writer):
-                pass
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-            self._tasks.discard(task)
-
-    async def _once(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").splitlines()
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-        self.got.append(Got(head[0].split()[1], headers, body))
+    async def reply(self, heard: Heard, writer: asyncio.StreamWriter) -> bool:
+        self.got.append(Got(heard.path, heard.headers, heard.body))
         answer = self.answers.pop(0) if self.answers else 204
         if answer == "hang":
             await asyncio.sleep(3600)

@@ -11,21 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow_engine.sandbox import Bubblewrap, probe
+from workflow_engine.sandbox import Bubblewrap
 from workflow_engine.sandbox.footing import CLOSED_NAMESPACE, NAMESPACE, OWN_USER, Footing
-
-
-@pytest.fixture(scope="session")
-def proven() -> str | None:
-    found = asyncio.run(probe())
-    return None if found.isolated else found.why
-
-
-@pytest.fixture
-def sandbox(proven: str | None) -> Bubblewrap:
-    if proven is not None:
-        pytest.skip(f"no sandbox here: {proven}")
-    return Bubblewrap()
 
 
 @pytest.fixture(params=[OWN_USER, CLOSED_NAMESPACE, NAMESPACE], ids=lambda footing: footing.name)

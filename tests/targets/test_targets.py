@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,24 +31,6 @@ NAME = workflow("NAME", state=Note, edges=[START >> read >> END])
 
 def plain(name: str) -> str:
     return PLAIN.replace("NAME", name)
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """A working directory of its own, and what imports do to the interpreter undone."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    before = dict(sys.modules)
-
-    def write(path: str, text: str) -> Path:
-        file = tmp_path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        return file
-
-    yield write
-    for name in set(sys.modules) - set(before):
-        del sys.modules[name]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tests.cli.conftest import cli, write
+from tests.cli.conftest import cli
 from tests.cli.terminal import Cli, Write
 
-__all__ = ["cli", "write"]
+__all__ = ["cli"]
 
 PAY = """
 from datetime import timedelta

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import cli, write
+from tests.cli.conftest import cli
 from tests.cli.terminal import Cli, Write
 from tests.waits.flows import Payment
 from workflow_engine import END, FAIL, START, Engine, State, function, verify, wait, workflow
@@ -19,7 +19,7 @@ from workflow_engine.testing.clock import FakeClock
 from workflow_engine.testing.crash import Crashed, crash_after
 from workflow_engine.testing.mint import SeededMint
 
-__all__ = ["cli", "write"]
+__all__ = ["cli"]
 
 
 class Order(State):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -12,6 +11,7 @@ from openai import AsyncOpenAI, Timeout
 
 from workflow_engine import errors
 from workflow_engine.agents import visit
+from workflow_engine.agents.bounded import Bounded
 from workflow_engine.agents.models import Endpoint, is_loopback
 from workflow_engine.agents.server import NODE_HEADER
 from workflow_engine.agents.streams import Streamed
@@ -40,7 +40,7 @@ def connect(endpoint: Endpoint, call_limit: timedelta) -> AsyncOpenAI:
     async def note(response: httpx2.Response) -> None:
         if not isinstance(response.stream, httpx2.AsyncByteStream):
             return
-        response.stream = _Bounded(response.stream)
+        response.stream = Bounded(response.stream, LARGEST_ANSWER, _too_large)
         asking = visit.current.get()
         if asking is None or response.status_code != 200:
             return
@@ -72,24 +72,10 @@ def connect(endpoint: Endpoint, call_limit: timedelta) -> AsyncOpenAI:
     )
 
 
-class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._stream:
-            size += len(chunk)
-            if size > LARGEST_ANSWER:
-                raise _theirs(
-                    errors.AgentFailed(
-                        f"the endpoint's answer is larger than {LARGEST_ANSWER >> 20} MB and was not read"
-                    )
-                )
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+def _too_large() -> errors.AgentFailed:
+    return _theirs(
+        errors.AgentFailed(f"the endpoint's answer is larger than {LARGEST_ANSWER >> 20} MB and was not read")
+    )
 
 
 def _answer(content: bytes, endpoint: Endpoint) -> dict[str, object]:

@@ -14,6 +14,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST
 
+from workflow_engine.agents.bounded import Bounded
 from workflow_engine.agents.mcpplan import ServerPlan
 from workflow_engine.agents.mcpstdio import LONGEST_LINE, TOO_LONG, stdio
 from workflow_engine.errors import Infrastructure, WorkflowError
@@ -202,23 +203,7 @@ def _plain_client(headers: Any = None, timeout: Any = None, auth: Any = None) ->
 async def _bound(response: httpx2.Response) -> None:
     # A stream of events is bounded event by event.
     if isinstance(response.stream, httpx2.AsyncByteStream) and "json" in response.headers.get("content-type", ""):
-        response.stream = _Bounded(response.stream)
-
-
-class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._stream:
-            size += len(chunk)
-            if size > LONGEST_LINE:
-                raise httpx2.StreamError(TOO_LONG)
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+        response.stream = Bounded(response.stream, LONGEST_LINE, lambda: httpx2.StreamError(TOO_LONG))
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

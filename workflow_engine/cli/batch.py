@@ -23,7 +23,7 @@ from workflow_engine.cli.figures import line as one_line
 from workflow_engine.cli.figures import plain, several
 from workflow_engine.cli.inputs import Inputs, read_object
 from workflow_engine.cli.jsonlines import Lines, digest, documents, looked_over, opened
-from workflow_engine.cli.opening import channels_of, codec_of
+from workflow_engine.cli.opening import driving
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed
 from workflow_engine.cli.voice import AMBER, console, point, say
@@ -108,10 +108,7 @@ async def _driven(
     key: str,
     out: TextIO,
 ) -> Exit:
-    from workflow_engine.engine import Engine
-
     resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
-    settings = manner.settings
     label = str(Label(loaded.label, manner.model if choice is not None else None))
     told = _Told(out, order.results)
     numbers: list[int] = []
@@ -126,17 +123,7 @@ async def _driven(
 
     with contextlib.redirect_stdout(sys.stderr), _progress(lines.count, told, out) as step:
         let_info_through()
-        async with Engine.connect(
-            settings.store,
-            workflows=[loaded.workflow],
-            model=choice,
-            resources=resources,
-            executor=manner.executor,
-            limits=settings.limits,
-            codec=codec_of(settings),
-            channels=channels_of(settings),
-            page_url=settings.page_url,
-        ) as engine:
+        async with driving([loaded], manner, choice, resources) as engine:
 
             async def work() -> None:
                 batch = engine.batch(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workflow_engine.cli import opening
 from workflow_engine.cli.choosing import choose_model, choose_sandbox
 from workflow_engine.cli.following import Following, following, nodes_of
-from workflow_engine.cli.opening import channels_of, codec_of
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed
 from workflow_engine.cli.voice import AMBER, point, say
@@ -55,26 +55,12 @@ async def drive(
 
     `before` is a run that goes on; `recalled` is what a run that begins has behind it.
     """
-    from workflow_engine.engine import Engine
-
     let_info_through()
     choice = choice or choose_model(loaded, manner.model)
     resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
     stream = sys.stderr if manner.as_json else sys.stdout
-    settings = manner.settings
     with following(nodes_of(loaded.workflow), stream=stream) as shown:
-        async with Engine.connect(
-            settings.store,
-            workflows=[loaded.workflow],
-            model=choice,
-            resources=resources,
-            executor=manner.executor,
-            listeners=[shown],
-            limits=settings.limits,
-            codec=codec_of(settings),
-            channels=channels_of(settings),
-            page_url=settings.page_url,
-        ) as engine:
+        async with opening.driving([loaded], manner, choice, resources, listeners=[shown]) as engine:
             shown.recall(recalled if before is None else await engine.story(before))
             return await _watched(engine, act, shown, before, manner)
 

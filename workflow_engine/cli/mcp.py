@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from workflow_engine.cli.driving import Manner
     from workflow_engine.cli.exits import Exit
-    from workflow_engine.errors import WorkflowError
-    from workflow_engine.record.ids import RunId
     from workflow_engine.targets import Loaded
 
 TOKEN = "WORKFLOW_MCP_TOKEN"
@@ -64,18 +62,16 @@ async def _serve(
 
     from workflow_engine.cli.driving import let_info_through
     from workflow_engine.cli.exits import Exit
-    from workflow_engine.cli.opening import channels_of, codec_of
+    from workflow_engine.cli.opening import driving
     from workflow_engine.cli.stopping import Stopped, until_stopped
-    from workflow_engine.cli.voice import AMBER, say
+    from workflow_engine.cli.voice import say, trouble
     from workflow_engine.cli.worker import one_model, resources_of
-    from workflow_engine.engine import Engine
     from workflow_engine.mcp.ear import Ear
     from workflow_engine.mcp.offer import Offer
     from workflow_engine.targets import Label
 
     choice = one_model(targets, manner.model)
     resources = await resources_of(targets, choice, manner)
-    settings = manner.settings
     await asyncio.to_thread(import_module, "workflow_engine.mcp.serve")
     from workflow_engine.mcp.serve import server_of
 
@@ -83,21 +79,7 @@ async def _serve(
     ear = Ear()
     stops: list[Callable[[], None]] = []
 
-    def trouble(run: RunId | None, error: WorkflowError) -> None:
-        say(f"{'the store' if run is None else f'run {run}'}: {error}", AMBER)
-
-    async with Engine.connect(
-        settings.store,
-        workflows=[each.workflow for each in targets],
-        model=choice,
-        resources=resources,
-        executor=manner.executor,
-        listeners=[ear],
-        limits=settings.limits,
-        codec=codec_of(settings),
-        channels=channels_of(settings),
-        page_url=settings.page_url,
-    ) as engine:
+    async with driving(targets, manner, choice, resources, listeners=[ear]) as engine:
         labels = {each.workflow.name: str(Label(each.label, manner.model)) for each in targets}
         offer = Offer(engine, [each.workflow for each in targets], ear, labels, answer_as)
         server = server_of(offer)

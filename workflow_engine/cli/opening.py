@@ -1,24 +1,28 @@
-"""Opening a store to look or to answer: nothing is made, nothing recovered, no workflow's code needed."""
+"""Opening a store as a command needs it: to look, to write, to drive runs, or to keep it in order."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workflow_engine.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from workflow_engine.agents import ModelChoice
+    from workflow_engine.cli.driving import Manner
     from workflow_engine.engine import Engine
     from workflow_engine.ports.channels import Channel
     from workflow_engine.ports.codec import Codec
+    from workflow_engine.ports.listener import Listener
     from workflow_engine.store import Store
+    from workflow_engine.targets import Loaded
 
 
 @asynccontextmanager
 async def reading(store: Path | None) -> AsyncIterator[Engine]:
-    """An engine on a store that must be there. Raises StoreError where it is not."""
+    """An engine on a store that must be there, without any workflow's code. Raises StoreError where it is not."""
     from workflow_engine.engine import Engine
 
     settings = read_settings(store=store)
@@ -33,6 +37,36 @@ async def writing(store: Path | None) -> AsyncIterator[Engine]:
 
     settings = read_settings(store=store)
     async with Engine.connect(settings.store, limits=settings.limits, codec=codec_of(settings)) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def driving(
+    targets: Sequence[Loaded],
+    manner: Manner,
+    choice: ModelChoice | None,
+    resources: Mapping[type, Callable[..., Any]],
+    *,
+    listeners: Sequence[Listener] = (),
+    create: bool = True,
+) -> AsyncIterator[Engine]:
+    """An engine that drives runs of the targets as the options and the settings say."""
+    from workflow_engine.engine import Engine
+
+    settings = manner.settings
+    async with Engine.connect(
+        settings.store,
+        workflows=[each.workflow for each in targets],
+        model=choice,
+        resources=resources,
+        executor=manner.executor,
+        listeners=listeners,
+        channels=channels_of(settings),
+        page_url=settings.page_url,
+        limits=settings.limits,
+        codec=codec_of(settings),
+        create=create,
+    ) as engine:
         yield engine
 
 

@@ -14,7 +14,7 @@ from workflow_engine.cli.exits import Exit, exit_of_error, exit_of_run, gravest
 from workflow_engine.cli.figures import plain
 from workflow_engine.cli.following import Lines
 from workflow_engine.cli.goingon import code_of, remembered
-from workflow_engine.cli.opening import channels_of, codec_of, reading
+from workflow_engine.cli.opening import driving, reading
 from workflow_engine.cli.report import summary
 from workflow_engine.cli.stopping import Stopped, until_stopped
 from workflow_engine.cli.typed import typed, ways_on
@@ -90,26 +90,11 @@ def _told(views: list[RunView[Any]], codes: list[Exit], any_dead: bool, manner: 
 
 async def _go_on(runs: Sequence[RunId], loaded: Loaded, manner: Manner, stream: TextIO) -> list[RunView[Any] | Exit]:
     """Every run of one group at once."""
-    from workflow_engine.engine import Engine
-
     choice = choose_model(loaded, manner.model)
     resources = await choose_sandbox(loaded.workflow, choice, allowed=manner.allow_unsandboxed)
     shown = Lines(stream, several_runs=len(runs) > 1)
-    settings = manner.settings
     let_info_through()
-    async with Engine.connect(
-        settings.store,
-        workflows=[loaded.workflow],
-        model=choice,
-        resources=resources,
-        executor=manner.executor,
-        listeners=[shown],
-        limits=settings.limits,
-        codec=codec_of(settings),
-        channels=channels_of(settings),
-        page_url=settings.page_url,
-        create=False,
-    ) as engine:
+    async with driving([loaded], manner, choice, resources, listeners=[shown], create=False) as engine:
 
         async def one(run: RunId) -> RunView[Any] | Exit | None:
             try:

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from workflow_engine.cli.driving import Manner
     from workflow_engine.cli.exits import Exit
     from workflow_engine.engine import Engine
-    from workflow_engine.errors import WorkflowError
     from workflow_engine.http.desk import Desk
     from workflow_engine.http.tail import Tails
-    from workflow_engine.record.ids import RunId
     from workflow_engine.targets import Loaded
 
 TOKEN = "WORKFLOW_SERVE_TOKEN"
@@ -90,15 +88,13 @@ async def _serve(
 
     from workflow_engine.cli.driving import let_info_through
     from workflow_engine.cli.exits import Exit
-    from workflow_engine.cli.opening import channels_of, codec_of
+    from workflow_engine.cli.opening import driving
     from workflow_engine.cli.stopping import Stopped, until_stopped
-    from workflow_engine.cli.voice import AMBER, say
+    from workflow_engine.cli.voice import trouble
     from workflow_engine.cli.worker import one_model, refusal, resources_of
-    from workflow_engine.engine import Engine
 
     choice = one_model(targets, manner.model)
     resources = await resources_of(targets, choice, manner)
-    settings = manner.settings
     await asyncio.to_thread(import_module, "workflow_engine.http.app")
     from workflow_engine.http.serve import serve
     from workflow_engine.http.tail import Tails
@@ -109,21 +105,7 @@ async def _serve(
     tails = Tails()
     drives = bool(targets) and not read_only
 
-    def trouble(run: RunId | None, error: WorkflowError) -> None:
-        say(f"{'the store' if run is None else f'run {run}'}: {error}", AMBER)
-
-    async with Engine.connect(
-        settings.store,
-        workflows=[each.workflow for each in targets],
-        model=choice,
-        resources=resources,
-        executor=manner.executor,
-        listeners=[tails],
-        limits=settings.limits,
-        codec=codec_of(settings),
-        channels=channels_of(settings),
-        page_url=settings.page_url,
-    ) as engine:
+    async with driving(targets, manner, choice, resources, listeners=[tails]) as engine:
         from workflow_engine.http.app import app_of
 
         desk, address, token = _desk(engine, targets, manner, tails, bound, names, read_only=read_only)

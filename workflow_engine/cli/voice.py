@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workflow_engine.errors import WorkflowError
+    from workflow_engine.record.ids import RunId
 
 RED, GREEN, AMBER, DIM, BOLD = "31", "32", "33", "2", "1"
 
@@ -55,6 +56,11 @@ def complain(error: WorkflowError) -> None:
     say(plain(f"{error.what}"), RED)
     if error.cure is not None:
         say("\n".join(f"  {each}" for each in plain(error.cure).splitlines()))
+
+
+def trouble(run: RunId | None, error: WorkflowError) -> None:
+    """What went wrong with one run, or with the store, while others go on."""
+    say(plain(f"{'the store' if run is None else f'run {run}'}: {error}"), AMBER)
 
 
 def painted(text: str, style: str | None, stream: TextIO) -> str:

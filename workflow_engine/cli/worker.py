@@ -56,21 +56,19 @@ def worker(
 async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: Until) -> Exit:
     from workflow_engine.cli.driving import let_info_through
     from workflow_engine.cli.exits import Exit, exit_of_error, exit_of_rest, gravest
-    from workflow_engine.cli.figures import plain
-    from workflow_engine.cli.opening import channels_of, codec_of
+    from workflow_engine.cli.opening import driving
     from workflow_engine.cli.stopping import Stopped, until_stopped
     from workflow_engine.cli.typed import typed
-    from workflow_engine.cli.voice import AMBER, point, say
-    from workflow_engine.engine import Engine
+    from workflow_engine.cli.voice import AMBER, point, say, trouble
 
     choice = one_model(targets, manner.model)
     resources = await resources_of(targets, choice, manner)
-    settings, out = manner.settings, sys.stdout
+    out = sys.stdout
     codes: set[Exit] = set()
 
-    def trouble(run: RunId | None, error: WorkflowError) -> None:
+    def counted(run: RunId | None, error: WorkflowError) -> None:
         codes.add(exit_of_error(error))
-        say(plain(f"{'the store' if run is None else f'run {run}'}: {error}"), AMBER)
+        trouble(run, error)
 
     def rested(run: Run) -> None:
         codes.add(exit_of_rest(run))
@@ -84,17 +82,7 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
 
     with redirect_stdout(sys.stderr):  # what bodies print; stdout is for data
         let_info_through()
-        async with Engine.connect(
-            settings.store,
-            workflows=[each.workflow for each in targets],
-            model=choice,
-            resources=resources,
-            executor=manner.executor,
-            limits=settings.limits,
-            codec=codec_of(settings),
-            channels=channels_of(settings),
-            page_url=settings.page_url,
-        ) as engine:
+        async with driving(targets, manner, choice, resources) as engine:
 
             async def work() -> Worked:
                 # Said once Ctrl-C is listened for: whoever reads it may stop the worker.
@@ -103,7 +91,7 @@ async def _work(targets: Sequence[Loaded], manner: Manner, at_once: int, until: 
                 return await engine.work(
                     at_once=at_once,
                     until=until,
-                    on_problem=trouble,
+                    on_problem=counted,
                     on_rest=rested,
                     refuse=refusal(targets, manner.model),
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path, Request
@@ -17,7 +18,13 @@ from workflow_engine.runtime.view import question_document
 
 inbox = router()
 QuestionName = Annotated[str, Path(max_length=240, pattern=r"^[^/]*$")]
-_ACTS = told(404, 409, 413, 415, 422, 503)
+_act = partial(
+    inbox.post,
+    response_model=StandingDocument,
+    response_model_exclude_unset=True,
+    responses=told(404, 409, 413, 415, 422, 503),
+    openapi_extra=role(Role.ANSWERER),
+)
 
 
 @inbox.get(
@@ -45,13 +52,7 @@ async def one(request: Request, question: QuestionName) -> dict[str, Any]:
     return await _told(request, await _asked(request, question))
 
 
-@inbox.post(
-    "/api/questions/{question}/answer",
-    response_model=StandingDocument,
-    response_model_exclude_unset=True,
-    responses=_ACTS,
-    openapi_extra=role(Role.ANSWERER),
-)
+@_act("/api/questions/{question}/answer")
 async def answer(request: Request, question: QuestionName, given: AnswerOrder) -> dict[str, Any]:
     """Give the one answer. It is on disk when this answers, and the run goes on."""
     asked = await _asked(request, question)
@@ -61,13 +62,7 @@ async def answer(request: Request, question: QuestionName, given: AnswerOrder) -
     )
 
 
-@inbox.post(
-    "/api/questions/{question}/claim",
-    response_model=StandingDocument,
-    response_model_exclude_unset=True,
-    responses=_ACTS,
-    openapi_extra=role(Role.ANSWERER),
-)
+@_act("/api/questions/{question}/claim")
 async def claim(request: Request, question: QuestionName) -> dict[str, Any]:
     """Take a question that several may answer."""
     asked = await _asked(request, question)
@@ -75,13 +70,7 @@ async def claim(request: Request, question: QuestionName) -> dict[str, Any]:
     return await _told(request, await engine.claim(asked.question.id, by=caller_of(request).principal))
 
 
-@inbox.post(
-    "/api/questions/{question}/reassign",
-    response_model=StandingDocument,
-    response_model_exclude_unset=True,
-    responses=_ACTS,
-    openapi_extra=role(Role.ANSWERER),
-)
+@_act("/api/questions/{question}/reassign")
 async def reassign(request: Request, question: QuestionName, given: ReassignOrder) -> dict[str, Any]:
     """Ask somebody else from now on."""
     asked = await _asked(request, question)

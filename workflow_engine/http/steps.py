@@ -15,7 +15,7 @@ from workflow_engine.http.routes import desk_of, role, router
 from workflow_engine.http.runs import RunName, named, view_of
 from workflow_engine.http.sessions import Role
 from workflow_engine.record.difference import differences
-from workflow_engine.record.events import AttemptFailed
+from workflow_engine.runtime.bars import bars_document
 from workflow_engine.runtime.steppage import find_step, step_document
 from workflow_engine.spec.file import File, files_in, pieces
 
@@ -79,34 +79,7 @@ async def state(
 @steps.get("/api/runs/{run}/timeline", responses=told(404, 503), openapi_extra=role(Role.VIEWER))
 async def timeline(request: Request, run: RunName) -> TimelineDocument:
     """The bars of a run's timeline: one for each step, in the order in which they were begun, and its failed tries."""
-    view = await view_of(request, run)
-    tries: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for each in view.behind:
-        event = each.event
-        if isinstance(event, AttemptFailed):
-            tries.setdefault((event.node, event.visit), []).append(
-                {"at": event.at.isoformat(), "attempt": event.attempt, "message": event.failure.message}
-            )
-    bars = [
-        {
-            "step": each.step,
-            "node": each.node,
-            "kind": each.kind,
-            "visit": each.visit,
-            "status": each.status,
-            "started": None if each.started is None else each.started.isoformat(),
-            "seconds": each.seconds,
-            "cost": None if each.usage is None else each.usage.cost,
-            "words": each.words,
-            "tries": tries.get((each.node, each.visit), []),
-        }
-        for each in view.history.steps
-    ]
-    begun = view.run.created.isoformat()
-    bars.sort(key=lambda bar: bar["started"] or begun)
-    return TimelineDocument.model_validate(
-        {"run": view.id, "created": begun, "updated": view.run.updated.isoformat(), "bars": bars}
-    )
+    return TimelineDocument.model_validate(bars_document(await view_of(request, run)))
 
 
 @steps.get("/api/runs/{run}/logs", responses=told(404, 422, 503), openapi_extra=role(Role.VIEWER))
