@@ -227,41 +227,6 @@ class RunDocument(Document):
     within: Within | None = None
 
 
-class Token(Document):
-    token: str = Field(max_length=1_000)
-
-
-class Inputs(Document):
-    """What a run begins with: fields of the state."""
-
-    inputs: dict[str, Any] = {}
-
-
-class ForkOrder(Document):
-    """The step a fork leaves anew, 0 for START and null for the last; and fields of the state that are replaced."""
-
-    at: int | None = Field(default=None, ge=0, le=2**31)
-    state: dict[str, Any] = {}
-
-
-class ResumeOrder(Document):
-    accept_changes: bool = False
-
-
-class AnswerOrder(Document):
-    value: Any
-
-
-class ReassignOrder(Document):
-    to: str = Field(min_length=1, max_length=200)
-
-
-class SignalOrder(Document):
-    name: str = Field(max_length=200)
-    payload: Any = None
-    id: str | None = Field(default=None, max_length=200)
-
-
 class SentDocument(Document):
     sent: bool
 

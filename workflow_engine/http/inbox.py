@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import Path, Request
 
 from workflow_engine.errors import QuestionNotFound
-from workflow_engine.http.documents import AnswerOrder, QuestionDocument, ReassignOrder, StandingDocument
+from workflow_engine.http.documents import QuestionDocument, StandingDocument
+from workflow_engine.http.orders import AnswerOrder, ReassignOrder
 from workflow_engine.http.problems import told
 from workflow_engine.http.routes import caller_of, desk_of, role, router
 from workflow_engine.http.sessions import Role

@@ -11,14 +11,8 @@ from starlette.responses import Response
 
 from workflow_engine.errors import RunNotFound
 from workflow_engine.http.desk import Desk
-from workflow_engine.http.documents import (
-    ForkOrder,
-    ResumeOrder,
-    RunDocument,
-    RunsDocument,
-    SentDocument,
-    SignalOrder,
-)
+from workflow_engine.http.documents import RunDocument, RunsDocument, SentDocument
+from workflow_engine.http.orders import ForkOrder, ResumeOrder, SignalOrder
 from workflow_engine.http.problems import told
 from workflow_engine.http.routes import caller_of, desk_of, role, router
 from workflow_engine.http.sessions import Role

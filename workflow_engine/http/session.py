@@ -6,7 +6,8 @@ from fastapi import Request, Response
 
 from workflow_engine.errors import NotAllowed
 from workflow_engine.http.desk import Desk
-from workflow_engine.http.documents import SessionDocument, Token
+from workflow_engine.http.documents import SessionDocument
+from workflow_engine.http.orders import Token
 from workflow_engine.http.problems import Refused, told
 from workflow_engine.http.routes import caller_of, desk_of, role, router
 from workflow_engine.http.sessions import LONGEST_SESSION, Caller, Role

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from fastapi import Path, Request
 from pydantic import ValidationError
 
-from workflow_engine.http.documents import Inputs, NodeDocument, RunDocument, WorkflowDocument
+from workflow_engine.http.documents import NodeDocument, RunDocument, WorkflowDocument
+from workflow_engine.http.orders import Inputs
 from workflow_engine.http.problems import Refused, told
 from workflow_engine.http.routes import desk_of, role, router
 from workflow_engine.http.runs import run_document
