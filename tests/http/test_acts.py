@@ -56,6 +56,8 @@ async def test_the_workflows_tell_what_a_run_begins_with(served: Served) -> None
     assert told["name"] == "order"
     assert told["inputs"]["required"] == ["item"]
     assert told["inputs"]["properties"]["item"]["properties"]["price"]["type"] == "integer"
+    total = told["inputs"]["properties"]["total"]  # what has a default may be given, too: nothing else is refused
+    assert (total["type"], total["default"]) == ("integer", 0)
 
 
 async def test_runs_are_listed_page_by_page(served: Served) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from workflow_engine import END, START, Question, State, function, human, workflow
+from workflow_engine import END, FAIL, START, Question, State, Step, at_most, function, human, route, wait, workflow
 
 MARKUP = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script><b>bold</b>"
 
@@ -70,3 +70,48 @@ async def walk(opened: str) -> bool:
 
 
 gate = workflow("gate", state=Gate, edges=[START >> knock >> walk >> END])
+
+
+class Fee(BaseModel):
+    cents: int
+
+
+class Club(State):
+    member: str
+    seats: int = 2
+    guests: int = 0
+    fee: Fee | None = None
+    verdict: Literal["welcome", "away"] | None = None
+
+
+@function(writes="guests")
+def seat(guests: int, step: Step) -> int:
+    step.log(f"guest {guests + 1} is seated")
+    return guests + 1
+
+
+@route
+def full(guests: int, seats: int) -> Literal["full", "free"]:
+    return "full" if guests >= seats else "free"
+
+
+due = wait("fee", Fee, writes="fee", name="due")
+
+
+@human(writes="verdict")
+def greet(member: str) -> Question[Literal["welcome", "away"]]:
+    return Question(f"Let {member} in?")
+
+
+club = workflow(
+    "club",
+    state=Club,
+    edges=[
+        START >> seat >> full,
+        full["free"] >> at_most(5, seat, then=due),
+        full["full"] >> due,
+        due >> greet,
+        greet["welcome"] >> END,
+        greet["away"] >> FAIL("away"),
+    ],
+)

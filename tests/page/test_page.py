@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def flows(serve: Callable[..., Serving]) -> Serving:
-    return serve("flows.py:survey", files=(FLOWS,))
+    return serve("flows.py:survey", "flows.py:club", files=(FLOWS,))
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,7 @@ def test_markup_is_text_and_every_kind_of_field_is_answered(flows: Serving, visi
     visitor = visit(flows)
     page = visitor.page
     go(page, "Start a run")
+    page.get_by_role("link", name="survey").press("Enter")
     page.get_by_label("Topic").fill("<h1>Tea</h1>")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator(".question h2")).to_contain_text("<script>document.title='owned'</script>")
@@ -189,6 +190,72 @@ def test_markup_is_text_and_every_kind_of_field_is_answered(flows: Serving, visi
         "tags": ["one", "two"],
         "sizes": {"large": 7},
     }
+
+
+def test_with_the_keyboard_a_run_is_begun_with_a_default_edited_signalled_and_handed_on(
+    flows: Serving, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit(flows)
+    page = visitor.page
+    go(page, "Start a run")
+    page.get_by_role("link", name="club").press("Enter")
+    form = page.get_by_role("form", name="inputs of club")
+    form.get_by_label("Member").fill("Ana")
+    form.locator("summary", has_text="More that it may begin with").press("Enter")
+    expect(form.locator(".folds summary").first).to_have_text(re.compile(r"seats\s*2"))  # what no node writes is first
+    form.locator("summary", has_text="seats").press("Enter")
+    form.get_by_label("Seats").fill("3")
+    assert unnamed(page) == []
+    visitor.shot("defaults-light")
+    page.keyboard.press("Control+Enter")
+
+    # A loop's count has the room it grows into.
+    count = page.locator('[data-from="seat"][data-to="seat"] .words')
+    expect(count).to_contain_text("×2 of 5")
+    svg, words = page.locator(".canvas svg").bounding_box(), count.bounding_box()
+    assert svg is not None
+    assert words is not None
+    assert words["x"] + words["width"] <= svg["x"] + svg["width"]
+
+    waits = page.get_by_role("region", name="due waits")
+    waits.locator("summary", has_text="Send fee…").press("Enter")
+    waits.get_by_label("Cents").fill("some")
+    waits.get_by_role("button", name="Send fee").press("Enter")
+    expect(waits.get_by_role("alert")).to_contain_text("fee")  # the server's own words; what was typed stays
+    waits.get_by_label("Cents").fill("500")
+    assert unnamed(page) == []
+    assert faint(page) == []
+    visitor.shot("signal-light")
+    waits.get_by_role("button", name="Send fee").press("Enter")
+
+    page.locator("summary", has_text="Reassign…").press("Enter")
+    page.get_by_label("To", exact=True).fill("ben")
+    page.keyboard.press("Enter")
+    expect(page.locator(".question .eyebrow")).to_have_text("Question for ben")
+    assert unnamed(page) == []
+    page.locator(".tabs").get_by_role("link", name="logs").press("Enter")
+    expect(page.locator(".lines li")).to_have_count(3)
+    expect(page.locator(".lines")).to_contain_text("guest 3 is seated")
+    assert faint(page) == []
+    visitor.shot("logs-light")
+    state = state_of(visitor)
+    assert (state["seats"], state["fee"]) == (3, {"cents": 500})
+    visitor.errors[:] = [each for each in visitor.errors if "422" not in each]  # Chromium tells of refusals itself
+
+
+def test_in_a_narrow_window_the_places_leave_the_room_to_the_view(
+    flows: Serving, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit(flows)
+    page = visitor.page
+    page.set_viewport_size({"width": 420, "height": 860})
+    for place in ("Runs", "Inbox", "Start a run", "Metrics"):
+        go(page, place)
+        expect(page.locator("#heading")).to_have_text(place)
+        top = page.locator("#heading").bounding_box()
+        assert top is not None
+        assert top["y"] < 200
+        assert page.evaluate("document.documentElement.scrollWidth") <= 420
 
 
 def test_runs_are_filtered_searched_and_said_to_strangers_only_with_a_token(

@@ -63,7 +63,7 @@ def workflow_document(workflow: Workflow[Any], *, drives: bool) -> WorkflowDocum
         name=workflow.name,
         title=about,
         fields=list(fields),
-        inputs=schema_of({name: each for name, each in fields.items() if each.required}),
+        inputs=schema_of(fields),
         state=schema_of(fields, required=False),
         nodes=[
             NodeDocument(name=name, kind=node.kind, writes=list(node.writes)) for name, node in workflow.nodes.items()
@@ -80,7 +80,7 @@ def schema_of(fields: Mapping[str, Field], *, required: bool = True) -> dict[str
     for name, field in fields.items():
         schema = dict(field.adapter.json_schema())
         lifted |= schema.pop("$defs", {})
-        properties[name] = {"title": name, **schema}
+        properties[name] = {"title": name, **schema, **_default(field)}
     return {
         "type": "object",
         "properties": properties,
@@ -88,6 +88,16 @@ def schema_of(fields: Mapping[str, Field], *, required: bool = True) -> dict[str
         "additionalProperties": False,
         **({"$defs": lifted} if lifted else {}),
     }
+
+
+def _default(field: Field) -> dict[str, Any]:
+    """What the field holds where nobody gives it anything, if JSON can say it."""
+    if field.required:
+        return {}
+    try:
+        return {"default": field.adapter.dump_python(field.default, mode="json", warnings=False)}
+    except (ValueError, TypeError, RecursionError):
+        return {}
 
 
 def typed(workflow: Workflow[Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 // Forking a run: a step it is left anew from, and the fields of its state that shall be others.
 import { at, get, post } from "./api.js";
-import { Form } from "./form.js";
+import { Edits } from "./edits.js";
 import { Trouble, say } from "./parts.js";
 import { go, link } from "./route.js";
-import { blank, complaints } from "./schema.js";
+import { complaints } from "./schema.js";
 import { workflowOf } from "./store.js";
 import { html, useEffect, useRef, useState } from "./ui.js";
-import { gist } from "./values.js";
 
 export function Fork({ doc, step, close }) {
   const dialog = useRef(null);
@@ -50,17 +49,7 @@ export function Fork({ doc, step, close }) {
           <option value="0">0 · the beginning</option>
           ${steps.map((each) => html`<option value=${String(each.step)}>${each.step} · ${each.node}, visit ${each.visit} · ${each.status}</option>`)}</select></div>
       <h3>State</h3>
-      ${state ? html`<div class="folds">${Object.entries(schema.properties ?? {}).map(([name, field]) => {
-        const edited = name in edits;
-        const now = edited ? edits[name] : name in state ? state[name] : blank(field, schema);
-        const small = { $defs: schema.$defs, properties: { [name]: field }, type: "object", required: [name] };
-        return html`<details key=${`${from} ${name}`}>
-          <summary><code>${name}</code> ${edited ? html`<span class="badge">edited</span>` : ""} <span class="gist">${gist(now)}</span></summary>
-          <div class="unfolded"><${Form} schema=${small} value=${{ [name]: now }} faults=${faults}
-              set=${(whole) => edit((before) => ({ ...before, [name]: whole[name] === undefined ? null : whole[name] }))} />
-            ${edited && html`<button type="button" class="small" onClick=${() => edit(({ [name]: _, ...rest }) => rest)}>as it was</button>`}</div>
-        </details>`;
-      })}</div>` : html`<p class="quiet">Loading…</p>`}
+      ${state ? html`<${Edits} key=${from} schema=${schema} state=${state} edits=${edits} edit=${edit} faults=${faults} />` : html`<p class="quiet">Loading…</p>`}
       <${Trouble} problem=${problem} />
       <div class="acts"><button class="primary" type="submit" disabled=${busy || !state}>Fork${Object.keys(edits).length ? ` with ${Object.keys(edits).join(", ")} edited` : ""}</button>
         <button type="button" onClick=${() => dialog.current.close()}>Close</button></div>

@@ -35,8 +35,16 @@ function prepare(svg, choose) {
 function crop(svg) {
   const { x, y, width, height } = svg.getBBox();
   const around = 10;
-  svg.setAttribute("viewBox", [x - around, y - around, width + 2 * around, height + 2 * around].map((each) => each.toFixed(1)).join(" "));
-  svg.dataset.wide = width + 2 * around;
+  let left = x, right = x + width;
+  // Counts of loops grow while a run goes: the room that was laid out for them belongs to the drawing from the start.
+  for (const words of svg.querySelectorAll(".arrow .words[data-room]")) {
+    const middle = words.getBBox().x + words.getBBox().width / 2 + (svg.querySelector(".page")?.transform.baseVal.consolidate()?.matrix.e ?? 0);
+    left = Math.min(left, middle - words.dataset.room / 2);
+    right = Math.max(right, middle + words.dataset.room / 2);
+  }
+  const wide = right - left + 2 * around;
+  svg.setAttribute("viewBox", [left - around, y - around, wide, height + 2 * around].map((each) => each.toFixed(1)).join(" "));
+  svg.dataset.wide = wide;
 }
 
 const STATUS_CLASSES = ["done", "looping", "running", "waiting", "failed", "interrupted", "cancelled", "not-reached"];

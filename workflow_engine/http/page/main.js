@@ -7,7 +7,7 @@ import { link, place } from "./route.js";
 import { RunView } from "./run.js";
 import { Runs } from "./runs.js";
 import { Start } from "./start.js";
-import { begin, inbox, latest } from "./store.js";
+import { begin, inbox, latest, workflows } from "./store.js";
 import { ThemeButton } from "./theme.js";
 import { html, render, useEffect } from "./ui.js";
 
@@ -28,7 +28,8 @@ function Side() {
   const [first = "runs", second] = place.value.path;
   return html`<div class="side"><p class="brand"><img src="page/icon.svg" alt="" width="22" height="22" /> Workflows</p>
     <nav aria-label="places"><ul>${PLACES.map(([name, words]) => html`<li><a href=${link(name)} aria-current=${first === name && !(name === "runs" && second) ? "page" : undefined}>${words}
-      ${name === "inbox" && inbox.value > 0 && html`<span class="badge" aria-label=${`${inbox.value} open`}>${inbox.value}</span>`}</a></li>`)}</ul></nav>
+      ${name === "inbox" && inbox.value > 0 && html`<span class="badge" aria-label=${`${inbox.value} open`}>${inbox.value}</span>`}</a></li>`)}
+      ${workflows.value.some((each) => each.chat) && html`<li><a href="chat">Chat</a></li>`}</ul></nav>
     ${latest.value.length > 0 && html`<nav aria-labelledby="latest" class="latest"><h2 id="latest">Latest runs</h2><ul>${latest.value.map((each) => html`
       <li key=${each.run}><a href=${link("runs", each.run)} aria-current=${second === each.run ? "page" : undefined}><${Dot} run=${each} /><span class="names"><code>${each.run}</code><span class="quiet">${each.workflow}</span></span></a></li>`)}</ul></nav>`}
     <footer><${ThemeButton} /><p class="quiet">${me.value.name}<br />${me.value.role}</p></footer></div>`;

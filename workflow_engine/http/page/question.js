@@ -4,7 +4,7 @@ import { Form } from "./form.js";
 import { link } from "./route.js";
 import { blank, complaints } from "./schema.js";
 import { Moment, Trouble, say } from "./parts.js";
-import { html, useEffect, useState } from "./ui.js";
+import { html, useEffect, useId, useRef, useState } from "./ui.js";
 import { Facts, Words } from "./values.js";
 
 /** The question of an id, whole: asked for when it is shown. */
@@ -28,6 +28,7 @@ function Asked({ id, question, focus, linked, done }) {
   const [problem, complain] = useState(null);
   const [busy, work] = useState(false);
   const [to, hand] = useState(question.to);
+  const [mine, own] = useState(question.mine);
   const open = !question.status || question.status === "open";
   const act = async (verb, body, words) => {
     work(true);
@@ -46,7 +47,9 @@ function Asked({ id, question, focus, linked, done }) {
     event.preventDefault();
     if (!busy && await act("answer", { value: value === undefined ? null : value }, "Your answer was recorded.")) done?.();
   };
-  const claim = async () => { if (await act("claim", {}, "It is yours.")) hand(me.value.name); };
+  const handed = (told) => { if (told) { hand(told.to); own(told.mine); } return told; };
+  const claim = async () => handed(await act("claim", {}, "It is yours."));
+  const reassign = async (name) => handed(await act("reassign", { to: name }, `${name} is asked now.`));
   const keyed = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event); };
   return html`<article class="question" aria-labelledby=${`title-${id}`}>
     <p class="eyebrow">${to && me.value?.name === to ? "Question for you" : to ? `Question for ${to}` : "Question"}</p>
@@ -63,15 +66,33 @@ function Asked({ id, question, focus, linked, done }) {
     ${question.tried?.length > 0 && html`<details class="part"><summary><h3>What was tried</h3> <span class="quiet">${question.tried.length}</span></summary><ol class="tried">${question.tried.map((each) => html`
       <li><span>${each.node}</span> <span class="quiet">visit ${each.visit}</span> <span>${each.outcome}</span></li>`)}</ol></details>`}
     ${question.evidence?.length > 0 && html`<section class="part"><h3>Evidence</h3><div class="evidence">${question.evidence.map((each, index) => html`<${Evidence} text=${each} open=${index === question.evidence.length - 1} />`)}</div></section>`}
-    ${open && may("answerer") && question.mine && html`<form noValidate onSubmit=${send} onKeyDown=${keyed} aria-label="answer">
+    ${open && may("answerer") && mine && html`<form noValidate onSubmit=${send} onKeyDown=${keyed} aria-label="answer">
       <${Form} schema=${schema} value=${value} set=${set} faults=${problem ? complaints(problem, schema) : {}} focus=${focus} />
       <${Trouble} problem=${problem} />
       <div class="acts"><button class="primary" type="submit" disabled=${busy}>Send answer</button>
         ${to !== me.value?.name && html`<button type="button" disabled=${busy} onClick=${claim}>Claim</button>`}</div>
       <p class="hint"><kbd>Ctrl</kbd> <kbd>Enter</kbd> sends it.</p></form>`}
-    ${open && !(may("answerer") && question.mine) && html`<p class="quiet">This is for others to answer.</p>`}
+    ${open && !(may("answerer") && mine) && html`<p class="quiet">This is for others to answer.</p><${Trouble} problem=${problem} />`}
+    ${open && may("answerer") && html`<${Reassign} ask=${reassign} busy=${busy} />`}
     ${!open && html`<p class="quiet">This question was ${question.status}${question.answer ? ` by ${question.answer.by}` : ""}.</p>`}
   </article>`;
+}
+
+/** Asking somebody else instead: a name, and who gave the question away is recorded. */
+function Reassign({ ask, busy }) {
+  const [name, set] = useState("");
+  const id = useId();
+  const fold = useRef(null);
+  const send = async (event) => {
+    event.preventDefault();
+    if (busy || !name.trim() || !await ask(name.trim())) return;
+    set("");
+    fold.current.open = false;
+  };
+  return html`<details class="part" ref=${fold}><summary>Reassign…</summary>
+    <form noValidate onSubmit=${send} aria-label="reassign"><div class="field"><label for=${id}>To</label>
+      <input id=${id} type="text" autocomplete="off" value=${name} onInput=${(event) => set(event.currentTarget.value)} /></div>
+      <div class="acts"><button type="submit" disabled=${busy || !name.trim()}>Ask them instead</button></div></form></details>`;
 }
 
 /** Evidence: its first line as a title that unfolds, where it has several. */

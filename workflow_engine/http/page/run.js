@@ -3,17 +3,19 @@ import { at, follow, get, may, post } from "./api.js";
 import { KINDS, SPOKEN, inWords } from "./events.js";
 import { Fork } from "./fork.js";
 import { Graph } from "./graph.js";
+import { Logs } from "./logs.js";
 import { Heading, Moment, Status, Trouble, say, ticking } from "./parts.js";
 import { Question } from "./question.js";
 import { asking, go, link, place } from "./route.js";
 import { StepPanel, Steps } from "./steps.js";
 import { coalesced } from "./store.js";
 import { Timeline } from "./timeline.js";
+import { Waits } from "./waits.js";
 import { batch, html, signal, useEffect, useMemo, useState } from "./ui.js";
 import { Fields, Words } from "./values.js";
 import { duration, several, status, used } from "./words.js";
 
-const VIEWS = ["graph", "timeline", "steps", "state", "journal"];
+const VIEWS = ["graph", "timeline", "steps", "state", "logs", "journal"];
 const JOURNAL = 500; // events the page remembers
 
 /** Everything known of one run, as signals that its stream keeps up to date. */
@@ -87,11 +89,13 @@ export function RunView({ id }) {
       ${view === "timeline" && html`<${Timeline} doc=${doc} />`}
       ${view === "steps" && html`<${Steps} doc=${doc} />`}
       ${view === "state" && html`<${Fields} state=${doc.state} />`}
+      ${view === "logs" && html`<${Logs} doc=${doc} />`}
       ${view === "journal" && html`<${Journal} events=${told.journal.value} />`}</div>
       <aside class="panel" aria-label=${step ? "step" : doc.questions.length ? "question" : "summary"}>
         ${step ? html`<${StepPanel} key=${step} run=${id} name=${step} doc=${doc} fork=${(number) => fork({ step: number })} />`
-          : doc.questions.length ? doc.questions.map((each, index) => html`<${Question} key=${each.question} id=${each.question} linked=${each.run !== id} focus=${index === 0} done=${told.look} />`)
-          : html`<${Summary} doc=${doc} speaking=${told.speaking.value} />`}
+          : doc.questions.length ? [...doc.questions.map((each, index) => html`<${Question} key=${each.question} id=${each.question} linked=${each.run !== id} focus=${index === 0} done=${told.look} />`),
+            html`<${Waits} doc=${doc} done=${told.look} />`]
+          : html`<${Summary} doc=${doc} speaking=${told.speaking.value} look=${told.look} />`}
       </aside></div>
     ${forking && html`<${Fork} key=${id} doc=${doc} step=${forking.step} close=${() => fork(null)} />`}</section>`;
 }
@@ -118,7 +122,7 @@ function Head({ doc, act, fork }) {
 }
 
 /** What is to be said of a run that asks nothing. */
-function Summary({ doc, speaking }) {
+function Summary({ doc, speaking, look }) {
   const busy = doc.steps.filter((each) => each.status === "running");
   const written = Object.entries(doc.state).filter(([, value]) => value !== null && !(Array.isArray(value) && !value.length));
   return html`<article class="summary"><p class="eyebrow">Run</p>
@@ -127,7 +131,7 @@ function Summary({ doc, speaking }) {
     ${doc.error && html`<div class="trouble"><strong>${doc.error.message}</strong><p>${[doc.error.kind, doc.error.node].filter(Boolean).join(" · ")}</p></div>`}
     ${!doc.error && doc.status === "failed" && doc.reason && html`<p>${doc.reason}</p>`}
     ${busy.map((each) => html`<div class="busy"><p><strong>${each.node}</strong> <span class="quiet">${each.kind}, since <${Moment} at=${each.started} /></span></p>${speaking[each.node] && html`<${Words} text=${speaking[each.node]} />`}</div>`)}
-    ${doc.waits.map((each) => html`<p><strong>${each.node}</strong> waits for ${each.on === "signal" ? each.signals.map((one) => one.name).join(", ") : each.on === "run" ? each.runs.map((one) => html`<a href=${link("runs", one)}>${one}</a> `) : "its time"}${each.until && html`, until <${Moment} at=${each.until} />`}</p>`)}
+    <${Waits} doc=${doc} done=${look} />
     ${doc.answered_by?.length > 0 && html`<p class="quiet">answered by ${doc.answered_by.join(", ")}</p>`}
     <h3>State</h3><${Fields} state=${Object.fromEntries(written)} open=${doc.status === "succeeded" ? [written.at(-1)?.[0]] : []} />
     <p class="hint">Choose a node of the graph to see its step.</p></article>`;

@@ -1,5 +1,6 @@
 // Starting a run: a workflow, its picture, and a form of what a run of it begins with.
 import { at, may, post } from "./api.js";
+import { Edits } from "./edits.js";
 import { Form } from "./form.js";
 import { Empty, Heading, Trouble, say } from "./parts.js";
 import { go, link, place } from "./route.js";
@@ -21,7 +22,9 @@ export function Start() {
 
 function Begin({ workflow }) {
   const schema = workflow.inputs;
-  const [value, set] = useState(() => blank({ ...schema, type: "object" }, schema));
+  const [asked, more] = parted(workflow);
+  const [value, set] = useState(() => blank({ ...asked, type: "object" }, asked));
+  const [edits, edit] = useState({});
   const [problem, complain] = useState(null);
   const [busy, work] = useState(false);
   const send = async (event) => {
@@ -30,7 +33,7 @@ function Begin({ workflow }) {
     work(true);
     complain(null);
     try {
-      const run = await post(at("workflows", workflow.name, "runs"), { inputs: value });
+      const run = await post(at("workflows", workflow.name, "runs"), { inputs: { ...value, ...edits } });
       say(`run ${run.run} of ${workflow.name} began`);
       go(link("runs", run.run));
     } catch (error) {
@@ -38,11 +41,25 @@ function Begin({ workflow }) {
       work(false);
     }
   };
+  const faults = problem ? complaints(problem, schema) : {};
   const keyed = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event); };
   return html`<div class="begin"><form noValidate onSubmit=${send} onKeyDown=${keyed} aria-label=${`inputs of ${workflow.name}`}>
       <h2>${workflow.name}</h2>${workflow.title && workflow.title !== workflow.name && html`<p class="quiet">${workflow.title}</p>`}
-      <${Form} schema=${schema} value=${value} set=${set} faults=${problem ? complaints(problem, schema) : {}} focus />
+      <${Form} schema=${asked} value=${value} set=${set} faults=${faults} focus />
+      ${Object.keys(more.properties).length > 0 && html`<details class="part" open=${!asked.required.length}>
+        <summary><h3>${asked.required.length ? "More that it may begin with" : "What it may begin with"}</h3></summary>
+        <${Edits} schema=${more} state=${{}} edits=${edits} edit=${edit} faults=${faults} /></details>`}
       <${Trouble} problem=${problem} />
       ${may("operator") ? html`<div class="acts"><button class="primary" type="submit" disabled=${busy}>Start</button></div>` : html`<p class="quiet">Only an operator may start runs.</p>`}</form>
     <img class="picture" src=${`${at("workflows", workflow.name, "picture.svg")}?theme=${theme()}`} alt=${`the graph of ${workflow.name}`} /></div>`;
+}
+
+/** What a run must be given, and what it may be: fields with a default, those that no node writes first. */
+function parted({ inputs, nodes }) {
+  const needed = new Set(inputs.required);
+  const written = new Set(nodes.flatMap((each) => each.writes));
+  const all = Object.entries(inputs.properties);
+  const part = (entries) => ({ ...inputs, properties: Object.fromEntries(entries), required: entries.map(([name]) => name).filter((name) => needed.has(name)) });
+  const free = all.filter(([name]) => !needed.has(name)).sort(([one], [other]) => written.has(one) - written.has(other));
+  return [part(all.filter(([name]) => needed.has(name))), part(free)];
 }

@@ -69,7 +69,7 @@ function Story({ story }) {
   if (!told.length) return null;
   return html`<details class="part" open><summary><h3>The agent's story</h3></summary><ol class="story">${told.map((each, index) => html`
     <li key=${index} class=${each.item}><span class="told">${TOLD[each.item] ?? each.item}</span>
-      <div>${each.who && each.item !== "message" && html`<code>${each.who}</code> `}${each.seconds != null && html`<span class="quiet">${duration(each.seconds)}</span>`}
+      <div>${each.who && each.item !== "message" && html`<code>${each.who}</code> `}${each.seconds != null && html`<span class="quiet">${duration(each.seconds)}</span> `}
         <${Words} text=${pretty(each)} /></div></li>`)}</ol></details>`;
 }
 
