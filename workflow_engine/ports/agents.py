@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from workflow_engine.errors import AgentFailed
 from workflow_engine.ports.sessions import Message
-from workflow_engine.record.calls import What
+from workflow_engine.record.facts.calls import What
 from workflow_engine.record.usage import Usage
 from workflow_engine.spec.specialist import handing_over
 
