@@ -19,6 +19,7 @@ server = multiprocessing.get_context("forkserver")
 server.set_forkserver_preload(
     [
         "tests.crash.delivery",
+        "tests.notify.lives",
         "workflow_engine.agents.conversation",
         "workflow_engine.agents.mcpshelf",
         "workflow_engine.langgraph.executor",

@@ -4,6 +4,7 @@ What there is to tell stands in the store: it was written by the commit of what 
 crash loses none of it. Of several couriers on one store one takes a notice, by putting off when it is due in an act
 that succeeds once; it is settled when every channel that wants it has it. A courier that dies between the sending and
 the saying so has taken it for `LEASE`, and then it is sent again, under the same id: at least once, never "exactly".
+Nor for ever: a notice counts who took it and was heard of no more, and such takings are bounded as failed tries are.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from workflow_engine.ports.notices import KeepsNotices, Notices
 from workflow_engine.record import events as e
 from workflow_engine.record.ids import RunId
 from workflow_engine.record.notice import Notice, Told
-from workflow_engine.spec.policies import GiveUp, Retry
+from workflow_engine.spec.policies import GiveUp, Retry, Wait
 
 log = logging.getLogger("workflow_engine.notify")
 
@@ -42,6 +43,7 @@ AT_ONCE = 16
 AGAIN = Retry(200, first=timedelta(seconds=5), factor=3.0, most=timedelta(hours=1), within=timedelta(days=3))
 """Tried again after up to 5 s, 15 s, 45 s … an hour, for three days since it happened."""
 LEAST = timedelta(seconds=1)
+_UNNOTED = Undelivered("nobody noted what became of it")
 _RINGS = (e.QuestionAsked, e.QuestionReminded, e.QuestionReassigned, e.QuestionExpired, e.RunFailed)
 
 
@@ -117,7 +119,7 @@ class Courier:
         room = AT_ONCE - len(self._flights)
         now = self._clock.now()
         for notice in await notices.due(now, room) if room > 0 else ():
-            taken = replace(notice, due=now + LEASE)
+            taken = replace(notice, due=now + self._lease(notice, now), taken=notice.taken + 1)
             if await notices.replace(notice, taken):
                 begun += 1
                 task = asyncio.create_task(self._flight(notices, taken), name=f"telling of run {notice.run}")
@@ -141,30 +143,61 @@ class Courier:
 
     async def _flight(self, notices: Notices, notice: Notice) -> None:
         try:
-            await notices.replace(notice, await self._told(notice))
+            await self._told(notices, notice)
         except StoreError as error:
             log.warning("that %s of run %s was told could not be noted: %s", notice.happened, notice.run, error.what)
         except Exception:
             log.exception("telling of run %s failed", notice.run)
 
-    async def _told(self, notice: Notice) -> Notice:
-        """The notice once every channel was tried that should be."""
+    async def _told(self, notices: Notices, notice: Notice) -> None:
+        """Try every channel that should be tried, and note what became of it, each as it ends."""
         message = await message_of(self._ledger, notice, self._page_url)
         now = self._clock.now()
         told = dict(notice.told)
         if message is None:  # nobody needs to know any more
             late = {name: replace(each, status="passed over", next=None) for name, each in told.items() if each.next}
-            return replace(notice, due=None, told={**told, **late})
+            await notices.replace(notice, replace(notice, due=None, told={**told, **late}, taken=0))
+            return
+        if notice.due is None or notice.due <= now:
+            return  # this process stood still for so long that it is anybody's again
         for name in [name for name in told if name not in self._channels and told[name].next is not None]:
             told[name] = replace(told[name], status="given up", next=None, why="there is no such channel any more")
         wanting = [each for each in self._channels.values() if each.wants(message)]
         trying = [each for each in wanting if _is_due(told.get(each.name), now)]
-        results = await asyncio.gather(*(self._try(each, message, told.get(each.name), notice) for each in trying))
-        told.update(zip((each.name for each in trying), results, strict=True))
-        return replace(notice, due=min((each.next for each in told.values() if each.next), default=None), told=told)
+        if trying and self._is_hopeless(notice, now):
+            for each in trying:
+                tries = _tries(told.get(each.name)) + notice.taken - 1
+                told[each.name] = Told("given up", tries, None, "whoever told of it did not live to note it", now)
+                log.error("%s is not told of %s of run %s any more", each.name, notice.happened, notice.run)
+            trying = []
+        flying = {asyncio.create_task(self._try(each, message, told.get(each.name), notice)): each for each in trying}
+        try:
+            while flying:
+                done, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                told.update({flying.pop(each).name: each.result() for each in done})
+                if flying:  # one that hangs does not have the others told again, should this process end meanwhile
+                    before, notice = notice, replace(notice, told=dict(told))
+                    if not await notices.replace(before, notice):
+                        return
+        finally:
+            for flight in flying:
+                flight.cancel()
+            await asyncio.gather(*flying, return_exceptions=True)
+        due = min((each.next for each in told.values() if each.next), default=None)
+        await notices.replace(notice, replace(notice, due=due, told=told, taken=0))
+
+    def _lease(self, notice: Notice, now: datetime) -> timedelta:
+        """For how long a notice is taken: the longer, the more who took it died of it, or with it."""
+        decided = self._again.after(notice.taken, _UNNOTED, random.random(), now - notice.at) if notice.taken else None
+        return LEASE + (decided.time if isinstance(decided, Wait) else timedelta(0))
+
+    def _is_hopeless(self, notice: Notice, now: datetime) -> bool:
+        """Whether so many took it, and for so long, without a word of what became of it, that nobody tries again."""
+        earlier = notice.taken - 1
+        return earlier > 0 and isinstance(self._again.after(earlier, _UNNOTED, 0.0, now - notice.at), GiveUp)
 
     async def _try(self, channel: Channel, message: Message, before: Told | None, notice: Notice) -> Told:
-        tries = (before.tries if before else 0) + 1
+        tries = _tries(before) + 1
         try:
             async with asyncio.timeout(PATIENCE):
                 await channel.send(message)
@@ -200,6 +233,10 @@ class Courier:
         for channel in self._channels.values():
             with suppress(Exception):
                 await channel.close()
+
+
+def _tries(told: Told | None) -> int:
+    return 0 if told is None else told.tries
 
 
 def _is_due(told: Told | None, now: datetime) -> bool:

@@ -5,6 +5,7 @@ Redirects are not followed, wherever they lead; what is answered is not read, be
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -76,8 +77,12 @@ class Webhook:
         headers = {"content-type": "application/json", **sign(self._keys, message.id, now, body)}
         client = self._open()
         try:
-            async with client.stream("POST", self._url, content=body, headers=headers) as answer:
-                self._judge(answer)
+            # The client's own patience begins anew with every byte that drips in.
+            async with asyncio.timeout(self._patience):
+                async with client.stream("POST", self._url, content=body, headers=headers) as answer:
+                    self._judge(answer)
+        except (TimeoutError, httpx2.TimeoutException):
+            raise Undelivered(f"no answer within {self._patience:g} s") from None
         except httpx2.HTTPError as error:  # without its words: they may quote the address
             raise Undelivered(_why(error)) from None
 

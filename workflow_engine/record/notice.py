@@ -45,7 +45,8 @@ class Told:
 @dataclass(frozen=True)
 class Notice:
     """What happened as event `seq` of a run, at a moment; `due` is when somebody should look after it, None once all
-    is settled. `told` are the channels that were tried or passed over, by name.
+    is settled. `told` are the channels that were tried or passed over, by name; `taken` is how often somebody took it
+    to tell of it since anybody last noted what became of that.
     """
 
     run: RunId
@@ -55,6 +56,7 @@ class Notice:
     question: QuestionId | None = None
     due: datetime | None = None
     told: Mapping[str, Told] = field(default_factory=dict)
+    taken: int = 0
 
     @property
     def id(self) -> str:
