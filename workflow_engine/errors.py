@@ -275,3 +275,7 @@ class Failure:
 
 class DrawingError(WorkflowError):
     """A picture that cannot be drawn: a diagram that contradicts itself, or no drawing engine that works here."""
+
+
+class CardNotFound(DrawingError):
+    """No card of a picture has the name it is to be focused on or folded at."""

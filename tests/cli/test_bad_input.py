@@ -217,3 +217,12 @@ def test_our_own_mistake_is_told_without_a_trace_unless_asked(
     assert "Traceback" not in typed.err
     monkeypatch.setenv("WORKFLOW_TRACE", "1")
     assert "Traceback" in cli("check", "greet.py").err
+
+
+def test_a_word_that_is_none_of_an_options_is_refused_in_our_words(kept: str, cli: Cli) -> None:
+    refused(cli("runs", "--status", "done"), 2, "'--status': 'done' is not one of 'queued', 'running'")
+    assert "Value error" not in cli("runs", "--status", "done").err
+
+
+def test_a_card_that_a_picture_does_not_have_is_wrong_usage(kept: str, cli: Cli) -> None:
+    refused(cli("draw", "@last", "--focus", "gret"), 2, "no card of the picture is named 'gret'", "did you mean greet?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_answering_loads_neither_langgraph_nor_models(waiting: None) -> None:
     assert loaded("answer", "@last", "retry", names=("langgraph", "langchain_core", "agents", "openai")) == []
 
 
-@pytest.mark.parametrize("group", [(), ("schedule",), ("store",), ("people",), ("model",)])
+@pytest.mark.parametrize("group", [(), ("schedule",), ("store",), ("people",), ("model",), ("notify",)])
 def test_the_list_of_commands_tells_of_each_in_a_whole_sentence(cli: Cli, group: tuple[str, ...]) -> None:
     listed = cli(*group, "--help").out.partition("Commands:")[2].partition("Exit codes:")[0]
     told = [each for each in listed.splitlines() if each.strip()]
@@ -86,7 +87,16 @@ def test_the_usage_has_each_argument_in_one_pair_of_brackets(cli: Cli) -> None:
         "inbox",
         "recover",
         "worker",
+        "serve",
+        "mcp",
     ):
         usage = " ".join(cli(command, "--help").out.partition("\n\n")[0].split())
         assert "[[" not in usage, usage
         assert "......" not in usage, usage
+
+
+def test_the_version_is_told(cli: Cli) -> None:
+    told = cli("--version")
+    assert (told.code, told.err) == (0, "")
+    assert re.fullmatch(r"workflow \d+\.\d+\S* on Python 3\.\d+\.\d+\n", told.out)
+    assert cli("-V").out == told.out

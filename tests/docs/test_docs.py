@@ -20,6 +20,7 @@ import pytest
 from docs.site.navigation import listed
 from tests.docs.pages import HOUSE, PAGES, Block, Page
 from tests.docs.terminal import Terminal
+from workflow_engine.cli.app import app
 
 # What is made when the site is built.
 GENERATED = {page for page in listed() if page.startswith("reference/")}
@@ -215,3 +216,11 @@ def test_each_law_shows_the_code_it_tells_of() -> None:
     parts = re.split(r"^### ", "\n".join(Page("docs/laws.md").lines), flags=re.MULTILINE)[1:]
     # W190 is for mistakes nobody has made yet.
     assert [part[:4] for part in parts if f"  {part[:4]}  " not in part] == ["W190"]
+
+
+def test_the_table_of_commands_has_every_command_and_no_other() -> None:
+    table = (
+        Page("docs/running.md").path.read_text(encoding="utf-8").partition("| command | does |")[2].partition("\n\n")[0]
+    )
+    told = {name for each in re.findall(r"^\| `workflow ([a-z|\\]+)", table, re.M) for name in each.split("\\|")}
+    assert told == {each.name for each in (*app.registered_commands, *app.registered_groups)}

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,7 +51,6 @@ _CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {meaning}" for code,
 
 app = typer.Typer(
     name="workflow",
-    help="Typed state graphs, proved before they run and durable while they do.",
     epilog=_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -60,6 +59,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import platform
+        from importlib.metadata import version
+
+        typer.echo(f"workflow {version('workflow-proof')} on Python {platform.python_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Typed state graphs, proved before they run and durable while they do."""
+
+
 # In the order in which a person meets them.
 app.command("new")(new.new)
 app.command("check")(check.check)
@@ -141,7 +160,7 @@ def _misused(error: Exception, message: str) -> int:
         say(message)
         return Exit.USAGE
     context = getattr(error, "ctx", None)
-    say(message, RED)
+    say(message.replace(": Value error, ", ": "), RED)  # pydantic's word before what an option refuses
     say(f"  {context.command_path if context is not None else 'workflow'} --help")
     return Exit.USAGE
 

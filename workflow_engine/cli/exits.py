@@ -69,7 +69,7 @@ def exit_of_error(error: errors.WorkflowError) -> Exit:
             return Exit.CONFLICT
         case errors.StoreError() | errors.FileMissing() | errors.FileDamaged():
             return Exit.STORE
-        case errors.UsageError() | errors.DeclarationError():
+        case errors.UsageError() | errors.DeclarationError() | errors.CardNotFound():
             return Exit.USAGE
         case _:
             return Exit.FAILED

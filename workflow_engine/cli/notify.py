@@ -79,7 +79,10 @@ def try_out(
 
 @group.command("send")
 def send(store: Store = None) -> None:
-    """Tell now what waits to be told, and end: for a machine on which no worker runs."""
+    """Tell now what waits to be told, and end.
+
+    For a machine on which no worker runs.
+    """
     from workflow_engine.cli.figures import several
     from workflow_engine.cli.opening import channels_of, codec_of
     from workflow_engine.cli.stopping import run_loop

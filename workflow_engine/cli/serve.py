@@ -28,7 +28,7 @@ SHORTEST = 20
 
 def serve(
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[TARGET]...", help="the workflows whose runs go on here")
+        list[str] | None, typer.Argument(metavar="TARGET", help="the workflows whose runs go on here")
     ] = None,
     port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 for a free one")] = 8765,
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="the address it listens on")] = "127.0.0.1",

@@ -121,7 +121,8 @@ def one_model(targets: Sequence[Loaded], model: str | None) -> ModelChoice | Non
     for label, choice in chosen.items():
         if choice != first[1]:
             raise UsageError(
-                f"{first[0]} and {label} are answered by different models or playbooks", "start a worker for each"
+                f"{first[0]} and {label} are answered by different models or playbooks",
+                "give each a process of its own: this command, once for each of them",
             )
     return first[1]
 

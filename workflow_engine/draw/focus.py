@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from difflib import get_close_matches
 
 from workflow_engine.draw.diagram import Arrow, Card, Diagram, Group, Status
 from workflow_engine.draw.lettering import width
 from workflow_engine.draw.measures import several
-from workflow_engine.errors import DrawingError
+from workflow_engine.errors import CardNotFound, DrawingError
 
 # What a loop as a whole is, from what its cards are: the first that holds.
 _FIRST: tuple[Status, ...] = (
@@ -94,7 +95,9 @@ def _named(diagram: Diagram, name: str) -> str:
     found = next((card.id for card in diagram.cards if name in (card.id, card.name)), None)
     if found is None:
         named = [card.id for card in diagram.cards if card.kind not in _SIGNS]
-        raise DrawingError(f"no card of the picture is named {name!r}", f"the cards are {', '.join(named[:20])}")
+        near = get_close_matches(name, named, 1)
+        cure = f"did you mean {near[0]}? " if near else ""
+        raise CardNotFound(f"no card of the picture is named {name!r}", f"{cure}the cards are {', '.join(named[:20])}")
     return found
 
 
