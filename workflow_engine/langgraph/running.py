@@ -25,9 +25,9 @@ from langgraph.types import Command, Interrupt
 
 from workflow_engine.bodies.intent import Wrote
 from workflow_engine.errors import BadWrite, StepError, StoreDamaged
+from workflow_engine.langgraph.encoding import ValueRefused
 from workflow_engine.langgraph.given import GivenGraph
 from workflow_engine.langgraph.meter import Meter
-from workflow_engine.langgraph.saver import ValueRefused
 from workflow_engine.langgraph.standing import GraphSaver, Ref, Standing, asked, standing
 from workflow_engine.ports.checkpoints import Checkpoints
 from workflow_engine.ports.graphs import Ended, GraphTask, Left, Outcome, Paused, Pending

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from random import random
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
-    BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
@@ -24,7 +23,9 @@ from langgraph.checkpoint.serde.types import ERROR
 
 from workflow_engine.errors import StoreDamaged, StoreError, UsageError
 from workflow_engine.langgraph import shelf
-from workflow_engine.langgraph.serializer import StrictSerializer, TypeRefused, same
+from workflow_engine.langgraph.elsewhere import Elsewhere
+from workflow_engine.langgraph.encoding import Encoding, ValueRefused
+from workflow_engine.langgraph.serializer import StrictSerializer, TypeRefused
 from workflow_engine.ports.checkpoints import (
     Checkpoints,
     Chunks,
@@ -38,15 +39,10 @@ from workflow_engine.ports.checkpoints import (
     Write,
 )
 
-T = TypeVar("T")
 _PAGE = 32
 
 
-class ValueRefused(StoreError):
-    """A channel holds what would not come back as it is: it was not stored."""
-
-
-class LedgerSaver(BaseCheckpointSaver[Any]):
+class LedgerSaver(Elsewhere):
     """A checkpointer on the engine's store. Made by `open_saver` or `Engine.saver`.
 
     A checkpoint is acknowledged when it is on disk, together with the writes of the tasks that led to it: one
@@ -140,7 +136,7 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
             elif follows and last is not None and version is not None and last.version == version and name not in new:
                 values[name] = last
             else:
-                encode = _Encoding(self.serde, line[0], name)
+                encode = Encoding(self.serde, line[0], name)
                 values[name] = shelf.stored(value, version, last, encode)
         return values
 
@@ -165,7 +161,7 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
                 content = value
             else:
                 # An error is kept as its text, which is all that LangGraph wants of it.
-                content = Part(*_Encoding(self.serde, thread, channel, lossy=channel == ERROR)(value))
+                content = Part(*Encoding(self.serde, thread, channel, lossy=channel == ERROR)(value))
             made.append(Write(task_id, task_path, WRITES_IDX_MAP.get(channel, index), channel, content))
         if made:
             await self._checkpoints.pend(thread, namespace, checkpoint, made)
@@ -347,130 +343,6 @@ class LedgerSaver(BaseCheckpointSaver[Any]):
             return f"{int(current.partition('.')[0]) + 1:032}.{random():016}"
         return 1 if current is None else current + 1
 
-    # ------------------------------------------------------------------------------------------------ from elsewhere
-
-    def put(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        return self._there(self._put(config, checkpoint, metadata, new_versions))
-
-    def put_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        self._there(self._put_writes(config, writes, task_id, task_path))
-
-    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        return self._there(self._get_tuple(config))
-
-    def list(
-        self,
-        config: RunnableConfig | None,
-        *,
-        filter: dict[str, Any] | None = None,
-        before: RunnableConfig | None = None,
-        limit: int | None = None,
-    ) -> Iterator[CheckpointTuple]:
-        found = cast(
-            "AsyncGenerator[CheckpointTuple, None]", self.alist(config, filter=filter, before=before, limit=limit)
-        )
-
-        async def following() -> CheckpointTuple | None:
-            return await anext(found, None)
-
-        async def done() -> None:
-            await found.aclose()
-
-        try:
-            while (each := self._there(following())) is not None:
-                yield each
-        finally:
-            self._there(done())
-
-    def threads(self, *, limit: int = 50, after: str | None = None) -> Sequence[Series]:
-        """As `athreads`."""
-        return self._there(self.athreads(limit=limit, after=after))
-
-    def get_delta_channel_history(
-        self, *, config: RunnableConfig, channels: Sequence[str]
-    ) -> Mapping[str, DeltaChannelHistory]:
-        return self._there(self.aget_delta_channel_history(config=config, channels=channels))
-
-    def delete_thread(self, thread_id: str) -> None:
-        self._there(self.adelete_thread(thread_id))
-
-    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        self._there(self.adelete_for_runs(run_ids))
-
-    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        self._there(self.acopy_thread(source_thread_id, target_thread_id))
-
-    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        self._there(self.aprune(thread_ids, strategy=strategy))
-
-    async def _here(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something in the loop the store belongs to, from whichever runs."""
-        if asyncio.get_running_loop() is self._loop:
-            return await work
-        return await asyncio.wrap_future(self._sent(work))
-
-    def _there(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something in the loop the store belongs to, and wait for it."""
-        try:
-            same_loop = asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            same_loop = False
-        if same_loop:
-            work.close()
-            raise UsageError(
-                "a call that waits was made in the saver's own event loop",
-                "await graph.ainvoke(...) or saver.aget_tuple(...); for graph.invoke write: with open_saver(...)",
-            )
-        result: T = self._sent(work).result()
-        return result
-
-    def _sent(self, work: Coroutine[Any, Any, T]) -> Any:
-        if self._loop.is_closed():
-            work.close()
-            raise StoreError("the saver is closed", "use it within its `with` block")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-
-class _Encoding:
-    """Writes values of one channel; with the strict serializer, it refuses those that would not come back."""
-
-    def __init__(self, serde: SerializerProtocol, thread: str, channel: str, *, lossy: bool = False) -> None:
-        self._serde, self._thread, self._channel = serde, thread, channel
-        self._strict = isinstance(serde, StrictSerializer) and not lossy
-
-    def __call__(self, value: Any) -> tuple[str, bytes]:
-        where = f"channel {self._channel!r} of thread {self._thread!r}"
-        try:
-            kind, data = self._serde.dumps_typed(value)
-        except Exception as error:
-            raise ValueRefused(f"{where} has a value that cannot be stored: {error}", _CARRIED) from error
-        if self._strict:
-            try:
-                again = self._serde.loads_typed((kind, data))
-            except TypeRefused as error:
-                raise ValueRefused(f"{where} has {error.what}", error.cure) from error
-            except Exception as error:
-                raise ValueRefused(f"{where} has {error}", _CARRIED) from error
-            if not same(value, again):
-                raise ValueRefused(f"{where} has a value that would come back changed: {_brief(again)}", _CARRIED)
-        return kind, data
-
-
-_CARRIED = "keep JSON, bytes, dates, messages, dataclasses and pydantic models in the state, and name your types"
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
 
 def _names(content: Any) -> bool:
     return isinstance(content, Piece) or (isinstance(content, Part) and content.after is not None)
@@ -486,3 +358,6 @@ def _line(config: RunnableConfig) -> tuple[str, str]:
 
 def _config(thread: str, namespace: str, checkpoint: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread, "checkpoint_ns": namespace, "checkpoint_id": checkpoint}}
+
+
+__all__ = ["LedgerSaver", "ValueRefused"]
