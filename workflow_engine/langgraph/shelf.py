@@ -12,7 +12,7 @@ import operator
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from workflow_engine.ports.checkpoints import Chunks, Ground, Kept, Part, Piece, Placed, Scalar
 
@@ -22,14 +22,6 @@ _LINES = 4096
 _BYTES = 64 << 20
 
 Encode = Callable[[Any], tuple[str, bytes]]
-
-
-class Serializer(Protocol):
-    """What LangGraph asks of a serializer."""
-
-    def dumps_typed(self, obj: Any) -> tuple[str, bytes]: ...
-
-    def loads_typed(self, data: tuple[str, bytes]) -> Any: ...
 
 
 @dataclass(frozen=True)

@@ -77,9 +77,8 @@ class Workshop:
         if self.ear is None or self.ear.done():
             self.ear = asyncio.create_task(self._hear(), name="letters from other processes")
         shelf = SHELF.set(live.desk)
-        heard = capture.listen(
-            capture.ear()
-        )  # the streams stay replaced from here on, rather than for each attempt anew
+        # The streams stay replaced from here on, rather than for each attempt anew.
+        heard = capture.listen(capture.ear())
         try:
             await self.executors[executor](live)
             while live.rerouted:  # its time was up, its steps were stopped, and it goes on elsewhere

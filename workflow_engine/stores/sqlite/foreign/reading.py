@@ -11,7 +11,6 @@ from workflow_engine.stores.sqlite.foreign.rows import (
     Line,
     Ref,
     Row,
-    Text,
     checkpoint_of,
     damaged,
     is_piece,
@@ -159,12 +158,6 @@ def past(db: sqlite3.Connection, series: str, scope: str, id: str | None, fields
 def parent_of(db: sqlite3.Connection, at: Line, series: str, id: str) -> str | None:
     row = db.execute(SQL["checkpoint"], (at.key, id)).fetchone()
     return None if row is None else checkpoint_of(row, at, series)[1]
-
-
-def text_at(db: sqlite3.Connection, at: Line, series: str, id: str) -> tuple[str | None, Text] | None:
-    """The parent and the text of a checkpoint."""
-    row = db.execute(SQL["checkpoint"], (at.key, id)).fetchone()
-    return None if row is None else checkpoint_of(row, at, series)[1:]
 
 
 # ------------------------------------------------------------------------------------------------ values
