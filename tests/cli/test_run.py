@@ -307,3 +307,13 @@ def test_a_reader_that_went_away_does_not_end_the_run(write: Write, cli: Cli) ->
         lines.hear(RunId("r"), StepFailed(now, "a", "function", 1, 1, now, 0.1, Failure("a", "error", "x")))
         assert lines.board.rows["a"].standing == "failed"
         os.dup2(os.open(os.devnull, os.O_WRONLY), written)  # so that closing can flush
+
+
+def test_runs_are_searched_and_the_next_page_is_one_of_the_same_list(write: Write, cli: Cli) -> None:
+    write("greet.py", GREET)
+    first, second = (str(cli("run", "greet.py", "name=Ada", "--json").json["run"]) for _ in range(2))
+    listed = cli("runs", "--search", "REE", "-n", "1")
+    assert second in listed.out
+    assert f"workflow runs --search REE --before {second}" in listed.err
+    assert [each["run"] for each in cli("runs", "--search", first[2:], "--json").json] == [first]
+    assert "no run is like that" in cli("runs", "--search", "nobody").err

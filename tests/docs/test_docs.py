@@ -223,4 +223,4 @@ def test_the_table_of_commands_has_every_command_and_no_other() -> None:
         Page("docs/running.md").path.read_text(encoding="utf-8").partition("| command | does |")[2].partition("\n\n")[0]
     )
     told = {name for each in re.findall(r"^\| `workflow ([a-z|\\]+)", table, re.M) for name in each.split("\\|")}
-    assert told == {each.name for each in (*app.registered_commands, *app.registered_groups)}
+    assert told == {each.name for each in app.registered_commands} | {each.name for each in app.registered_groups}

@@ -67,3 +67,6 @@ async def test_runs_are_listed_page_by_page(served: Served) -> None:
     rest = (await served.client.get("/api/runs", params={"limit": 3, "before": first["next"]})).json()
     assert [each["run"] for each in rest["items"]] == begun[1::-1]
     assert rest["next"] is None
+    for part, names in ((begun[2][3:], [begun[2]]), ("RDE", begun[::-1]), ("tea", [])):
+        answered = await served.client.get("/api/runs", params={"q": part})
+        assert [each["run"] for each in answered.json()["items"]] == names

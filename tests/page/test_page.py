@@ -263,10 +263,19 @@ def test_runs_are_filtered_searched_and_said_to_strangers_only_with_a_token(
 ) -> None:
     visitor = visit(flows, "dark")
     page = visitor.page
+    begun = page.request.post(
+        f"{flows.place}api/workflows/survey/runs",
+        data={"inputs": {"topic": "Tea"}},
+        headers={"origin": flows.place.rstrip("/")},
+    )
+    assert begun.status == 201, begun.text()
     page.keyboard.press("/")
     expect(page.locator("#search")).to_be_focused()
     page.keyboard.type("zzzz")
     expect(page.locator(".empty")).to_have_text("No run is like that.")
+    page.locator("#search").fill("URVE")
+    expect(page.locator("tbody tr")).not_to_have_count(0)
+    expect(page.locator("tbody tr", has_not_text="survey")).to_have_count(0)
     page.locator("#search").fill("")
     page.get_by_label("Status").select_option("cancelled")
     expect(page.locator(".empty")).to_be_visible()

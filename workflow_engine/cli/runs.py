@@ -32,6 +32,9 @@ def runs(
         str | None, typer.Option("--workflow", metavar="NAME", help="only runs of this workflow")
     ] = None,
     status: Annotated[StatusName | None, typer.Option("--status", help="only runs with this status")] = None,
+    search: Annotated[
+        str, typer.Option("--search", metavar="TEXT", help="only with this in the id or the workflow's name")
+    ] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="at most so many")] = 20,
     before: Annotated[str | None, typer.Option("--before", metavar="RUN", help="the page after this run")] = None,
     children: Annotated[bool, typer.Option("--children", help="also those that do a subflow of another")] = False,
@@ -43,29 +46,45 @@ def runs(
     from workflow_engine.cli.typed import typed
     from workflow_engine.cli.voice import emit, emit_json, point, say
 
-    listed = run_loop(_listed(workflow, status, limit, before, store, children))
+    listed = run_loop(_listed(workflow, status, search, limit, before, store, children))
     if json:
         emit_json([_document(each) for each in listed])
     elif listed:
         for text in _lines(listed):
             emit(text)
     else:
-        say("no run is like that" if workflow or status or before else "there is no run yet")
+        say("no run is like that" if workflow or status or search or before else "there is no run yet")
     if not listed:
         point(("begin", typed("run", "TARGET", store=store)))
         return
-    more = [("more", typed("runs", "--before", listed[-1].run, store=store))] if len(listed) == limit else []
+    # The next page is one of the same list.
+    picked = [
+        word
+        for each in (("--workflow", workflow), ("--status", status), ("--search", search))
+        if each[1]
+        for word in each
+    ]
+    same = [*map(str, picked), *(["--children"] if children else [])]
+    more = [("more", typed("runs", *same, "--before", listed[-1].run, store=store))] if len(listed) == limit else []
     point(*more, ("look", typed("show", listed[0].run, store=store)))
 
 
 async def _listed(
-    workflow: str | None, status: str | None, limit: int, before: str | None, store: Path | None, children: bool
+    workflow: str | None,
+    status: str | None,
+    search: str,
+    limit: int,
+    before: str | None,
+    store: Path | None,
+    children: bool,
 ) -> list[Listed]:
     from workflow_engine.cli.opening import reading
 
     async with reading(store) as engine:
         after = None if before is None else await engine.find(before)
-        page = await engine.runs(workflow=workflow, status=status, limit=limit, before=after, children=children)
+        page = await engine.runs(
+            workflow=workflow, status=status, search=search, limit=limit, before=after, children=children
+        )
         return await engine.as_they_stand(page)
 
 

@@ -37,14 +37,14 @@ async def listed(
     request: Request,
     status: StatusName | None = None,
     workflow: Annotated[str | None, Query(max_length=200)] = None,
-    q: Annotated[str, Query(max_length=200, description="the beginning of a run's id")] = "",
+    q: Annotated[str, Query(max_length=200, description="part of a run's id, or of its workflow's name")] = "",
     before: Annotated[str | None, Query(max_length=200, description="the run after which the page begins")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> dict[str, Any]:
     """A page of runs, newest first."""
     engine = desk_of(request).engine
     found = await engine.runs(
-        workflow=workflow, status=status, limit=limit + 1, before=None if before is None else RunId(before), prefix=q
+        workflow=workflow, status=status, limit=limit + 1, before=None if before is None else RunId(before), search=q
     )
     page = await engine.as_they_stand(found[:limit])
     return {

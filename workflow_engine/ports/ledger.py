@@ -112,7 +112,8 @@ class Listed:
 class Page:
     """Which runs to list: newest first, `before` a run for the next page. None means any.
 
-    Those that lie within others are among them only if `children` says so.
+    Those that lie within others are among them only if `children` says so. `search` is a part of a run's id or of its
+    workflow's name; letters from A to Z fit in either case.
     """
 
     workflow: str | None = None
@@ -120,8 +121,23 @@ class Page:
     limit: int = 50
     before: RunId | None = None
     prefix: str = ""
+    search: str = ""
     children: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def found_in(search: str, *names: str) -> bool:
+    """Whether one of these names holds what is searched for.
+
+    >>> found_in("SHIP", "a1b2", "ship"), found_in("hip2", "a1b2", "ship")
+    (True, False)
+    """
+    return any(lowered(search) in lowered(each) for each in names)
+
+
+def lowered(text: str) -> str:
+    """The text with small letters from A to Z, and every other as it is: what SQLite's own `lower` makes of it."""
+    return "".join(each.lower() if each.isascii() else each for each in text)
 
 
 class Ledger(Queue, Topics, Protocol):

@@ -27,7 +27,7 @@ export function Runs() {
         <option value="">any</option>${STATUSES.map((each) => html`<option value=${each}>${each}</option>`)}</select></label>
       <label>Workflow <select value=${query.get("workflow") ?? ""} onChange=${(event) => filter({ workflow: event.currentTarget.value })}>
         <option value="">any</option>${[...new Set([...workflows.value.map((each) => each.name), query.get("workflow")].filter(Boolean))].map((each) => html`<option value=${each}>${each}</option>`)}</select></label>
-      <label class="grow">Search <input id="search" type="search" placeholder="the beginning of a run's id" value=${query.get("q") ?? ""}
+      <label class="grow">Search <input id="search" type="search" placeholder="part of an id or of a workflow's name" value=${query.get("q") ?? ""}
         onInput=${(event) => filter({ q: event.currentTarget.value.trim() })} /></label>
     </div>
     <${Trouble} problem=${problem} />

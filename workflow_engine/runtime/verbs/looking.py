@@ -41,13 +41,14 @@ class Looking:
         limit: int = 50,
         before: RunId | None = None,
         prefix: str = "",
+        search: str = "",
         children: bool = False,
     ) -> list[Listed]:
         """A page of runs, newest first; those that lie within others only with `children`.
 
-        `prefix` is the beginning of their ids.
+        `prefix` is the beginning of their ids, `search` a part of their ids or of their workflows' names.
         """
-        page = Page(workflow, status, limit, before, prefix, children=children)
+        page = Page(workflow, status, limit, before, prefix, search, children)
         return list(await self._shop.ledger.runs(page))
 
     async def as_they_stand(self, listed: Sequence[Listed]) -> list[Listed]:

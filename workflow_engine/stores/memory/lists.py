@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from workflow_engine.ports.ledger import Listed, Page
+from workflow_engine.ports.ledger import Listed, Page, found_in
 from workflow_engine.ports.queue import Queued
 from workflow_engine.record.ids import RunId
 from workflow_engine.stores.memory.shelf import Shelf
@@ -22,7 +22,11 @@ class Lists(Shelf):
         listed = [self._listed(run) for run in newest if run.startswith(page.prefix)]
         listed = [each for each in listed if page.children or each.within is None]
         fits = [
-            each for each in listed if page.workflow in (None, each.workflow) and page.status in (None, each.status)
+            each
+            for each in listed
+            if page.workflow in (None, each.workflow)
+            and page.status in (None, each.status)
+            and found_in(page.search, each.run, each.workflow)
         ]
         return fits[: page.limit]
 

@@ -2,8 +2,9 @@
 
 A list has no count to be checked against, so a run that a damaged page has lost could go unnoticed. The list of all
 runs is therefore compared with an index beside the table, and what only the index knows is listed as damaged. A list
-that is narrowed by a workflow or by a status, `find`, `unfinished` and `queued` rest on one index each, and may miss
-what it has lost: that is seen in the list of all runs, by the run's whole id, and by `workflow store check`.
+that is narrowed by a workflow, a status or a search, `find`, `unfinished` and `queued` rest on the table or one index
+alone, and may miss what it has lost: that is seen in the list of all runs, by the run's whole id, and by `workflow
+store check`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from itertools import islice
 from typing import get_args
 
 from workflow_engine.errors import RunNotFound, StoreDamaged
-from workflow_engine.ports.ledger import Listed, Page
+from workflow_engine.ports.ledger import Listed, Page, found_in, lowered
 from workflow_engine.ports.queue import Queued
 from workflow_engine.record.ids import WITHIN, RunId
 from workflow_engine.record.run import Status
@@ -40,11 +41,14 @@ def runs(db: sqlite3.Connection, page: Page) -> list[Listed]:
         before = found[0]
     status = None if page.status == "damaged" else page.status
     query = "page_of_runs"
-    if status is not None:
+    if page.search:
+        query = "page_of_runs_found"
+    elif status is not None:
         query = "page_of_runs_with_status"
     elif page.workflow is not None and page.status is None:
         query = "page_of_runs_of_workflow"
     values = {"before": before, "status": status, "workflow": page.workflow, "children": page.children}
+    values["search"] = lowered(page.search)
     try:
         if query == "page_of_runs":
             return _complete(db, page, before, db.execute(SQL[query], values))
@@ -86,6 +90,7 @@ def _fitting(page: Page, each: Iterable[Listed]) -> list[Listed]:
         if page.status in (None, run.status)
         and page.workflow in (None, run.workflow)
         and run.run.startswith(page.prefix)
+        and found_in(page.search, run.run, run.workflow)
         and (page.children or run.within is None)
     )
     return list(islice(fits, page.limit))

@@ -109,6 +109,18 @@ WHERE workflow = :workflow AND key < :before AND (:children OR NOT EXISTS (
 ))
 ORDER BY key DESC;
 
+-- name: page_of_runs_found
+SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text,
+    EXISTS (SELECT 1 FROM letters WHERE letters.run = runs.key AND letters.taken IS NULL) AS letters,
+    (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
+FROM runs
+WHERE key < :before AND (instr(lower(id), :search) OR instr(lower(workflow), :search))
+    AND (:status IS NULL OR status = :status) AND (:workflow IS NULL OR workflow = :workflow)
+    AND (:children OR NOT EXISTS (
+        SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id
+    ))
+ORDER BY key DESC;
+
 -- Read from an index alone: what it says is there and the table does not show was lost.
 -- name: keys_with_status
 SELECT key FROM runs INDEXED BY runs_by_status WHERE status = ? AND key >= ? AND key < ?;

@@ -42,7 +42,7 @@ class ListsContract:
         await ledger.send(tale.answer())
         assert [each.letters for each in await ledger.runs(Page())] == [True]
 
-    async def test_runs_are_listed_by_workflow_status_and_prefix(self, ledger: Ledger) -> None:
+    async def test_runs_are_listed_by_workflow_status_prefix_and_search(self, ledger: Ledger) -> None:
         for name, workflow in (("aa1", "ship"), ("aa2", "night"), ("ab1", "ship")):
             tale = Tale(name, workflow=workflow)
             fence = await ledger.create(tale.begun())
@@ -57,6 +57,12 @@ class ListsContract:
         assert await listed(Page(workflow="ship", status="waiting")) == ["ab1"]
         assert await listed(Page(prefix="aa")) == ["aa2", "aa1"]
         assert await listed(Page(workflow="ship", before=RunId("ab1"))) == ["aa1"]
+        assert await listed(Page(search="HIP")) == ["ab1", "aa1"]
+        assert await listed(Page(search="a2")) == ["aa2"]
+        assert await listed(Page(search="a", limit=2)) == ["ab1", "aa2"]
+        assert await listed(Page(search="i", status="waiting", before=RunId("ab1"))) == ["aa2"]
+        assert await listed(Page(search="a1", workflow="night")) == []
+        assert await listed(Page(search="%")) == []
         assert await listed(Page(status="damaged")) == []
 
     async def test_runs_within_others_are_listed_and_found_only_where_they_are_meant(self, ledger: Ledger) -> None:
