@@ -32,6 +32,19 @@ class Difference:
     hint: str | None = None
 
 
+def differs(
+    moment: Moment,
+    kind: Kind,
+    what: str,
+    recorded: Any,
+    now: Any,
+    changes: tuple[Change, ...] = (),
+    hint: str | None = None,
+) -> Difference:
+    """What comes out otherwise at a moment."""
+    return Difference(moment.step, moment.node, moment.visit, kind, what, recorded, now, changes, hint)
+
+
 @dataclass(frozen=True)
 class Retaken:
     """One step that was taken again: `ran` anew, or as `recorded`."""
