@@ -164,3 +164,9 @@ plain = st.recursive(
 def test_decode_undoes_encode(value: Any) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(JsonValue)
     assert decode(adapter, encode(adapter, value, "x")) == value
+
+
+def test_a_value_of_another_type_is_told_by_its_type_alone() -> None:
+    with pytest.raises(BadWrite, match=r"wrote 'text': Input should be a valid string, not a dict") as caught:
+        encode(TypeAdapter(str), {"text": "a secret"}, "shout wrote 'text'")
+    assert "secret" not in str(caught.value)

@@ -19,7 +19,7 @@ async def run(node: Human[Any, Any], scene: Scene) -> Ask:
     question = await call(node.body, await arguments(scene, node.signature.parameters))
     if not isinstance(question, Question):
         raise StepError(
-            f"{node.name} returned a {type(question).__name__}",
+            f"{node.name} returned a {type(question).__name__}, not a Question",
             "return Question('...') from a @human node",
             retryable=False,
         )

@@ -110,12 +110,14 @@ def _within_64_bits(digits: str) -> int:
 
 
 def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = error.errors(include_url=False)[0]
     parts = [str(part) for part in first["loc"]]
     # The place of a nesting without end is a page of zeros.
     where = ".".join(parts if len(parts) <= 12 else [*parts[:6], "…", parts[-1]])
     more = error.error_count() - 1
-    return f"{where + ': ' if where else ''}{first['msg']}{f' (and {more} more)' if more else ''}"
+    # What was given is told by its type alone: a value may be long, or a secret.
+    given = f", not a {type(first['input']).__name__}" if first["type"].endswith("_type") else ""
+    return f"{where + ': ' if where else ''}{first['msg']}{given}{f' (and {more} more)' if more else ''}"
 
 
 def _gist(error: BaseException) -> str:

@@ -133,6 +133,10 @@ def _too_early(table: _Table, name: str, read: Read) -> Iterator[Finding]:
     path = _path_without(table, flow, read.field, name)
     what = f"reads '{read.field}' before every path has written it ({shown(path)})"
     default = table.fields[read.field].default
+    if read.type is inspect.Parameter.empty:
+        cure = f"give the parameter its type: `{read.field}: {called(table.fields[read.field].type)}`"
+        yield table.graph.finding("W402", name, what, cure)
+        return
     takes = f"`{read.field}: {called(read.type)} | None`" if default is None else f"a type its default {default!r} fits"
     yield table.graph.finding("W402", name, what, f"write it earlier, or take {takes}")
 

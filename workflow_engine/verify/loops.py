@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 
 from workflow_engine.verify.course import Course
 from workflow_engine.verify.finding import Finding
-from workflow_engine.verify.graph import Graph, is_count
+from workflow_engine.verify.graph import Arc, Graph, is_count
 from workflow_engine.verify.paths import Reach, ending, loops, shown, traps
 
 
@@ -42,7 +43,7 @@ def ends(course: Course) -> Iterator[Finding]:
         if course.walk is not None and course.walk.longest is not None:
             continue  # counting shows that the run never goes round
         what = f"a loop has no bound: {shown(loop)}"
-        yield graph.finding("W301", loop[0], what, f"{loop[-2]} >> at_most(3, {loop[-1]}, then=...), or ask a @human")
+        yield graph.finding("W301", loop[0], what, f"{_closing(graph, loop, free)}, then=...), or ask a @human")
     lost = (course.reached & ending(course.arcs)) - ending(course.always)
     for trap in traps(course.always, lost):
         if course.walk is not None and not course.walk.stuck:
@@ -50,6 +51,16 @@ def ends(course: Course) -> Iterator[Finding]:
         spent = sorted(arc.edge.key for arc in course.arcs if arc.how == "bounded" and arc.tail in trap)
         what = f"once the bound of {' and '.join(spent)} is spent no path leads to an end"
         yield graph.finding("W306", trap[0], what, "let its `then` lead on to END or FAIL(...)")
+
+
+def _closing(graph: Graph, loop: Sequence[str], arcs: Collection[Arc]) -> str:
+    """The row of a loop to bound: the last that a route's word takes, since another word leads out; else the last."""
+    last = f"{loop[-2]} >> at_most(3, {loop[-1]}"
+    for tail, head in pairwise(loop):
+        for arc in arcs:
+            if (arc.tail, arc.head) == (tail, head) and graph.is_route(tail) and arc.source.outcome is not None:
+                last = f'{tail}["{arc.source.outcome}"] >> at_most(3, {head}'
+    return last
 
 
 def pitfalls(course: Course) -> Iterator[Finding]:
