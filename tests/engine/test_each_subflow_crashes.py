@@ -10,6 +10,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field
 
+from tests.engine.conftest import KeptLedger
+from tests.engine.deaths import die_at_every_write
 from workflow_engine import (
     END,
     FAIL,
@@ -28,8 +30,7 @@ from workflow_engine import (
 )
 from workflow_engine.errors import StoreDamaged
 from workflow_engine.record.ids import RunId
-from workflow_engine.stores.memory import MemoryLedger
-from workflow_engine.testing import Crashed, FakeClock, SeededMint, crash_after
+from workflow_engine.testing import Crashed, crash_after
 
 done: list[str] = []
 
@@ -39,11 +40,6 @@ def _forget() -> Iterator[None]:
     done.clear()
     yield
     done.clear()
-
-
-class KeptLedger(MemoryLedger):
-    async def close(self) -> None:
-        pass
 
 
 class Bill(State):
@@ -114,37 +110,6 @@ COLLECTED = flow("collected", "found", "collect")
 SKIPPED = flow("skipped", "invoices", "skip", at_once=1)
 
 
-async def life(engine: Engine, made: Any, carts: list[str], answer: str) -> None:
-    """All that anybody does with one run; whatever was done already is left as it is."""
-    if not (runs := await engine.runs(workflow=made.name)):
-        view = await engine.run(made, carts=carts)
-        root = view.id
-    else:
-        root = runs[0].run
-        await engine.recover()
-    for _ in range(len(carts)):
-        for asked in await engine.inbox():
-            await engine.answer(asked.question.id, answer, by="ana")
-        await engine.recover()
-    view = await engine.get(root)
-    if view.status == "waiting" or view.reason == "answered":
-        raise AssertionError(f"{view.status} {view.reason}")
-
-
-async def ends(ledger: MemoryLedger, made: Any) -> dict[str, Any]:
-    """How each run ended: its status, its state and the steps it committed."""
-    found: dict[str, Any] = {}
-    async with Engine.connect("unused", ledger=ledger, workflows=[made], clock=FakeClock()) as engine:
-        for run in list(ledger._boxes):
-            view = await engine.get(run)
-            steps = [(each.node, each.visit, each.status, each.items) for each in view.history.steps]
-            found[run] = (view.status, view.values, sorted(steps, key=str))
-            assert view.run.status in ("succeeded", "failed"), (run, view.status)
-            assert view.run.entered == {} or view.status == "failed"
-            assert await ledger.letters(run) == []
-    return found
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "carts", "answer"),
@@ -159,37 +124,9 @@ async def ends(ledger: MemoryLedger, made: Any) -> dict[str, Any]:
 async def test_a_death_at_any_write_changes_nothing_about_the_end(
     made: Any, carts: list[str], answer: str, executor: str
 ) -> None:
-    def engine(ledger: Any) -> Any:
-        mint = SeededMint(1)
-        return Engine.connect(
-            "unused", ledger=ledger, workflows=[made], clock=FakeClock(), mint=mint, executor=executor
-        )
-
-    calm = KeptLedger()
-    async with engine(calm) as one:
-        await life(one, made, carts, answer)
-    expected = await ends(calm, made)
-    assert len(expected) == 4
-    number, crashed = 0, True
-    while crashed:
-        number += 1
-        for when in ("before", "after"):
-            done.clear()
-            kept = KeptLedger()
-            dying = crash_after(kept, number, when=when)
-            crashed = False
-            try:
-                async with engine(dying) as one:
-                    await dying.until_crash(life(one, made, carts, answer))
-            except Crashed:
-                crashed = True
-            kept.abandon()
-            async with engine(kept) as one:
-                await life(one, made, carts, answer)
-            assert await ends(kept, made) == expected, (number, when)
-            limit = 2 if crashed else 1
-            assert all(done.count(each) <= limit for each in done), (number, when, done)
-    assert number > 12
+    runs, writes = await die_at_every_write(made, done, answer, len(carts), executor=executor, carts=carts)
+    assert runs == 4
+    assert writes > 12
 
 
 async def test_items_that_are_done_never_run_again_and_those_in_hand_go_on_where_they_were() -> None:

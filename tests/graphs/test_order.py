@@ -9,17 +9,12 @@ from typing import Any
 import pytest
 
 from graphs.order import order
+from tests.engine.conftest import KeptLedger
 from workflow_engine import Engine, verify
-from workflow_engine.stores.memory import MemoryLedger
 from workflow_engine.testing import Crashed, FakeClock, SeededMint, crash_after
 
 INPUTS: dict[str, Any] = json.loads(Path("graphs/order.json").read_text(encoding="utf-8"))
 DESKS = [{"item": "desk", "count": 2, "cents": 400_00}]
-
-
-class KeptLedger(MemoryLedger):
-    async def close(self) -> None:
-        pass
 
 
 @pytest.fixture

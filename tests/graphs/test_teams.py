@@ -119,14 +119,10 @@ async def test_a_ticket_is_deployed_with_a_persons_word_alone(
         assert (view.status, view.state.report, len(yard.lines())) == ("succeeded", report, count)
 
 
-class Kept(MemoryLedger):
-    """A ledger that outlives an engine."""
-
-
 @pytest.mark.parametrize("at", range(6, 17, 2))
 async def test_killed_on_its_way_a_ticket_is_deployed_once(tmp_path: Path, at: int) -> None:
     yard, resources = _yard(tmp_path)
-    kept = Kept()
+    kept = MemoryLedger()
     dying = crash_after(kept, at)
     async with playing(ticket, ledger=dying, resources=resources) as engine:
         with suppress(Crashed):
