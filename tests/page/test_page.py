@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import COMMAND, ROOT, Serving, Visitor
+from workflow_engine.draw.palette import DARK, LIGHT
 from workflow_engine.http.tail import snake
 from workflow_engine.record.events import Event
 
@@ -58,6 +59,21 @@ def test_the_page_has_no_script_and_no_style_within_and_names_no_other_host() ->
             assert not re.search(r"https?://(?!www\.w3\.org)", text), each
             if each.suffix == ".html":
                 assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*src=)", text), each
+
+
+def test_the_page_has_the_colours_of_pictures_for_every_status() -> None:
+    told = dict(
+        re.findall(r"--([a-z-]+): light-dark\((#\w{6}, #\w{6})\)", (PAGE / "page.css").read_text(encoding="utf-8"))
+    )
+    for status, tone in LIGHT.statuses.items():
+        if status != "not reached":
+            dark = DARK.statuses[status]
+            for name, one, other in (
+                ("ground", tone.fill, dark.fill),
+                ("line", tone.border, dark.border),
+                ("ink", tone.title, dark.title),
+            ):
+                assert told[f"{status}-{name}"] == f"{one}, {other}", f"{status} {name}"
 
 
 def files() -> Iterator[Path]:
