@@ -226,3 +226,19 @@ def test_a_word_that_is_none_of_an_options_is_refused_in_our_words(kept: str, cl
 
 def test_a_card_that_a_picture_does_not_have_is_wrong_usage(kept: str, cli: Cli) -> None:
     refused(cli("draw", "@last", "--focus", "gret"), 2, "no card of the picture is named 'gret'", "did you mean greet?")
+
+
+def test_no_file_is_offered_that_would_then_be_refused(
+    write: Write, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "within").mkdir()
+    (tmp_path / "outside.py").write_text("")
+    monkeypatch.chdir(tmp_path / "within")
+    told = cli("check", "../outsid.py")
+    refused(told, 2, "there is no ../outsid.py here")
+    assert "outside.py" not in told.err
+
+
+def test_inputs_that_are_no_object_or_no_pair_are_told_in_the_words_of_this_workflow(kept: str, cli: Cli) -> None:
+    refused(cli("run", "greet.py", "Ada"), 2, "'Ada' is no field=value", "write it like name='some words'")
+    refused(cli("run", "greet.py", "-i", "[]"), 2, "-i holds a JSON list, not an object")

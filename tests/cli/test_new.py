@@ -198,3 +198,10 @@ def test_a_picture_nobody_can_draw_is_told_before_the_run(
     assert refused.code == 2
     assert "fruit.jpeg has no suffix of a picture" in refused.err
     assert not Path("checkpoints").exists()
+
+
+def test_where_there_is_no_pytest_its_installation_is_told(
+    folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow_engine.cli.new.find_spec", lambda name: None)
+    assert "pip install pytest && pytest test_hello.py" in cli("new", "hello").err

@@ -85,21 +85,21 @@ def _read(workflow: Workflow[Any], pairs: Sequence[str], documents: Sequence[str
         field = _field(workflow, name, problems)
         if field is not None:
             _take(field, given, plain, typed, problems)
-    for name, text in split_pairs(pairs).items():
+    for name, text in split_pairs(pairs, next(iter(workflow.fields), "field")).items():
         field = _field(workflow, name, problems)
         if field is not None:
             _take_text(field, text, plain, typed, problems)
     return Inputs(plain, typed), problems
 
 
-def split_pairs(pairs: Sequence[str]) -> dict[str, str]:
-    """field=value words as a table. Raises InputError for a word without `=` and a field given twice."""
+def split_pairs(pairs: Sequence[str], field: str = "field") -> dict[str, str]:
+    """field=value words as a table. Raises InputError, with `field` as its example: no `=`, or a field given twice."""
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         name = name.strip()
         if not equals or not name:
-            raise InputError(f"{line(pair, 60)!r} is no field=value", "write it like request='add a tax report'")
+            raise InputError(f"{line(pair, 60)!r} is no field=value", f"write it like {field}='some words'")
         if name in found:
             raise InputError(f"{name} is given twice", "give each field once")
         found[name] = text
@@ -161,7 +161,7 @@ def read_document(text: str) -> tuple[str, Any]:
 def _content(text: str) -> tuple[str, str]:
     if text in ("-", "@-"):
         return "standard input", sys.stdin.read(_LARGEST)
-    if text.startswith("{"):
+    if text.startswith(("{", "[")):  # a list is no object, and is told so
         return "-i", text
     path = Path(text.removeprefix("@"))
     try:

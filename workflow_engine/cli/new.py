@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,9 @@ def new(
     if kept:
         say(f"{_SETTINGS} is there already and stays as it is")
     offline = ("--model", "offline") if any(path.suffix == ".toml" and path.name != _SETTINGS for path in files) else ()
-    point(("test", f"pytest test_{name}.py"), ("run", typed("run", f"{name}.py", *offline)))
+    # What tests need is not what runs need: an environment of runs alone has no pytest.
+    pytest = "pytest" if find_spec("pytest") else "pip install pytest && pytest"
+    point(("test", f"{pytest} test_{name}.py"), ("run", typed("run", f"{name}.py", *offline)))
 
 
 def texts_of(template: Template) -> dict[str, str]:

@@ -75,7 +75,9 @@ def _candidates(path: str, root: Path) -> Iterable[Path]:
 def _unknown(path: str, root: Path) -> TargetError:
     folder = root / path
     here = folder if _is_folder(folder) else folder.parent
-    known = sorted({*_files(root / GRAPHS, root), *(_files(here, root) if here.is_relative_to(root) else ())})
+    known = sorted(
+        {*_files(root / GRAPHS, root), *(_files(here, root) if here.resolve().is_relative_to(root.resolve()) else ())}
+    )
     stem = Path(path.removesuffix(".py").replace(".", "/")).name
     near = near_names(path, known) or near_names(stem, known, key=lambda each: Path(each).stem)
     what = f"{path} is a folder" if _is_folder(folder) else f"there is no {path} here"

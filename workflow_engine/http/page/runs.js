@@ -32,7 +32,7 @@ export function Runs() {
     </div>
     <${Trouble} problem=${problem} />
     ${page && (page.items.length ? html`<div class="scroll"><table><caption class="unseen">runs, newest first</caption>
-      <thead><tr><th scope="col">run</th><th scope="col">workflow</th><th scope="col">status</th><th scope="col" class="right">steps</th><th scope="col" class="right">cost</th><th scope="col">began</th><th scope="col">last word</th></tr></thead>
+      <thead><tr><th scope="col">run</th><th scope="col">workflow</th><th scope="col">status</th><th scope="col" class="right">steps</th><th scope="col" class="right">cost</th><th scope="col">began</th><th scope="col">changed</th></tr></thead>
       <tbody>${page.items.map((each) => html`<tr key=${each.run} class="goes" onClick=${(event) => { if (!event.target.closest("a")) go(link("runs", each.run)); }}>
         <th scope="row"><a href=${link("runs", each.run)}><code>${each.run}</code></a>${each.parent && html` <span class="quiet">fork</span>`}</th><td>${each.workflow}</td>
         <td><${Status} run=${each} /></td><td class="right">${each.steps}</td><td class="right">${cost(each.cost)}</td>
