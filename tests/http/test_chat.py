@@ -110,7 +110,13 @@ async def test_a_reconnect_goes_on_behind_what_was_seen_and_begins_nothing(tmp_p
         seen = next(each.seq for each in journal if getattr(each.event, "call", "") == "t.call_1")
         again = told(await ask(served.client, "Where is parcel 17?", headers={"Last-Event-ID": f"{run}:{seen}"}))
         runs = (await served.client.get("/api/runs")).json()["items"]
-    assert [name for name, _, _ in again] == ["run_started", "tool_started", "tool_completed", "run_completed"]
+    assert [name for name, _, _ in again] == [
+        "run_started",
+        "text_dropped",
+        "tool_started",
+        "tool_completed",
+        "run_completed",
+    ]
     assert again[-1][1] == first[-1][1]
     assert len(runs) == 1
 

@@ -42,7 +42,7 @@ class Visitor:
     """A page that is open, and everything that must not have happened on it."""
 
     page: Page
-    serving: Serving
+    place: str
     errors: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ class Visitor:
                 self.errors.append(f"{message.type}: {message.text}")
 
         def requested(request: Request) -> None:
-            if not request.url.startswith((self.serving.place, "data:")):
+            if not request.url.startswith((self.place, "data:")):
                 self.strangers.append(request.url)
 
         self.page.on("console", console)
@@ -128,7 +128,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
             viewport={"width": 1280, "height": 800}, color_scheme="dark" if scheme == "dark" else "light"
         )
         context.set_default_timeout(PATIENCE * 1000)
-        visitor = Visitor(context.new_page(), serving)
+        visitor = Visitor(context.new_page(), serving.place)
         visitor.watch()
         visitor.page.goto(serving.address)
         visitor.page.wait_for_selector("#heading")

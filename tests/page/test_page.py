@@ -341,7 +341,7 @@ def go(page: Page, place: str) -> None:
 
 def state_of(visitor: Visitor) -> dict[str, Any]:
     run = visitor.page.locator(".run-head code").inner_text()
-    answer = visitor.page.request.get(f"{visitor.serving.place}api/runs/{run}")
+    answer = visitor.page.request.get(f"{visitor.place}api/runs/{run}")
     found: dict[str, Any] = json.loads(answer.text())["state"]
     return found
 

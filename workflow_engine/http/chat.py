@@ -2,7 +2,8 @@
 
 It is a GET, as browsers' EventSource knows no other, and it begins something. So a browser's own session may ask for it
 only from a page of this very server, never ahead of time; and it is counted among the writes. What a stream tells is
-read off the run's journal: a reconnect goes on behind the last event that was seen, and begins nothing.
+read off the run's journal: a reconnect goes on behind the last event that was seen, and begins nothing. The pieces of
+an answer are in no journal: they are kept until the run ends, and a reconnect is told all of them anew.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ async def say(
     caller = caller_of(request)
     spoken = _spoken(request, workflow)
     run, after = _seen(request.headers.get("last-event-id", ""))
+    again = run is not None
     if run is not None:
         if (await desk.engine.get(run)).run.workflow != spoken.name:
             raise RunNotFound(f"no run {run} of {spoken.name}", "send the message without Last-Event-ID")
@@ -63,7 +65,8 @@ async def say(
         label = desk.labels.get(spoken.name)
         name = caller.principal.name
         run = await desk.engine.say(spoken, query, label, session=session, message=message, by=name)
-    talk = _Talk(desk, spoken, run, session)
+    desk.tails.keep(run)
+    talk = _Talk(desk, spoken, run, session, again)
     return stream(desk, lambda: talk.lines(after))
 
 
@@ -101,16 +104,19 @@ def _seen(last: str) -> tuple[RunId | None, int]:
 
 @dataclass(eq=False)
 class _Talk:
-    """What one stream tells of a run. `begun` are the uses of tools that were told."""
+    """What one stream tells of a run. `begun` are the uses of tools that were told; it is not the first if `again`."""
 
     desk: Desk
     workflow: Workflow[Any]
     run: RunId
     session: str
+    again: bool
     begun: set[str] = field(default_factory=set)
 
     async def lines(self, after: int) -> AsyncIterator[Line | None]:
         yield self._line("run_started", {"run": self.run, "session": self.session}, after)
+        if self.again:  # of the pieces of an answer nobody knows which arrived
+            yield self._line("text_dropped", {}, None)
         coming: Any = self.desk.tails.of(self.run, after)
         async with aclosing(coming):
             async for line in coming:
@@ -119,6 +125,7 @@ class _Talk:
                     continue
                 data = json.loads(line.data)
                 if line.event == "status" and data["status"] in ("succeeded", "failed", "cancelled"):
+                    self.desk.tails.forget(self.run)
                     yield self._end(await self.desk.engine.get(self.run))
                     return
                 for event, said in self._heard(line.event, data):

@@ -38,6 +38,8 @@ BREATH = 15.0
 """Seconds after which a silent stream says that it is alive."""
 RING = 1_000
 """Lines of a run that lie ready."""
+KEPT, PIECES = 200, 10_000
+"""Runs whose answers are kept while they are made, and the pieces of one."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Tails:
         self._engine: Engine | None = None
         self._feeds: dict[RunId, _Feed] = {}
         self._lists: set[asyncio.Event] = set()
+        self._kept: dict[RunId, list[Line]] = {}
         self._task: asyncio.Task[None] | None = None
         self._number = -1
         self.stirred: dict[RunId, int] = {}
@@ -124,9 +127,26 @@ class Tails:
 
     def hear(self, run: RunId, event: Any) -> None:
         """Implements ports.listener.Listener: what is no fact goes to the viewers at once."""
-        feed = self._feeds.get(run)
-        if feed is not None and isinstance(event, Began | Said | Heard):
-            feed.put(Line(snake(type(event).__name__), json.dumps(asdict(event), ensure_ascii=False)))
+        feed, kept = self._feeds.get(run), self._kept.get(run)
+        if (feed is None and kept is None) or not isinstance(event, Began | Said | Heard):
+            return
+        line = Line(snake(type(event).__name__), json.dumps(asdict(event), ensure_ascii=False))
+        if feed is not None:
+            feed.put(line)
+        if kept is not None and isinstance(event, Heard) and event.piece["item"] in ("delta", "broken_off"):
+            kept.append(line)
+            if len(kept) > PIECES:
+                self.forget(run)
+
+    def keep(self, run: RunId) -> None:
+        """From now on keep the pieces of what a run's agents say, whether anybody looks on or not."""
+        while len(self._kept) >= KEPT and run not in self._kept:
+            self.forget(next(iter(self._kept)))
+        self._kept.setdefault(run, [])
+
+    def forget(self, run: RunId) -> None:
+        """Nobody comes back for the pieces of a run."""
+        self._kept.pop(run, None)
 
     @property
     def viewers(self) -> int:
@@ -147,10 +167,12 @@ class Tails:
         """The facts of a run numbered above `after`, then what comes, until it ended; None is a breath.
 
         `status` tells how it stands, at first and whenever that changes without a fact, as when its process dies.
-        `rest` is the last line: nothing will change the run any more.
+        `rest` is the last line: nothing will change the run any more. First of all come the pieces that were kept.
         """
         with await self._looking(run) as feed:
             place, until = feed.count, feed.seq
+            for piece in tuple(self._kept.get(run, ())):  # from here on the ring has what comes
+                yield piece
             told: Line | None = None
             while not self.closing.is_set():
                 bell = feed.bell

@@ -62,15 +62,16 @@ function say(words) {
     tell(words);
     down();
   };
+  const goesOn = () => tell([...questions.values()].some((each) => each.isConnected) ? "Waiting for a person." : "Working…");
   const heard = {
     run_started: ({ run }) => {
+      goesOn();
       if (theirs.querySelector(".of")) return;
       const link = made("a", "", "its run");
       link.href = `./#/runs/${encodeURIComponent(run)}`;
       const of = made("p", "of");
       of.append(link);
       theirs.append(of);
-      tell("Working…");
     },
     text_delta: (data) => { text.textContent += data.text; },
     text_dropped: () => { text.textContent = ""; },
@@ -95,7 +96,7 @@ function say(words) {
       theirs.insertBefore(asks, text);
       tell("Waiting for a person.");
     },
-    question_closed: (data) => { questions.get(data.question)?.remove(); tell("Working…"); },
+    question_closed: (data) => { questions.get(data.question)?.remove(); goesOn(); },
     run_completed: (data) => { text.textContent = data.reply; over(""); },
     error: (data) => { text.textContent = data.message; theirs.classList.add("broken"); over(`The run ${data.status}.`); },
   };
