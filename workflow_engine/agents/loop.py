@@ -19,6 +19,7 @@ from workflow_engine.agents.failover import Line, Now, Standing, utc_now
 from workflow_engine.agents.models import BREAKER, Endpoint
 from workflow_engine.agents.size import Size
 from workflow_engine.agents.speaker import Asking, Said, Speaker, Use
+from workflow_engine.agents.unreadable import unreadable
 from workflow_engine.agents.visit import Visit
 from workflow_engine.ports.agents import AgentAnswer, AgentTask, Held, Role, handing_over
 from workflow_engine.record.usage import Usage
@@ -276,11 +277,7 @@ def _read(text: str) -> tuple[Said, str]:
         text = "".join(each["content"][0]["text"] for each in told["output"])
         return Said(text, uses, Usage(1, told["given"]), items=told["items"]), told["by"]
     except (ValueError, KeyError, TypeError) as error:
-        raise errors.AgentFailed(
-            f"an answer that was kept cannot be read any more: {type(error).__name__}",
-            "fork the run before this step: workflow fork",
-            retryable=False,
-        ) from None
+        raise unreadable(error) from None
 
 
 def chained(*runners: LoopRunner, breaker: Breaker = BREAKER, now: Now = utc_now) -> LoopRunner:

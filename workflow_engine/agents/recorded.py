@@ -11,13 +11,13 @@ from agents.items import TResponseStreamEvent
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputItem, ResponseOutputMessage
 from pydantic import BaseModel, TypeAdapter
 
-from workflow_engine import errors
 from workflow_engine.agents.asked import Asked, portable
 from workflow_engine.agents.models import Endpoint
 from workflow_engine.agents.question import Answered, Question
 from workflow_engine.agents.size import Size
 from workflow_engine.agents.streams import streamed
 from workflow_engine.agents.telling import Telling
+from workflow_engine.agents.unreadable import unreadable
 from workflow_engine.record import usage as record
 
 _OUTPUT: TypeAdapter[list[Any]] = TypeAdapter(list[ResponseOutputItem])
@@ -129,8 +129,4 @@ def _read(text: str) -> tuple[ModelResponse, str]:
         usage = Usage(requests=requests, input_tokens=given, output_tokens=answered, total_tokens=total)
         return ModelResponse(_OUTPUT.validate_python(told["output"]), usage, told["id"]), told.get("by", "")
     except (ValueError, KeyError, TypeError) as error:
-        raise errors.AgentFailed(
-            f"an answer that was kept cannot be read any more: {type(error).__name__}",
-            "fork the run before this step: workflow fork",
-            retryable=False,
-        ) from None
+        raise unreadable(error) from None
