@@ -8,7 +8,7 @@ import { html, useState } from "./ui.js";
 
 export function Waits({ doc, done }) {
   return doc.waits.map((each) => html`<section class="part" key=${`${each.node}:${each.visit}`} aria-label=${`${each.node} waits`}>
-    <p><strong>${each.node}</strong> waits for ${each.on === "signal" ? each.signals.map((one) => one.name).join(each.first ? " or " : ", ") : each.on === "run" ? each.runs.map((one) => html`<a href=${link("runs", one)}>${one}</a> `) : "its time"}${each.until && html`, until <${Moment} at=${each.until} />`}</p>
+    <p><strong>${each.node}</strong> waits for ${each.on === "signal" ? each.signals.map((one) => one.name).join(each.first ? " or " : " and ") : each.on === "run" ? each.runs.map((one) => html`<a href=${link("runs", one)}>${one}</a> `) : "its time"}${each.until && html`, at the latest <${Moment} at=${each.until} />`}</p>
     ${each.came?.length > 0 && html`<p class="quiet">${each.came.join(", ")} came</p>`}
     ${each.trouble && html`<p class="fault">${each.trouble}</p>`}
     ${may("operator") && each.signals.map((one) => html`<${Signal} key=${one.name} run=${doc.run} name=${one.name} schema=${one.schema} done=${done} />`)}</section>`);
