@@ -23,7 +23,6 @@ from workflow_engine.notify import Message, Webhook, courier, signing, webhook, 
 from workflow_engine.ports.clock import Clock
 from workflow_engine.record.events import QuestionAsked
 from workflow_engine.record.notice import Notice, Told
-from workflow_engine.spec.policies import Retry, Wait
 from workflow_engine.stores.sqlite import open_ledger
 from workflow_engine.stores.sqlite.notices import SqliteNotices
 from workflow_engine.testing import kill
@@ -98,9 +97,9 @@ class Dying:
             kill()
 
 
-def ask(store: Path, hooks: Sequence[Hook], clock: Clock, death: Death | None = None, fault: str | None = None) -> None:
+def ask(store: Path, hooks: Sequence[Hook], clock: Clock, death: Death | None = None) -> None:
     """Begin a run that asks, and tell of it."""
-    _born(death, fault)
+    _born(death, None)
     asyncio.run(_ask(store, hooks, clock, death))
 
 
@@ -195,16 +194,6 @@ def _before_it_is_sent() -> None:
     swapped(courier, "message_of", message_of)
 
 
-def whoever_comes_second_succeeds_too() -> None:
-    """Taking and marking compare nothing."""
-    from workflow_engine.stores.sqlite import notices
-
-    def found(db: Any, notice: Notice) -> Notice:
-        return notice
-
-    swapped(notices, "_found", found)
-
-
 def it_is_marked_before_it_is_sent() -> None:
     real = courier.Courier._told
 
@@ -230,55 +219,17 @@ def other_bytes_are_signed() -> None:
     swapped(webhook, "sign", lambda keys, id, at, body: signing.sign(keys, id, at, body + b"\n"))
 
 
-def it_is_tried_for_ever() -> None:
-    Retry.after = lambda *_: Wait(timedelta(seconds=1))  # type: ignore[method-assign]
-
-
 def a_death_is_for_good() -> None:
     """What somebody took is taken, whether they live or not."""
     courier.Courier._lease = lambda *_: timedelta(days=3650)  # type: ignore[method-assign]
 
 
-def takings_are_not_counted() -> None:
-    courier.Courier._is_hopeless = lambda *_: False  # type: ignore[method-assign]
-
-
-def the_lease_is_not_looked_at_again() -> None:
-    real = courier.Courier._told
-
-    async def told(self: courier.Courier, notices: Any, notice: Notice) -> None:
-        clock, self._clock = self._clock, _Standing(notice)
-        try:
-            await real(self, notices, notice)
-        finally:
-            self._clock = clock
-
-    courier.Courier._told = told  # type: ignore[method-assign]
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """A clock that stands at the moment at which a notice was taken."""
-
-    notice: Notice
-
-    def now(self) -> datetime:
-        assert self.notice.due is not None
-        return self.notice.due - courier.LEASE
-
-    async def sleep(self, seconds: float) -> None: ...
-
-
 FAULTS = {
     each.__name__: each
     for each in (
-        whoever_comes_second_succeeds_too,
         it_is_marked_before_it_is_sent,
         every_try_has_an_id_of_its_own,
         other_bytes_are_signed,
-        it_is_tried_for_ever,
         a_death_is_for_good,
-        takings_are_not_counted,
-        the_lease_is_not_looked_at_again,
     )
 }
