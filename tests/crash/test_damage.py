@@ -21,6 +21,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -230,6 +231,16 @@ async def test_a_forged_row_is_never_silently_read_wrong(patient: Patient) -> No
     verdict = await forged(patient, 60, 1)
     assert verdict.wrong == []
     assert verdict.noticed > 40
+
+
+async def test_no_forged_place_hides_a_run_that_lies_within_none(patient: Patient) -> None:
+    verdict = Verdict()
+    for forged in ("", "run1", b"\xff"):
+        patient.lay(patient.content)
+        with closing(sqlite3.connect(patient.path)) as db, db:
+            assert db.execute("UPDATE runs SET within = ? WHERE id = 'run0'", (forged,)).rowcount == 1
+        await patient.examined(f"within is {forged!r}", verdict)
+    assert verdict.wrong == []
 
 
 @pytest.mark.crash

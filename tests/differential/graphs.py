@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict, cast
 
@@ -40,6 +40,12 @@ class Amount(BaseModel):
         return amount
 
 
+class AnyAmount(BaseModel):
+    """An answer that fits."""
+
+    amount: int
+
+
 def answer(seed: int, message: str, choices: Sequence[str], schema: Mapping[str, Any], *, fits: bool = False) -> Any:
     """What a person says to what a graph asks; where only the graph knows what `fits`, at first often what does not."""
     value = number(seed, message.partition("\n")[0]) % 1000
@@ -55,7 +61,7 @@ class Place:
     """One inner node of the graph `graph`. It asks in these forms, one after another.
 
     It raises once (each of its tasks does) if it is `flaky`, at the `fails` visits of the outer node, and while the
-    world is not mended if it is `broken`.
+    world is not mended if it is `broken`. Any amount `fits` where it says so.
     """
 
     seed: int
@@ -65,6 +71,12 @@ class Place:
     flaky: bool = False
     broken: bool = False
     fails: frozenset[int] = frozenset()
+    fits: bool = False
+
+    @property
+    def harmed(self) -> bool:
+        """Whether it ever raises."""
+        return self.flaky or self.broken or bool(self.fails)
 
     async def run(self, state: Mapping[str, Any]) -> dict[str, Any]:
         process = PROCESS.get()
@@ -98,7 +110,7 @@ class Place:
             case "schema":
                 return interrupt({"message": words, "schema": {"type": "integer"}})
             case "typed":
-                return interrupt(words, response_schema=Amount).amount
+                return interrupt(words, response_schema=AnyAmount if self.fits else Amount).amount
 
 
 @dataclass
@@ -150,6 +162,13 @@ class Making:
         self.nodes[name] = place.plain if chance() < 0.06 else place.run
         self.marks.append(name)
         return name
+
+    def settle(self, *names: str) -> None:
+        """Let every answer fit at nodes of one moment of which one may raise: which is noticed first is chance."""
+        if any(self.nodes[name].__self__.harmed for name in names):
+            for name in names:
+                bound = self.nodes[name]
+                self.nodes[name] = getattr(replace(bound.__self__, fits=True), bound.__name__)
 
     # Pieces: each is put behind a node, and returns the one it ends at
 
@@ -205,6 +224,7 @@ class Making:
     def beside(self) -> Put:
         """Two nodes at once, each of which may ask."""
         before, *both, after = self.place(calm=True), self.place(), self.place(calm=True), self.place(calm=True)
+        self.settle(*both)
 
         def put(builder: Builder, last: str) -> str:
             for each in (before, *both, after):
@@ -220,6 +240,7 @@ class Making:
     def spread(self) -> Put:
         """Some tasks of one node at once."""
         before, one = self.flaky, self.place()
+        self.settle(one)
         self.flaky += (self.flaky - before) * (PARTS - 1)
         after = self.place(calm=True)
         self.marks += [f"{one}_{part}" for part in range(PARTS)]

@@ -85,7 +85,8 @@ SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch
     (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
 FROM runs
 WHERE key < :before AND (:children OR NOT EXISTS (
-    SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id
+    SELECT 1 FROM runs AS inner INDEXED BY runs_within
+    WHERE inner.within IS NOT NULL AND instr(inner.id, '-') AND inner.id = runs.id
 ))
 ORDER BY key DESC;
 
@@ -95,7 +96,8 @@ SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch
     (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
 FROM runs
 WHERE status = :status AND key < :before AND (:children OR NOT EXISTS (
-    SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id
+    SELECT 1 FROM runs AS inner INDEXED BY runs_within
+    WHERE inner.within IS NOT NULL AND instr(inner.id, '-') AND inner.id = runs.id
 ))
 ORDER BY key DESC;
 
@@ -105,7 +107,8 @@ SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch
     (SELECT max(seq) FROM journal WHERE journal.run = runs.key) AS last
 FROM runs
 WHERE workflow = :workflow AND key < :before AND (:children OR NOT EXISTS (
-    SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id
+    SELECT 1 FROM runs AS inner INDEXED BY runs_within
+    WHERE inner.within IS NOT NULL AND instr(inner.id, '-') AND inner.id = runs.id
 ))
 ORDER BY key DESC;
 
@@ -117,7 +120,8 @@ FROM runs
 WHERE key < :before AND (instr(lower(id), :search) OR instr(lower(workflow), :search))
     AND (:status IS NULL OR status = :status) AND (:workflow IS NULL OR workflow = :workflow)
     AND (:children OR NOT EXISTS (
-        SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id
+        SELECT 1 FROM runs AS inner INDEXED BY runs_within
+        WHERE inner.within IS NOT NULL AND instr(inner.id, '-') AND inner.id = runs.id
     ))
 ORDER BY key DESC;
 
@@ -143,20 +147,23 @@ SELECT id, key FROM runs
 WHERE key IN (SELECT run FROM letters WHERE taken IS NULL) AND status = 'waiting'
 ORDER BY key;
 
--- Runs that lie within others stand beside the others in an index of their own.
+-- Runs that lie within others stand in an index of their own. It is not sealed, so their ids must say so as well: no
+-- forged `within` hides a run that the engine named.
 -- name: roots_with_prefix
 SELECT id FROM runs WHERE id >= ? AND id < ?
-    AND NOT EXISTS (SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id)
+    AND NOT EXISTS (SELECT 1 FROM runs AS inner INDEXED BY runs_within
+        WHERE inner.within IS NOT NULL AND instr(inner.id, '-') AND inner.id = runs.id)
 ORDER BY id LIMIT 3;
 
 -- name: last_root
 SELECT key, id, workflow, status, reason, created, updated, steps, target, epoch, seq, document, seal, fields, text
 FROM runs
-WHERE NOT EXISTS (SELECT 1 FROM runs AS inner INDEXED BY runs_within WHERE inner.within IS NOT NULL AND inner.id = runs.id)
+WHERE NOT EXISTS (SELECT 1 FROM runs AS inner INDEXED BY runs_within
+    WHERE inner.within IS NOT NULL AND instr(inner.id, '-') AND inner.id = runs.id)
 ORDER BY key DESC LIMIT 1;
 
 -- name: keys_within
-SELECT key FROM runs INDEXED BY runs_within WHERE within IS NOT NULL AND key >= ? AND key < ?;
+SELECT key FROM runs INDEXED BY runs_within WHERE within IS NOT NULL AND instr(id, '-') AND key >= ? AND key < ?;
 
 -- name: last_places
 SELECT coalesce((SELECT max(rowid) FROM journal), 0), coalesce((SELECT max(number) FROM letters), 0);
