@@ -15,7 +15,7 @@ from workflow_engine.runtime import answer, look, past
 from workflow_engine.stores.sqlite import encrypted, opening, reading, rows
 
 FAULTS: dict[str, Callable[[], None]] = {}
-PATIENCE = 10.0
+PATIENCE = 45.0
 SOON = 2.0
 
 
