@@ -35,7 +35,7 @@ from workflow_engine.cli import app
 
 MEMORY = 2 << 30
 PATIENCE = 45.0
-"""Seconds for one store: it takes one or two, a gigantic value some more, and a busy machine may need many times that."""
+"""Seconds for one store: most take one or two, and a busy machine may need many times that."""
 ZoneInfo("UTC")  # reads its file once
 
 _seen: list[str] = []

@@ -110,7 +110,9 @@ class Place:
             case "schema":
                 return interrupt({"message": words, "schema": {"type": "integer"}})
             case "typed":
-                return interrupt(words, response_schema=AnyAmount if self.fits else Amount).amount
+                if self.fits:
+                    return interrupt(words, response_schema=AnyAmount).amount
+                return interrupt(words, response_schema=Amount).amount
 
 
 @dataclass
