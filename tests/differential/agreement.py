@@ -9,7 +9,7 @@ from dataclasses import fields
 from random import Random
 
 from tests.differential.flows import Flavour, Flow, random_flow
-from tests.differential.life import Life, Outcome, Tally
+from tests.differential.life import LONGEST, Life, Outcome, Tally
 from workflow_engine.errors import InvalidWorkflow
 from workflow_engine.langgraph.executor import drive as on_langgraph
 from workflow_engine.runtime.code import prove
@@ -27,11 +27,13 @@ class Disagreement(AssertionError):
     """The lives of one workflow ended differently."""
 
 
-def live(flow: Flow, executors: Mapping[str, Executor], chance: str, kills: int, tally: Tally) -> Outcome:
+def live(
+    flow: Flow, executors: Mapping[str, Executor], chance: str, kills: int, tally: Tally, longest: int = LONGEST
+) -> Outcome:
     """One life of a flow; `chance` seeds everything that is random in it."""
 
     async def lived() -> Outcome:
-        life = Life(flow, executors, Random(chance), kills=kills, tally=tally)
+        life = Life(flow, executors, Random(chance), kills=kills, tally=tally, longest=longest)
         return await asyncio.wait_for(life.lived(), PATIENCE)
 
     return asyncio.run(lived())
@@ -42,6 +44,7 @@ def agree(
     flavour: Flavour,
     tally: Tally,
     planted: Callable[[], AbstractContextManager[None]] = nullcontext,
+    longest: int = LONGEST,
 ) -> None:
     """Live a workflow on our executor, then on LangGraph or on a random one at each resume. Raises Disagreement.
 
@@ -53,10 +56,10 @@ def agree(
     except InvalidWorkflow as error:
         raise Disagreement(f"{flavour} {seed} is not sound: {error}") from error
     random = Random(seed)
-    ours = live(flow, OURS, f"ours {seed}", random.choice((0, 3)), tally)
+    ours = live(flow, OURS, f"ours {seed}", random.choice((0, 3)), tally, longest)
     second = LANGGRAPH if seed % 2 else EITHER
     with planted():
-        theirs = live(flow, second, f"theirs {seed}", random.choice((0, 2, 4, 7)), tally)
+        theirs = live(flow, second, f"theirs {seed}", random.choice((0, 2, 4, 7)), tally, longest)
     differences = list(_differences(ours, theirs))
     if differences:
         table = "\n    ".join(map(str, flow.workflow.edges))
@@ -64,10 +67,10 @@ def agree(
 
 
 def all_agree(seeds: range, flavour: Flavour) -> Tally:
-    """Every seed in turn; what they went through together."""
+    """Every seed in turn; what they went through together. Of many, the longest take some eight hundred commits."""
     tally = Tally()
     for seed in seeds:
-        agree(seed, flavour, tally)
+        agree(seed, flavour, tally, longest=5 * LONGEST)
     return tally
 
 

@@ -33,8 +33,8 @@ from workflow_engine.steps.live import Surroundings
 from workflow_engine.testing.clock import FakeClock
 from workflow_engine.testing.mint import SeededMint
 
-LONGEST = 3000
-"""Commits after which a life counts as endless; the longest take some eight hundred."""
+LONGEST = 600
+"""Commits after which a life counts as endless, unless somebody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,18 @@ class Life:
     """One run of a flow on a disk of its own. `kills` bounds how many of its processes die."""
 
     def __init__(
-        self, flow: Flow, executors: Mapping[str, Executor], random: Random, *, kills: int, tally: Tally
+        self,
+        flow: Flow,
+        executors: Mapping[str, Executor],
+        random: Random,
+        *,
+        kills: int,
+        tally: Tally,
+        longest: int = LONGEST,
     ) -> None:
         self.flow, self.executors, self.random = flow, executors, random
         self.disk, self.world, self.clock = Disk(), World(), FakeClock()
-        self.kills = kills
+        self.kills, self.longest = kills, longest
         self.tally = tally
         self.run: RunId | None = None
         self._service: Service | None = None
@@ -84,7 +91,7 @@ class Life:
             await self._one_process()
             if self.disk.wrongs:
                 raise Wrong("; ".join(self.disk.wrongs))
-            if self.disk.commits > LONGEST:
+            if self.disk.commits > self.longest:
                 raise Wrong(f"no end after {self.disk.commits} commits")
             if not self.disk.runs:
                 continue
@@ -156,7 +163,7 @@ class Life:
 
     def _committed(self) -> None:
         """Something became durable: now and then somebody answers, or drains."""
-        if self.disk.commits > LONGEST:
+        if self.disk.commits > self.longest:
             self._process_ends()
         chance = self.random.random()
         if chance < 0.25:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +109,19 @@ def test_a_folder_swapped_for_a_link_meanwhile_is_not_followed(folder: Path) -> 
     (outside / "b.py").write_text("stolen")
     over = threading.Event()
 
+    def placed(act: Callable[[], object]) -> None:
+        while True:
+            with suppress(OSError):
+                act()
+                return
+            shutil.rmtree(folder / "sub", ignore_errors=True)  # a write in between made it anew
+
     def swap() -> None:
         while not over.is_set():
             (folder / "sub").rename(folder / "kept")
-            (folder / "sub").symlink_to(outside)
+            placed(lambda: (folder / "sub").symlink_to(outside))
             (folder / "sub").unlink()
-            (folder / "kept").rename(folder / "sub")
+            placed(lambda: (folder / "kept").rename(folder / "sub"))
 
     thread = threading.Thread(target=swap)
     thread.start()

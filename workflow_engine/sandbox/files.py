@@ -228,5 +228,9 @@ def _write(top: int, parts: tuple[str, ...], data: bytes) -> None:
         except FileNotFoundError:
             pass
         fresh = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(parts[-1], fresh, 0o644, dir_fd=folder), "wb") as file:
+        try:
+            made = os.open(parts[-1], fresh, 0o644, dir_fd=folder)
+        except (FileNotFoundError, FileExistsError) as error:
+            raise FileRefused(f"{path!r} cannot be written: its folder is changed meanwhile") from error
+        with open(made, "wb") as file:
             file.write(data)
