@@ -110,8 +110,8 @@ def test_a_few_kills_change_nothing(flow: str, checked: Any) -> None:
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_kill_at_every_write_changes_nothing(flow: str, checked: Any) -> None:
     planned = list(plans(flow, "write"))
-    # Items that end at one moment share a write, so the last of them are not always reached.
-    assert checked(planned) <= (len(planned) // 10 if flow == "party" else 0)
+    # Items that end at one moment share a write, so the last number is not always reached: once before it, once after.
+    assert checked(planned) <= (2 if flow == "party" else 0)
 
 
 @pytest.mark.crash
